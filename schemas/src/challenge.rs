@@ -1,0 +1,161 @@
+//! The challenge document: what is asked of a model, how answers are measured, ranked and bounded.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// A challenge definition, immutable once one of its phases has opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Challenge {
+    /// Always `fiel/challenge/v1`.
+    pub schema: String,
+    /// Short name used in addresses: lower-case letters, digits and hyphens.
+    pub id: String,
+    /// Semantic version of this definition.
+    pub version: String,
+    /// Title for people.
+    pub title: String,
+    /// The community that owns the challenge.
+    pub community: String,
+    /// One or two sentences.
+    pub summary: String,
+    /// What kind of answer is asked for.
+    pub task: Task,
+    /// What one case gives a model and what the model must give back.
+    pub interface: Interface,
+    /// Metric ids of the registry, in the order of the leaderboard's columns.
+    pub metrics: Vec<String>,
+    /// How submissions are ordered.
+    pub ranking: Ranking,
+    /// What a run may use.
+    pub limits: Limits,
+    /// When submissions are accepted, and how many.
+    pub phases: Vec<Phase>,
+    /// Where the data comes from.
+    pub data: DataStatement,
+}
+
+/// The kind of answer a challenge asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// A probability for each case.
+    Classification,
+    /// A mask for each image.
+    Segmentation,
+}
+
+/// The files a case gives a model and the files the model must write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interface {
+    /// Files below `/input`.
+    pub inputs: Vec<Port>,
+    /// Files below `/output`.
+    pub outputs: Vec<Port>,
+}
+
+/// One file of the interface.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Port {
+    /// Name of the slot, for instance `features`.
+    pub name: String,
+    /// What the file holds.
+    pub kind: PortKind,
+    /// Path relative to `/input` or `/output`.
+    pub path: String,
+    /// Columns after `case_id`, for tables.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// For people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+}
+
+/// What a file of the interface holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PortKind {
+    /// CSV with a header and exactly one row: `case_id`, then the port's columns.
+    Table,
+    /// Uncompressed NIfTI-1, intensities.
+    Image,
+    /// Uncompressed NIfTI-1, unsigned 8-bit labels on the grid of the input image.
+    Mask,
+}
+
+/// How submissions are ordered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ranking {
+    /// The primary metric; its direction comes from the registry.
+    pub metric: String,
+    /// What a case without a valid answer counts as.
+    pub failed_cases: FailedCases,
+    /// A submission that fails on a larger fraction of cases is listed without a rank.
+    pub max_failed_fraction: f64,
+}
+
+/// What a case without a valid answer counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailedCases {
+    /// Left out of the metrics, counted and shown.
+    Exclude,
+    /// Given the worst possible answer, counted and shown.
+    Worst,
+}
+
+/// What a run may use. Every limit is enforced by the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Memory of the model, MiB.
+    pub memory_mib: u64,
+    /// Wall time of one case, milliseconds.
+    pub case_ms: u64,
+    /// Bytes written to `/output` by one case, MiB.
+    pub output_mib: u64,
+    /// Size of an artifact, MiB.
+    pub artifact_mib: u64,
+}
+
+/// A period in which submissions are accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Short name, unique in the challenge.
+    pub id: String,
+    /// Title for people.
+    pub title: String,
+    /// Opening time.
+    pub opens: DateTime<Utc>,
+    /// Closing time; open-ended when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closes: Option<DateTime<Utc>>,
+    /// Submissions per participant and window that reached a score or still may.
+    pub quota: Quota,
+}
+
+/// How many submissions a participant may enter in a rolling window.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quota {
+    /// Number of submissions.
+    pub submissions: u32,
+    /// Length of the window in days.
+    pub days: u32,
+}
+
+/// Where the data comes from and on what terms.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataStatement {
+    /// What the data is, in plain words.
+    pub description: String,
+    /// Licence name.
+    pub licence: String,
+    /// Names and identifiers to be cited.
+    pub attribution: String,
+}

@@ -1,0 +1,1 @@
+//! fiel-server
