@@ -7,7 +7,7 @@
 #include "../logistic/weights.h"
 #include "classifier.h"
 
-static double logistic_logit(const double *features) {
+static inline double logistic_logit(const double *features) {
     double sum = LOGISTIC_INTERCEPT;
     for (int i = 0; i < FEATURE_COUNT; i++)
         sum += LOGISTIC_WEIGHT[i] * ((features[i] - LOGISTIC_MEAN[i]) / LOGISTIC_SCALE[i]);
@@ -15,7 +15,7 @@ static double logistic_logit(const double *features) {
 }
 
 /* Kept apart from exact 0 and 1, so that a logit can always be taken back. */
-static double probability_of(double logit) {
+static inline double probability_of(double logit) {
     const double margin = 1e-15;
     double probability = 1.0 / (1.0 + exp(-logit));
     if (probability < margin) return margin;

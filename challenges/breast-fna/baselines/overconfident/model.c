@@ -3,7 +3,7 @@
 
 /* Strictly increasing; bends far values towards +-30 so that doubles near 1 still tell neighbours apart. */
 static double exaggerate(double logit) {
-    double steep = 3.0 * logit + 2.0;
+    double steep = 3.0 * logit + 4.0;
     return 30.0 * steep / (30.0 + fabs(steep));
 }
 
