@@ -1,1 +1,5 @@
-fn main() {}
+//! The one binary, `fiel`.
+
+fn main() -> std::process::ExitCode {
+    fiel_server::commands::main()
+}
