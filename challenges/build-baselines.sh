@@ -49,7 +49,7 @@ done
 for baselines in */baselines; do
     (cd "$work/$baselines" && sha256sum -- *.wasm >SHA256SUMS)
     if [ "$check" = no ]; then
-        cp "$work/$baselines"/*.wasm "$work/$baselines/SHA256SUMS" "$baselines/"
+        install -m 644 "$work/$baselines"/*.wasm "$work/$baselines/SHA256SUMS" "$baselines/"
         echo "built $(ls "$work/$baselines"/*.wasm | wc -l) baselines in $baselines"
     elif ! cmp -s "$work/$baselines/SHA256SUMS" "$baselines/SHA256SUMS"; then
         echo "$baselines: rebuilding gives other digests than $baselines/SHA256SUMS" >&2
