@@ -3,8 +3,10 @@
 pub mod api;
 pub mod assessment;
 pub mod challenge;
+pub mod digest;
 pub mod dsse;
 pub mod leaderboard;
+pub mod outcome;
 pub mod reference_set;
 pub mod run_order;
 pub mod submission;
