@@ -1,0 +1,101 @@
+//! The types a caller of the sandbox meets.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use fiel_schemas::api::FailureReason;
+use fiel_schemas::outcome::Outcome;
+
+/// How to start a worker: a program that calls [`crate::worker_main`] first thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerCommand {
+    /// The program, usually `/proc/self/exe`.
+    pub program: PathBuf,
+    /// Arguments that lead to [`crate::worker_main`], usually `["sandbox-worker"]`.
+    pub args: Vec<String>,
+}
+
+/// Where the sandbox works and how wide.
+#[derive(Debug, Clone)]
+pub struct SandboxConfig {
+    /// Folder for the slots of running cases; a memory file system makes cases faster.
+    pub work_dir: PathBuf,
+    /// Folder for compiled modules; must be writable by the node only.
+    pub cache_dir: PathBuf,
+    /// How to start a worker.
+    pub worker: WorkerCommand,
+    /// How many cases run at once; 0 counts as 1.
+    pub parallel: usize,
+    /// Count fuel, a cost that does not depend on the machine (slower by up to a factor of two).
+    pub metered: bool,
+}
+
+/// A module that was checked and compiled.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// SHA-256 of the module, lower-case hexadecimal.
+    pub sha256: String,
+    /// Seconds it took to check and compile it, or to find it in the cache.
+    pub load_s: f64,
+    /// Whether the compiled module came from the cache.
+    pub cached: bool,
+    pub(crate) compiled: PathBuf,
+}
+
+/// Why a module will not be run; the text may be shown to its author.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// Reason code of the closed list.
+    pub reason: FailureReason,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+/// One case to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseInput {
+    /// Name of the case, given back in its [`CaseResult`]; the model does not see it.
+    pub name: String,
+    /// Files of `/input`: relative path and content.
+    pub files: Vec<(String, Vec<u8>)>,
+}
+
+/// What became of one case.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CaseResult {
+    /// Position in the iterator of cases.
+    pub index: usize,
+    /// Name of the case.
+    pub name: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why, in the platform's words; empty for `ok`. Never holds text of the model.
+    pub reason: String,
+    /// Wall time of the model, instantiation included.
+    pub seconds: f64,
+    /// Fuel used, in metered mode.
+    pub fuel: Option<u64>,
+    /// The expected outputs: relative path and content. Empty unless `ok`.
+    pub outputs: BTreeMap<String, Vec<u8>>,
+    /// What the model printed, cut after 64 KiB per stream. It may hold patient data: keep it at the site.
+    pub log: Vec<u8>,
+}
+
+/// The sandbox itself could not work; no fault of a model.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// A file or folder of the sandbox could not be used.
+    #[error("sandbox: {what} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A worker did not start or did not keep to the protocol.
+    #[error("sandbox worker: {0}")]
+    Worker(String),
+}
