@@ -11,3 +11,4 @@ pub mod reference_set;
 pub mod run_order;
 pub mod submission;
 pub mod summary;
+pub mod validate;
