@@ -1,0 +1,117 @@
+//! The site's policy: what may be released, and who decides.
+
+use crate::{NodeError, folder};
+use fiel_schemas::assessment::PolicyInfo;
+use fiel_schemas::digest;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// `schema` of a policy document.
+pub const POLICY_SCHEMA: &str = "fiel/policy/v1";
+
+/// The site's policy (`policy.json`). It is read anew for every run, so that an edit holds from the next run on.
+/// Values of single cases never leave, whatever it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Always [`POLICY_SCHEMA`].
+    pub schema: String,
+    /// Fewest cases a released aggregate may describe; at least 1, 10 by default.
+    pub min_cases: u64,
+    /// Fewest cases in a released histogram cell; at least 1, 5 by default.
+    pub min_cell: u64,
+    /// Who lets a result leave; [`ReleaseRule::Ask`] by default.
+    pub release: ReleaseRule,
+}
+
+/// Who lets a result leave the site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseRule {
+    /// A person approves each release (`fiel node pending`, `approve`, `refuse`).
+    Ask,
+    /// Every result that passes disclosure control is released.
+    Automatic,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { schema: POLICY_SCHEMA.to_owned(), min_cases: 10, min_cell: 5, release: ReleaseRule::Ask }
+    }
+}
+
+impl Policy {
+    /// Reads `policy.json` of a data folder, writing the default policy where there is none.
+    pub fn open(data_dir: &Path) -> Result<Self, NodeError> {
+        let path = data_dir.join("policy.json");
+        if !path.exists() {
+            Self::default().save(data_dir)?;
+        }
+        let policy: Self = folder::read_json(&path)?;
+        let wrong = |message: String| NodeError::Document { path: path.clone(), message };
+        if policy.schema != POLICY_SCHEMA {
+            return Err(wrong(format!("`schema` is `{}`; this node reads `{POLICY_SCHEMA}`", policy.schema)));
+        }
+        if policy.min_cases == 0 || policy.min_cell == 0 {
+            return Err(wrong("`min_cases` and `min_cell` must be at least 1".to_owned()));
+        }
+        Ok(policy)
+    }
+
+    /// Writes the policy to a data folder.
+    pub fn save(&self, data_dir: &Path) -> Result<(), NodeError> {
+        let mut bytes = serde_json::to_vec_pretty(self).map_err(|e| NodeError::Document {
+            path: data_dir.join("policy.json"),
+            message: e.to_string(),
+        })?;
+        bytes.push(b'\n');
+        folder::write_atomic(&data_dir.join("policy.json"), &bytes, folder::Access::Shared)
+    }
+
+    /// SHA-256 of the policy in canonical JSON.
+    pub fn digest(&self) -> String {
+        digest::sha256_hex(&digest::canonical_json(self))
+    }
+
+    /// What a statement says about the policy it went through.
+    pub fn info(&self) -> PolicyInfo {
+        PolicyInfo {
+            min_cases: self.min_cases,
+            min_cell: self.min_cell,
+            digest: self.digest(),
+            approved_by: match self.release {
+                ReleaseRule::Ask => "person".to_owned(),
+                ReleaseRule::Automatic => "automatic".to_owned(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_open_writes_a_policy_that_asks_a_person() {
+        let dir = tempfile::tempdir().unwrap();
+        let policy = Policy::open(dir.path()).unwrap();
+        assert_eq!(policy, Policy::default());
+        assert_eq!(policy.release, ReleaseRule::Ask);
+        assert!(dir.path().join("policy.json").exists());
+    }
+
+    #[test]
+    fn unknown_fields_and_zero_thresholds_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for text in [
+            r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask","log_lines":3}"#,
+            r#"{"schema":"fiel/policy/v1","min_cases":0,"min_cell":5,"release":"ask"}"#,
+            r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"always"}"#,
+            r#"{"schema":"fiel/policy/v2","min_cases":10,"min_cell":5,"release":"ask"}"#,
+        ] {
+            std::fs::write(dir.path().join("policy.json"), text).unwrap();
+            let message = Policy::open(dir.path()).unwrap_err().to_string();
+            assert!(message.contains("policy.json"), "{message}");
+        }
+    }
+}
