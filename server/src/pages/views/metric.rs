@@ -44,6 +44,9 @@ const SHORT: &[(&str, &str, usize)] = &[
     ("volume_error_ml", "Volume error", 2),
 ];
 
+/// Metrics that are best at a value inside their range.
+const NEAR: &[(&str, f64)] = &[("calibration_slope", 1.0), ("calibration_intercept", 0.0)];
+
 impl Column {
     /// The column of a metric id; ids unknown to this version keep their id as heading.
     pub fn of(id: &str) -> Self {
@@ -51,15 +54,16 @@ impl Column {
         let known = SHORT.iter().find(|s| s.0 == id);
         let better = match spec.map(|s| s.direction) {
             Some(Direction::LowerIsBetter) => Better::Lower,
-            Some(Direction::Target(target)) => Better::Near(f64::from(target)),
-            Some(Direction::HigherIsBetter) | None => Better::Higher,
+            _ => Better::Higher,
         };
+        let better = NEAR.iter().find(|n| n.0 == id).map_or(better, |n| Better::Near(n.1));
         let unit = spec.map_or("", |s| s.unit);
+        let is_shown = !matches!(unit, "" | "1" | "logit");
         Self {
             id: id.to_owned(),
             short: known.map_or_else(|| id.to_owned(), |k| k.1.to_owned()),
             name: spec.map_or_else(|| id.to_owned(), |s| s.name.to_owned()),
-            unit: if unit == "1" { String::new() } else { unit.to_owned() },
+            unit: if is_shown { unit.to_owned() } else { String::new() },
             better,
             decimals: known.map_or(3, |k| k.2),
         }
