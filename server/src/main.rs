@@ -1,4 +1,4 @@
-//! The one binary, `fiel`.
+//! The one binary of Fiel.
 
 fn main() -> std::process::ExitCode {
     fiel_server::commands::main()

@@ -1,6 +1,75 @@
-//! The command line.
+//! The command line: `fiel <command>`, one file per command.
+//!
+//! Exit codes: 0 success, 1 a failure of the work, 2 wrong usage.
+
+mod account;
+mod challenge;
+mod client;
+mod embedded;
+mod leaderboard;
+mod metrics;
+mod output;
+mod processes;
+mod sandbox_worker;
+mod score;
+mod serve;
+mod site;
+mod submit;
+mod tables;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  fiel demo                                  hub, three sites, two challenges, on this machine
+  fiel try breast-fna model.wasm             run a model on the public cases, without any server
+  fiel submit breast-fna model.wasm --tool my-model --watch
+  fiel leaderboard breast-fna
+
+Exit codes: 0 success, 1 a failure of the work, 2 wrong usage.";
+
+/// Benchmarking challenges for medical-imaging AI: models travel to the data, signed summaries travel back.
+#[derive(Debug, Parser)]
+#[command(name = "fiel", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Args),
+    Challenge(challenge::Args),
+    Site(site::Args),
+    Account(account::Args),
+    Submit(submit::Args),
+    Leaderboard(leaderboard::Args),
+    Score(score::Args),
+    Verify(verify::Args),
+    Metrics(metrics::Args),
+    #[command(hide = true)]
+    SandboxWorker(sandbox_worker::Args),
+}
 
 /// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Serve(args) => serve::run(args),
+        Command::Challenge(args) => challenge::run(args),
+        Command::Site(args) => site::run(args),
+        Command::Account(args) => account::run(args),
+        Command::Submit(args) => submit::run(args),
+        Command::Leaderboard(args) => leaderboard::run(args),
+        Command::Score(args) => score::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Metrics(args) => metrics::run(args),
+        Command::SandboxWorker(args) => return sandbox_worker::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
 }

@@ -1,0 +1,96 @@
+//! Tables for people.
+
+use comfy_table::{Table, presets};
+use fiel_schemas::assessment::Estimate;
+use fiel_schemas::leaderboard::{Leaderboard, Row};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A table with thin lines.
+pub(crate) fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(header.into_iter().map(Into::into).collect::<Vec<String>>());
+    table
+}
+
+/// A leaderboard: rank, pooled values, the sites' own primary values, failures, seconds.
+pub(crate) fn leaderboard(board: &Leaderboard) -> String {
+    let primary = board.primary_metric.as_str();
+    let others = other_metrics(board);
+    let sites: BTreeSet<&str> =
+        board.leaderboard.iter().flat_map(|row| row.sites.keys().map(String::as_str)).collect();
+    let mut header = vec!["rank".into(), "submission".into(), format!("{primary} [95 % CI]")];
+    header.extend(others.iter().map(|m| shorter(m).to_string()));
+    header.extend(sites.iter().map(|site| format!("{primary} at {site}")));
+    header.extend(["cases".into(), "failed".into(), "s/case".into()]);
+    let mut table = table(header);
+    for row in &board.leaderboard {
+        let mut line = vec![rank(row), row.submission.clone(), with_interval(row.metrics.get(primary))];
+        line.extend(others.iter().map(|m| value(row.metrics.get(*m))));
+        line.extend(sites.iter().map(|site| at_site(row, site, primary)));
+        line.push(row.cases.values().sum::<u64>().to_string());
+        line.push(failures(&row.cases));
+        line.push(row.case_s_p50.map_or("-".into(), |s| format!("{s:.4}")));
+        table.add_row(line);
+    }
+    let title = format!("{} {} · phase {}", board.challenge, board.challenge_version, board.phase);
+    format!("{title}\n{}", table.trim_fmt())
+}
+
+/// Metrics other than the primary one, as the rows carry them.
+fn other_metrics(board: &Leaderboard) -> Vec<&str> {
+    let all: BTreeSet<&str> =
+        board.leaderboard.iter().flat_map(|row| row.metrics.keys().map(String::as_str)).collect();
+    all.into_iter().filter(|m| *m != board.primary_metric).collect()
+}
+
+/// A metric's name where a column is narrow.
+fn shorter(metric: &str) -> &str {
+    match metric {
+        "average_precision" => "AP",
+        "sensitivity@specificity=0.95" => "sens@spec=0.95",
+        "calibration_slope" => "slope",
+        "calibration_intercept" => "intercept",
+        other => other,
+    }
+}
+
+fn rank(row: &Row) -> String {
+    match row.rank {
+        Some(rank) if row.tied => format!("{rank}="),
+        Some(rank) => rank.to_string(),
+        None => "-".into(),
+    }
+}
+
+fn at_site(row: &Row, site: &str, metric: &str) -> String {
+    match row.sites.get(site) {
+        Some(own) if own.state == "reported" => value(own.metrics.get(metric)),
+        Some(own) => own.state.clone(),
+        None => "-".into(),
+    }
+}
+
+/// Failed cases by kind.
+pub(crate) fn failures(cases: &BTreeMap<String, u64>) -> String {
+    let failed = cases.iter().filter(|(kind, n)| *kind != "ok" && **n > 0);
+    let text: Vec<String> = failed.map(|(kind, n)| format!("{n} {kind}")).collect();
+    if text.is_empty() { "0".into() } else { text.join("\n") }
+}
+
+/// A value with four decimals; `undefined` where there is none.
+pub(crate) fn value(estimate: Option<&Estimate>) -> String {
+    match estimate.map(|e| e.value) {
+        Some(Some(value)) => format!("{value:.4}"),
+        Some(None) => "undefined".into(),
+        None => "-".into(),
+    }
+}
+
+/// A value with its interval.
+pub(crate) fn with_interval(estimate: Option<&Estimate>) -> String {
+    match estimate.and_then(|e| e.ci95) {
+        Some([low, high]) => format!("{} [{low:.4}, {high:.4}]", value(estimate)),
+        None => value(estimate),
+    }
+}

@@ -1,0 +1,92 @@
+//! `fiel score`.
+
+use crate::{Ran, fiel_in, write};
+use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
+use std::path::Path;
+
+fn score(folder: &Path, args: &[&str]) -> Ran {
+    fiel_in(folder, &[&["score"], args].concat())
+}
+
+const TABLE: &[&str] = &["classification", "--table", "t.csv", "--label", "y", "--score", "p"];
+
+#[test]
+fn classification_gives_the_documented_object() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "t.csv", "case_id,y,p\na,1,0.9\nb,0,0.2\nc,1,0.4\nd,0,0.4\n");
+    let ran = score(folder.path(), &[TABLE, &["--json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let answer = ran.json();
+    assert_eq!(answer["task"], "classification");
+    assert_eq!(answer["n"], 4);
+    // Pairs: 0.9 beats both negatives, 0.4 beats 0.2 and ties with 0.4: 3.5 of 4.
+    assert_eq!(answer["metrics"]["auc"]["value"], 0.875);
+    let brier = answer["metrics"]["brier"]["value"].as_f64().expect("defined");
+    assert!((brier - (0.01 + 0.04 + 0.36 + 0.16) / 4.0).abs() < 1e-15, "{brier}");
+    assert_eq!(answer["metrics"]["auc"]["unit"], "1");
+    assert_eq!(answer["metrics"]["auc"]["undefined"], 0);
+    assert_eq!(answer["cases"][0]["case"], "a");
+    assert!(answer["cases"][0]["brier"].is_number());
+    let text = score(folder.path(), TABLE);
+    assert!(text.out.contains("0.8750"), "{}", text.all());
+}
+
+#[test]
+fn one_class_only_is_undefined_and_counted_never_zero() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "t.csv", "y,p\n1,0.9\n1,0.2\n");
+    let answer = score(folder.path(), &[TABLE, &["--json"]].concat()).json();
+    assert!(answer["metrics"]["auc"]["value"].is_null(), "{answer}");
+    assert!(answer["metrics"]["auc"]["undefined"].as_u64() > Some(0), "{answer}");
+    assert!(answer["metrics"]["brier"]["value"].is_number());
+}
+
+#[test]
+fn a_value_that_is_no_probability_is_refused_with_its_row() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for bad in ["7", "-0.1", "NaN", "1e999", ""] {
+        write(folder.path(), "t.csv", format!("y,p\n1,0.9\n0,{bad}\n"));
+        let ran = score(folder.path(), TABLE);
+        assert_eq!(ran.code, 1, "{bad}: {}", ran.all());
+        assert!(ran.err.contains("row 2") && ran.out.is_empty(), "{bad}: {}", ran.all());
+    }
+    write(folder.path(), "t.csv", "y,q\n1,0.9\n");
+    let ran = score(folder.path(), TABLE);
+    assert!(ran.code == 1 && ran.err.contains("`p`"), "{}", ran.all());
+    let ran = score(folder.path(), &["classification", "--table", "no.csv", "--label", "y", "--score", "p"]);
+    assert!(ran.code == 1 && ran.err.contains("no.csv"), "{}", ran.all());
+}
+
+fn mask(path: &Path, voxels: &[usize]) {
+    let shape = [4, 4, 2];
+    let mut data = vec![0_u8; 32];
+    for &i in voxels {
+        data[i] = 1;
+    }
+    let direction = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    let geometry = Geometry { shape, spacing_mm: [1.0, 1.0, 5.0], origin_mm: [0.0; 3], direction };
+    fs_err::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
+    write_nifti_mask(path, &Volume { geometry, data }).expect("the mask can be written");
+}
+
+#[test]
+fn segmentation_pairs_files_by_name_and_counts_empty_masks() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    mask(&at("truth/a.nii.gz"), &[0, 1, 2, 3]);
+    mask(&at("guess/a.nii.gz"), &[2, 3, 4, 5]);
+    mask(&at("truth/b.nii.gz"), &[]);
+    mask(&at("guess/b.nii.gz"), &[]);
+    let args = ["segmentation", "--reference", "truth", "--prediction", "guess", "--json"];
+    let ran = score(folder.path(), &args);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let answer = ran.json();
+    assert_eq!(answer["n"], 2);
+    assert_eq!(answer["metrics"]["dice"]["value"], 0.5);
+    assert_eq!(answer["metrics"]["dice"]["undefined"], 1);
+    assert_eq!(answer["metrics"]["volume_error_ml"]["unit"], "mL");
+    assert!(answer["cases"][1]["dice"].is_null());
+    fs_err::remove_file(at("guess/b.nii.gz")).expect("the mask was there");
+    let ran = score(folder.path(), &args);
+    assert!(ran.code == 1 && ran.err.contains("b.nii.gz"), "{}", ran.all());
+}
