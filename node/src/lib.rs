@@ -20,6 +20,7 @@
 
 pub mod agent;
 pub mod cases;
+mod delivery;
 pub mod enrol;
 pub mod error;
 pub mod evaluate;
@@ -33,6 +34,8 @@ pub mod policy;
 pub mod reference_set;
 pub mod release;
 pub mod release_log;
+mod runs;
+mod shelf;
 
 pub use agent::{Node, NodeOptions, shutdown_signal};
 pub use enrol::enrol;

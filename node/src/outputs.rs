@@ -1,0 +1,145 @@
+//! What a model wrote, read strictly: anything that breaks a rule makes the case `invalid-output`.
+//!
+//! The messages name the rule. They stay at the site: they may quote neither the model's bytes nor the reference.
+
+use fiel_metrics::image::{self, ReadLimits, Volume};
+
+/// Largest accepted prediction table.
+pub const TABLE_BYTES_MAX: usize = 64 * 1024;
+/// Longest accepted number.
+const NUMBER_CHARS_MAX: usize = 64;
+
+/// A rule that an output breaks, in the platform's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BrokenRule(pub &'static str);
+
+/// Reads `case_id,<column>` with exactly one row for this case: a probability in plain decimal notation.
+pub fn probability(bytes: &[u8], case: &str, column: &str) -> Result<f64, BrokenRule> {
+    if bytes.len() > TABLE_BYTES_MAX {
+        return Err(BrokenRule("the table is larger than 64 KiB"));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| BrokenRule("the table is not UTF-8 text"))?;
+    let mut lines = text.strip_suffix('\n').unwrap_or(text).split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l));
+    let header = lines.next().unwrap_or_default();
+    if header.split_once(',') != Some(("case_id", column)) {
+        return Err(BrokenRule("the header must be `case_id` and the port's column, nothing else"));
+    }
+    let Some(row) = lines.next() else { return Err(BrokenRule("the table has no row for the case")) };
+    match lines.next() {
+        None => {}
+        Some(next) if next.split(',').next() == Some(case) => {
+            return Err(BrokenRule("the table has more than one row for the case"));
+        }
+        Some(_) => return Err(BrokenRule("the table has more than one row")),
+    }
+    let Some((id, value)) = row.split_once(',') else {
+        return Err(BrokenRule("the row must have exactly two fields"));
+    };
+    if value.contains(',') {
+        return Err(BrokenRule("the row must have exactly two fields"));
+    }
+    if id != case {
+        return Err(BrokenRule("the row names another case"));
+    }
+    number_between_0_and_1(value)
+}
+
+/// Digits, optionally a point and digits, optionally an exponent: no sign, no space, no `nan`, `inf` or hexadecimal.
+fn number_between_0_and_1(text: &str) -> Result<f64, BrokenRule> {
+    const NOTATION: BrokenRule = BrokenRule("the probability must be a plain decimal number such as 0.25 or 1e-3");
+    if text.len() > NUMBER_CHARS_MAX {
+        return Err(BrokenRule("the probability is longer than 64 characters"));
+    }
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (text, None),
+    };
+    let mantissa_fits = match mantissa.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(mantissa),
+    };
+    if !mantissa_fits || exponent.is_some_and(|e| !digits(e.strip_prefix(['-', '+']).unwrap_or(e))) {
+        return Err(NOTATION);
+    }
+    let value: f64 = text.parse().map_err(|_| NOTATION)?;
+    if (0.0..=1.0).contains(&value) {
+        Ok(value)
+    } else {
+        Err(BrokenRule("the probability must lie between 0 and 1"))
+    }
+}
+
+/// Reads a mask on the grid of the reference, labels 0 and 1 only.
+pub fn mask(bytes: &[u8], reference: &Volume<u8>) -> Result<Volume<u8>, BrokenRule> {
+    let limits = ReadLimits { voxels: reference.data.len() as u64, ..ReadLimits::default() };
+    let volume = image::parse_nifti_mask(bytes, &limits)
+        .map_err(|_| BrokenRule("the mask is not a readable NIfTI-1 file of labels on the grid of the input"))?;
+    if volume.geometry.shape != reference.geometry.shape {
+        return Err(BrokenRule("the mask has another shape than the input image"));
+    }
+    if !volume.geometry.same_grid(&reference.geometry) {
+        return Err(BrokenRule("the mask lies on another grid (spacing, origin or orientation) than the input image"));
+    }
+    if volume.data.iter().any(|label| *label > 1) {
+        return Err(BrokenRule("the mask holds labels other than 0 and 1"));
+    }
+    Ok(volume)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_probabilities_are_read() {
+        for (text, value) in [
+            ("case_id,probability\nc1,0.25\n", 0.25),
+            ("case_id,probability\nc1,0", 0.0),
+            ("case_id,probability\r\nc1,1\r\n", 1.0),
+            ("case_id,probability\nc1,2.5e-01\n", 0.25),
+            ("case_id,probability\nc1,1e-400\n", 0.0),
+        ] {
+            assert_eq!(probability(text.as_bytes(), "c1", "probability"), Ok(value), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hostile_predictions_are_refused() {
+        let with = |value: &str| format!("case_id,probability\nc1,{value}\n");
+        let mut hostile: Vec<String> = [
+            "NaN", "nan", "inf", "-inf", "infinity", "1e999", "0x1p-1", "0x0.8", "7", "1.0000001", "-0", "-0.5", "+0.5",
+            "", " 0.5", "0.5 ", "0,5", "0.5,0.5", ".5", "5.", "1e", "e1", "1e+-3", "0.5f", "1_0", "true", "\"0.5\"",
+            "٠.٥", "0.5\0", "0.5\t", "--1", "1e5", "0..5", "0.5.5",
+        ]
+        .iter()
+        .map(|value| with(value))
+        .collect();
+        hostile.push(with(&"0".repeat(65)));
+        for text in [
+            "", "\n", "case_id,probability", "case_id,probability\n", "c1,0.5\n", "case_id,score\nc1,0.5\n",
+            "probability,case_id\n0.5,c1\n", "case_id,probability,extra\nc1,0.5,1\n", "case_id,probability\nc2,0.5\n",
+            "case_id,probability\nc1,0.5\nc1,0.5\n", "case_id,probability\nc1,0.5\nc2,0.5\n",
+            "case_id,probability\nc1,0.5\n\n", "case_id,probability\n\nc1,0.5\n", "case_id,probability\nc1\n",
+            "\u{feff}case_id,probability\nc1,0.5\n", "case_id;probability\nc1;0.5\n", "case_id, probability\nc1,0.5\n",
+            "case_id,probability\rc1,0.5\r", "case_id,probability\n c1,0.5\n", "Case_ID,probability\nc1,0.5\n",
+        ] {
+            hostile.push(text.to_owned());
+        }
+        for text in hostile {
+            assert!(probability(text.as_bytes(), "c1", "probability").is_err(), "{text:?} was accepted");
+        }
+        assert!(probability(b"case_id,probability\nc1,0.5\xff\n", "c1", "probability").is_err());
+        let mut large = b"case_id,probability\nc1,0.5\n".to_vec();
+        large.resize(TABLE_BYTES_MAX + 1, b'\n');
+        assert!(probability(&large, "c1", "probability").is_err());
+    }
+
+    #[test]
+    fn rules_never_quote_what_a_model_wrote() {
+        let secret = "case_id,probability\nc1,patient-name\n";
+        let rule = probability(secret.as_bytes(), "c1", "probability").unwrap_err();
+        assert!(!rule.to_string().contains("patient"));
+    }
+}

@@ -1,0 +1,136 @@
+//! Release: from a case table to a statement that may leave, through disclosure control, and its signature.
+
+use crate::evaluate::Evaluation;
+use crate::policy::Policy;
+use crate::reference_set::LoadedReferenceSet;
+use crate::NodeError;
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use ed25519_dalek::SigningKey;
+use fiel_metrics::Options;
+use fiel_schemas::api::FailureReason;
+use fiel_schemas::assessment::{
+    Assessment, EngineInfo, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject,
+};
+use fiel_schemas::challenge::Challenge;
+use fiel_schemas::digest;
+use fiel_schemas::dsse::{self, Envelope};
+use fiel_schemas::outcome::Outcome;
+use fiel_schemas::run_order::RunOrder;
+use fiel_schemas::validate::{self, Kind};
+use std::collections::BTreeMap;
+
+/// Builds the statement of a run, or refuses with `too-few-cases`.
+pub fn statement(
+    order: &RunOrder,
+    set: &LoadedReferenceSet,
+    evaluation: &Evaluation,
+    engine: EngineInfo,
+    policy: &Policy,
+    measured_at: DateTime<Utc>,
+) -> Result<Statement, NodeError> {
+    check_counts(&evaluation.cases, policy)?;
+    let submission = &order.submission;
+    let sha256 = submission.artifact.sha256.clone();
+    Ok(Statement {
+        statement_type: STATEMENT_TYPE.to_owned(),
+        subject: vec![Subject {
+            name: format!("{} {}", submission.tool, submission.version),
+            digest: BTreeMap::from([("sha256".to_owned(), sha256)]),
+        }],
+        predicate_type: PREDICATE_TYPE.to_owned(),
+        predicate: Assessment {
+            run: order.run.clone(),
+            submission: submission.id.clone(),
+            challenge: order.challenge.id.clone(),
+            challenge_version: order.challenge.version.clone(),
+            challenge_digest: order.challenge_digest.clone(),
+            site: order.site.clone(),
+            reference_set: order.reference_set.clone(),
+            reference_set_digest: set.digest.clone(),
+            engine,
+            metrics_version: fiel_metrics::VERSION.to_owned(),
+            cases: evaluation.cases.clone(),
+            metrics: summaries(&order.challenge, evaluation, policy.min_cell)?,
+            costs: evaluation.costs.clone(),
+            policy: policy.info(),
+            measured_at: measured_at.duration_round(TimeDelta::minutes(1)).unwrap_or(measured_at),
+        },
+    })
+}
+
+/// Summary and estimate of every metric of the challenge.
+pub fn summaries(
+    challenge: &Challenge,
+    evaluation: &Evaluation,
+    min_cell: u64,
+) -> Result<BTreeMap<String, SiteMetric>, NodeError> {
+    let options = Options { min_cell, failed_cases: challenge.ranking.failed_cases };
+    let mut metrics = BTreeMap::new();
+    for id in &challenge.metrics {
+        let metric = fiel_metrics::assess(id, &evaluation.table, &options)
+            .map_err(|e| NodeError::Metric(format!("{id}: {e}")))?;
+        metrics.insert(id.clone(), metric);
+    }
+    Ok(metrics)
+}
+
+/// Disclosure control over the counts. An aggregate must describe at least `min_cases` answers; where a model gave no
+/// valid answer at all, nothing of its answers can be read from the result, and the failure counts may leave.
+fn check_counts(cases: &BTreeMap<String, u64>, policy: &Policy) -> Result<(), NodeError> {
+    let total: u64 = cases.values().sum();
+    let scored = cases.get(Outcome::Ok.as_str()).copied().unwrap_or(0);
+    if total < policy.min_cases || (scored > 0 && scored < policy.min_cases) {
+        return Err(NodeError::refused(
+            FailureReason::TooFewCases,
+            format!("{scored} of {total} cases have a valid answer; the policy releases from {} on", policy.min_cases),
+        ));
+    }
+    Ok(())
+}
+
+/// The bytes that are signed: canonical JSON, checked once more against the schema.
+pub(crate) fn payload(statement: &Statement) -> Result<Vec<u8>, NodeError> {
+    let bytes = digest::canonical_json(statement);
+    let again: Statement = validate::from_json(Kind::Statement, &bytes)
+        .map_err(|e| NodeError::Metric(format!("the statement does not fit its schema and stays here: {e}")))?;
+    if again == *statement {
+        Ok(bytes)
+    } else {
+        Err(NodeError::Metric("the statement does not survive its own serialisation and stays here".to_owned()))
+    }
+}
+
+/// Signs the bytes of a statement.
+pub(crate) fn sign(payload: &[u8], key: &SigningKey) -> Envelope {
+    dsse::sign(payload, key)
+}
+
+/// Whether a stored statement answers an order, so that it may be sent instead of measuring again.
+pub(crate) fn answers(statement: &Statement, order: &RunOrder) -> bool {
+    let p = &statement.predicate;
+    let artifact = statement.subject.first().and_then(|s| s.digest.get("sha256"));
+    p.run == order.run
+        && p.site == order.site
+        && p.submission == order.submission.id
+        && p.challenge_digest == order.challenge_digest
+        && p.reference_set == order.reference_set
+        && p.reference_set_digest == order.reference_set_digest
+        && artifact == Some(&order.submission.artifact.sha256)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_below_the_threshold_are_refused_and_total_failure_is_not() {
+        let policy = Policy { min_cases: 10, ..Policy::default() };
+        let counts = |ok: u64, crashed: u64| BTreeMap::from([("ok".to_owned(), ok), ("crashed".to_owned(), crashed)]);
+        assert!(check_counts(&counts(10, 0), &policy).is_ok());
+        assert!(check_counts(&counts(0, 10), &policy).is_ok());
+        for (ok, crashed) in [(9, 0), (9, 100), (1, 50), (0, 9), (0, 0)] {
+            let refused = check_counts(&counts(ok, crashed), &policy).unwrap_err();
+            assert_eq!(refused.reason(), FailureReason::TooFewCases, "{ok} {crashed}");
+        }
+    }
+}
