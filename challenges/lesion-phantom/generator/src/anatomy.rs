@@ -102,7 +102,8 @@ fn centre_of(voxel: usize, grid: &Grid) -> [f64; 3] {
 }
 
 fn compose(random: &mut Random, grid: &Grid, index: usize) -> Scene {
-    let extent_mm: [f64; 3] = std::array::from_fn(|axis| grid.shape[axis] as f64 * f64::from(grid.spacing_mm[axis]));
+    let extent_mm: [f64; 3] =
+        std::array::from_fn(|axis| grid.shape[axis] as f64 * f64::from(grid.spacing_mm[axis]));
     let body = Ellipsoid {
         centre_mm: [0.0; 3],
         // Far longer than the volume: the body leaves it at both ends.
@@ -129,7 +130,8 @@ fn grow_lesions(random: &mut Random, organ: &Ellipsoid, wanted: usize) -> Vec<El
         let size_mm = random.between(2.8, 6.5);
         let lesion = Ellipsoid {
             centre_mm: organ_point(random, organ),
-            radius_mm: [0, 1, 2].map(|axis| size_mm * random.between(0.85, if axis == 2 { 1.6 } else { 1.15 })),
+            radius_mm: [0, 1, 2]
+                .map(|axis| size_mm * random.between(0.85, if axis == 2 { 1.6 } else { 1.15 })),
             hounsfield: random.between(95.0, 150.0),
         };
         let inside = organ.depth(lesion.centre_mm) + lesion.largest_radius_mm() / 26.0 < 0.85;
@@ -159,7 +161,8 @@ fn density_at(scene: &Scene, point_mm: [f64; 3]) -> f64 {
     if scene.body.depth(point_mm) > 1.0 {
         return AIR_HU;
     }
-    let base = if scene.organ.depth(point_mm) <= 1.0 { scene.organ.hounsfield } else { scene.body.hounsfield };
+    let base =
+        if scene.organ.depth(point_mm) <= 1.0 { scene.organ.hounsfield } else { scene.body.hounsfield };
     scene.lesions.iter().fold(base, |density, lesion| {
         let inwards_mm = (1.0 - lesion.depth(point_mm)) * lesion.smallest_radius_mm();
         let share = (0.5 + inwards_mm / BORDER_MM).clamp(0.0, 1.0);
@@ -184,8 +187,8 @@ fn sprinkle_specks(random: &mut Random, density: &mut [f64], lesions: &[u8]) {
 
 /// Noise, rounding to steps, and the range of a scanner. Air stays quiet.
 fn digitise(density: f64, noise_hu: f64, random: &mut Random) -> i16 {
-    let noise = random.noise();
-    let noisy = if density > AIR_HU { density + noise_hu * noise } else { density };
+    let deviate = random.noise();
+    let noisy = if density > AIR_HU { density + noise_hu * deviate } else { density };
     let stepped = (noisy / STEP_HU).round() * STEP_HU;
     #[expect(clippy::cast_possible_truncation, reason = "clamped to the range of a scanner just here")]
     let value = stepped.clamp(-1024.0, 3071.0) as i16;
@@ -199,7 +202,7 @@ mod tests {
     #[test]
     fn every_sixth_case_has_no_lesion_and_all_others_have_some() {
         for index in 0..12 {
-            let lesions = draw(3, index).lesions.iter().any(|&voxel| voxel == 1);
+            let lesions = draw(3, index).lesions.contains(&1);
             assert_eq!(lesions, index % 6 != 5, "case {index}");
         }
     }

@@ -73,7 +73,10 @@ pub fn generate(out_dir: &Path, spec: &PhantomSpec) -> io::Result<()> {
         let case = spec.case_id(index);
         let phantom = anatomy::draw(spec.seed, index);
         let (image, mask) = (format!("images/{case}.nii.gz"), format!("masks/{case}.nii.gz"));
-        fs_err::write(out_dir.join(&image), nifti::gzip(&nifti::encode_i16(&phantom.grid, &phantom.hounsfield)))?;
+        fs_err::write(
+            out_dir.join(&image),
+            nifti::gzip(&nifti::encode_i16(&phantom.grid, &phantom.hounsfield)),
+        )?;
         fs_err::write(out_dir.join(&mask), nifti::gzip(&nifti::encode_u8(&phantom.grid, &phantom.lesions)))?;
         table.extend([case.as_str(), ",", &image, ",", &mask, "\n"]);
     }
@@ -99,7 +102,8 @@ pub fn seal(out_dir: &Path, spec: &PhantomSpec) -> io::Result<()> {
     let mut paths = vec!["cases.csv".to_owned()];
     paths.extend(cases.clone().map(|case| format!("images/{case}.nii.gz")));
     paths.extend(cases.map(|case| format!("masks/{case}.nii.gz")));
-    let files = paths.iter().map(|path| file_entry(out_dir, path)).collect::<io::Result<Vec<_>>>()?.join(",\n");
+    let files =
+        paths.iter().map(|path| file_entry(out_dir, path)).collect::<io::Result<Vec<_>>>()?.join(",\n");
     let document = format!(
         r#"{{
   "schema": "fiel/reference-set/v1",

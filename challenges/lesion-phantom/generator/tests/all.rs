@@ -9,13 +9,13 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut open = vec![folder.to_owned()];
     while let Some(place) = open.pop() {
-        for entry in fs_err::read_dir(&place).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs_err::read_dir(&place).expect("a folder") {
+            let path = entry.expect("an entry").path();
             if path.is_dir() {
                 open.push(path);
             } else {
-                let bytes = fs_err::read(&path).unwrap();
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), bytes);
+                let bytes = fs_err::read(&path).expect("a file");
+                found.insert(path.strip_prefix(folder).expect("below the folder").to_owned(), bytes);
             }
         }
     }
