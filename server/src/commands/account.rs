@@ -71,10 +71,7 @@ pub(crate) fn run(args: &Args) -> Result {
         Action::Create { name, role, password_stdin, hub } => {
             let client = Client::new(hub)?;
             let password = if *password_stdin { read_password()? } else { random_password()? };
-            let token = block_on(async {
-                create(&client, name, *role, &password).await?;
-                token(&client, name, "first token").await
-            })?;
+            let token = block_on(create(&client, name, *role, &password))?;
             if !password_stdin {
                 note(format!("password of {name}, shown once: {password}"));
             }
@@ -89,14 +86,15 @@ pub(crate) fn run(args: &Args) -> Result {
     }
 }
 
-/// Makes an account.
-pub(crate) async fn create(client: &Client, name: &str, role: Role, password: &str) -> Result {
+/// Makes an account and returns its first token.
+pub(crate) async fn create(client: &Client, name: &str, role: Role, password: &str) -> Result<String> {
     let body = json!({"name": name, "role": role.name(), "password": password});
-    client.post::<Value>("/accounts", &body).await.map(drop)
+    let answer: Value = client.post("/accounts", &body).await?;
+    word(&answer, "token")
 }
 
-/// Makes a token for an account.
-pub(crate) async fn token(client: &Client, account: &str, name: &str) -> Result<String> {
+/// Makes a further token for an account.
+async fn token(client: &Client, account: &str, name: &str) -> Result<String> {
     let answer: Value = client.post(&format!("/accounts/{account}/tokens"), &json!({"name": name})).await?;
     word(&answer, "token")
 }

@@ -16,7 +16,7 @@ pub(crate) fn file(challenge: &str, path: &str) -> Option<&'static [u8]> {
     let (_, bytes) = FILES.iter().find(|(name, _)| {
         name.strip_prefix(challenge).and_then(|rest| rest.strip_prefix('/')).is_some_and(|rest| rest == path)
     })?;
-    Some(bytes)
+    Some(*bytes)
 }
 
 /// A text file of a challenge that must be there.
@@ -38,12 +38,19 @@ pub(crate) fn baselines(challenge: &str) -> Vec<(&'static str, &'static [u8])> {
     files.filter_map(|(path, bytes)| Some((path.strip_suffix(".wasm")?, bytes))).collect()
 }
 
+/// README and public part of a challenge: path in the challenge's folder, and content.
+pub(crate) fn public_files(challenge: &str) -> Vec<(String, Vec<u8>)> {
+    let public = below(challenge, "public")
+        .into_iter()
+        .map(|(path, bytes)| (format!("public/{path}"), bytes.to_vec()));
+    let readme = file(challenge, "README.md").map(|bytes| ("README.md".to_string(), bytes.to_vec()));
+    readme.into_iter().chain(public).collect()
+}
+
 /// Writes a challenge's definition and public part into a folder.
 pub(crate) fn unpack(challenge: &str, folder: &Path) -> Result {
-    let definition = ("challenge.yaml", text(challenge, "challenge.yaml")?.as_bytes());
-    let public =
-        below(challenge, "public").into_iter().map(|(path, bytes)| (format!("public/{path}"), bytes));
-    for (path, bytes) in std::iter::once((definition.0.to_string(), definition.1)).chain(public) {
+    let definition = ("challenge.yaml".to_string(), text(challenge, "challenge.yaml")?.as_bytes().to_vec());
+    for (path, bytes) in std::iter::once(definition).chain(public_files(challenge)) {
         let target = folder.join(path);
         if let Some(parent) = target.parent() {
             fs_err::create_dir_all(parent)?;

@@ -5,9 +5,11 @@
 mod account;
 mod challenge;
 mod client;
+mod demo;
 mod embedded;
 mod leaderboard;
 mod metrics;
+mod node;
 mod output;
 mod processes;
 mod sandbox_worker;
@@ -16,6 +18,7 @@ mod serve;
 mod site;
 mod submit;
 mod tables;
+mod try_model;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -40,10 +43,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Args),
     Serve(serve::Args),
+    Node(node::Args),
     Challenge(challenge::Args),
     Site(site::Args),
     Account(account::Args),
+    Try(try_model::Args),
     Submit(submit::Args),
     Leaderboard(leaderboard::Args),
     Score(score::Args),
@@ -57,10 +63,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
+        Command::Demo(args) => demo::run(args),
         Command::Serve(args) => serve::run(args),
+        Command::Node(args) => node::run(args),
         Command::Challenge(args) => challenge::run(args),
         Command::Site(args) => site::run(args),
         Command::Account(args) => account::run(args),
+        Command::Try(args) => try_model::run(args),
         Command::Submit(args) => submit::run(args),
         Command::Leaderboard(args) => leaderboard::run(args),
         Command::Score(args) => score::run(args),

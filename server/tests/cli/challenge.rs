@@ -19,12 +19,16 @@ fn both_shipped_challenges_are_valid() {
 fn a_broken_definition_is_refused_with_pointer_line_and_hint() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let good = fs_err::read_to_string(Path::new(CHALLENGES).join("breast-fna/challenge.yaml")).expect("yaml");
-    let bad = good.replace("task: classification", "task: clasification").replace("  case_ms: 2000", "  case_ms: soon");
+    let bad = good
+        .replace("task: classification", "task: clasification")
+        .replace("  case_ms: 2000", "  case_ms: soon");
     let line = 1 + bad.lines().position(|l| l.starts_with("task:")).expect("there is a task");
     write(folder.path(), "challenge.yaml", &bad);
     let ran = fiel_in(folder.path(), &["challenge", "check", "challenge.yaml"]);
     assert_eq!(ran.code, 1, "{}", ran.all());
-    for part in ["error: challenge.yaml", "/task", &format!("line {line}"), "/limits/case_ms", "expected", "hint: "] {
+    for part in
+        ["error: challenge.yaml", "/task", &format!("line {line}"), "/limits/case_ms", "expected", "hint: "]
+    {
         assert!(ran.err.contains(part), "`{part}` is missing in {}", ran.all());
     }
     let ran = fiel_in(folder.path(), &["challenge", "check", ".", "--json"]);

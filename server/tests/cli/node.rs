@@ -16,7 +16,8 @@ fn a_folder_of_cases_becomes_a_sealed_reference_set_once() {
     assert!(folder.path().join("site/reference-sets/cohort/reference-set.json").exists());
     let again = fiel_in(folder.path(), &full);
     assert!(again.code == 1 && again.err.contains("exists already"), "{}", again.all());
-    let left: Vec<_> = fs_err::read_dir(folder.path().join("site/reference-sets")).expect("the folder").collect();
+    let left: Vec<_> =
+        fs_err::read_dir(folder.path().join("site/reference-sets")).expect("the folder").collect();
     assert_eq!(left.len(), 1, "nothing half-imported is left");
 }
 
@@ -25,7 +26,11 @@ fn a_changed_file_is_not_imported() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let public = concat!(env!("CARGO_MANIFEST_DIR"), "/../challenges/breast-fna/public");
     for name in ["cases.csv", "reference-set.json"] {
-        write(folder.path(), &format!("set/{name}"), fs_err::read(format!("{public}/{name}")).expect("it is there"));
+        write(
+            folder.path(),
+            &format!("set/{name}"),
+            fs_err::read(format!("{public}/{name}")).expect("it is there"),
+        );
     }
     let args = ["node", "import-set", "set", "--data", "site"];
     let table = folder.path().join("set/cases.csv");

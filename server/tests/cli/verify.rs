@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::{EncodePublicKey, spki::der::pem::LineEnding};
 use fiel_schemas::assessment::{
-    Assessment, Costs, EngineInfo, Estimate, PREDICATE_TYPE, PolicyInfo, STATEMENT_TYPE, SiteMetric, Statement, Subject,
+    Assessment, Costs, EngineInfo, Estimate, PREDICATE_TYPE, PolicyInfo, STATEMENT_TYPE, SiteMetric,
+    Statement, Subject,
 };
 use fiel_schemas::digest::{canonical_json, sha256_hex};
 use fiel_schemas::dsse::sign;

@@ -213,7 +213,8 @@ impl Demo {
     /// Challenges, sites, nodes, people, submissions.
     async fn set_up(&mut self, port: u16) -> Result<Record> {
         for id in embedded::ids() {
-            challenge::create(&self.admin, embedded::text(id, "challenge.yaml")?.to_string()).await?;
+            let definition = embedded::text(id, "challenge.yaml")?.to_string();
+            challenge::create(&self.admin, id, definition, &embedded::public_files(id)).await?;
             note(format!("challenge    {id}"));
         }
         for name in sites::NAMES {

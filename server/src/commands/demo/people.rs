@@ -19,7 +19,6 @@ pub(super) struct Login {
 /// Makes a participant with a password and a token.
 pub(super) async fn participant(admin: &Client, name: &str) -> Result<Login> {
     let password = account::random_password()?;
-    account::create(admin, name, Role::Participant, &password).await?;
-    let token = account::token(admin, name, "demo").await?;
+    let token = account::create(admin, name, Role::Participant, &password).await?;
     Ok(Login { name: name.into(), password, token })
 }
