@@ -1,0 +1,235 @@
+//! The node against a fake hub that records every byte it is sent.
+
+mod support;
+
+use fiel_node::policy::ReleaseRule;
+use fiel_node::{NodeError, approve, pending, reference_set, refuse, verify_log};
+use fiel_schemas::api::{FailureReason, Report};
+use fiel_schemas::assessment::Statement;
+use fiel_schemas::dsse;
+use fiel_schemas::validate::{self, Kind};
+use support::{TestSite, baseline, eventually, run_id};
+
+fn report(site: &TestSite, at: usize) -> Report {
+    site.hub.with(|s| serde_json::from_slice(&s.reports[at].1).unwrap())
+}
+
+async fn reason_told(site: &TestSite) -> FailureReason {
+    eventually("a failure", || site.hub.with(|s| !s.failures.is_empty())).await;
+    site.hub.with(|s| s.failures[0].1.reason)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_ends_as_a_signed_statement_that_stands_in_the_log() {
+    let site = TestSite::new(40, 10, ReleaseRule::Automatic).await;
+    site.queue(site.order("1", 7, &baseline("logistic")));
+    let node = site.start();
+    eventually("a report", || site.hub.with(|s| !s.reports.is_empty())).await;
+    node.stop().await;
+    let report = report(&site, 0);
+    assert_eq!(report.fence, 7);
+    let key = fiel_node::folder::signing_key(site.path()).unwrap().verifying_key();
+    let payload = dsse::verify(&report.envelope, &key).unwrap();
+    let statement: Statement = validate::from_json(Kind::Statement, &payload).unwrap();
+    assert_eq!(statement.predicate.cases.get("ok"), Some(&40));
+    assert_eq!(statement.predicate.policy.approved_by, "automatic");
+    assert_eq!(statement.predicate.measured_at.timestamp() % 60, 0);
+    assert!(statement.predicate.metrics["auc"].estimate.value.unwrap() > 0.9);
+    assert_eq!(verify_log(site.path()).unwrap(), 1);
+    let run = site.path().join("runs").join(run_id("1"));
+    for file in ["cases.parquet", "statement.json", "envelope.json"] {
+        assert!(run.join(file).exists(), "{file}");
+    }
+    assert_eq!(std::fs::read_dir(site.path().join("outbox")).unwrap().count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_about_a_single_case_is_sent() {
+    let site = TestSite::new(60, 10, ReleaseRule::Automatic).await;
+    site.queue(site.order("1", 1, &baseline("logistic")));
+    site.queue(site.order("2", 1, &baseline("broken")));
+    let node = site.start();
+    eventually("two reports", || site.hub.with(|s| s.reports.len() == 2)).await;
+    node.stop().await;
+    let mut sent: Vec<u8> = site.hub.with(|s| s.received.iter().flat_map(|(_, bytes)| bytes.clone()).collect());
+    for at in 0..2 {
+        let key = fiel_node::folder::signing_key(site.path()).unwrap().verifying_key();
+        sent.extend(dsse::verify(&report(&site, at).envelope, &key).unwrap());
+    }
+    let sent = String::from_utf8(sent).unwrap();
+    let mut forbidden = Vec::new();
+    let table = reference_set::load(&site.path().join("reference-sets/held-out")).unwrap();
+    for column in table.table.columns() {
+        // Labels and short numbers occur everywhere; a value of five characters does not by chance.
+        forbidden.extend(column.str().unwrap().iter().flatten().filter(|v| v.len() >= 6).map(str::to_owned));
+    }
+    for run in ["1", "2"] {
+        let file = std::fs::File::open(site.path().join("runs").join(run_id(run)).join("cases.parquet")).unwrap();
+        let cases = polars::prelude::SerReader::finish(polars::prelude::ParquetReader::new(file)).unwrap();
+        let scores = cases.column("score").unwrap().f64().unwrap().clone();
+        forbidden.extend(scores.iter().flatten().filter(|v| *v > 0.0 && *v < 1.0).map(|v| v.to_string()));
+        forbidden.extend(cases.column("pseudonym").unwrap().str().unwrap().iter().flatten().map(str::to_owned));
+    }
+    assert!(forbidden.len() > 1_000);
+    for value in forbidden {
+        assert!(!sent.contains(&value), "{value} was sent");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_few_cases_are_refused_before_the_artifact_is_fetched() {
+    let site = TestSite::new(9, 10, ReleaseRule::Automatic).await;
+    site.queue(site.order("1", 1, &baseline("constant")));
+    let node = site.start();
+    assert_eq!(reason_told(&site).await, FailureReason::TooFewCases);
+    node.stop().await;
+    assert!(site.hub.with(|s| s.received.iter().all(|(line, _)| !line.contains("artifacts"))));
+    assert_eq!(verify_log(site.path()).unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_artifact_with_other_bytes_than_its_digest_is_refused() {
+    let site = TestSite::new(20, 10, ReleaseRule::Automatic).await;
+    let order = site.order("1", 1, &baseline("constant"));
+    let mut other = baseline("constant");
+    let last = other.len() - 1;
+    other[last] ^= 1;
+    site.hub.with(|s| s.artifacts.insert(order.submission.artifact.sha256.clone(), other));
+    site.queue(order);
+    let node = site.start();
+    assert_eq!(reason_told(&site).await, FailureReason::DigestMismatch);
+    node.stop().await;
+    let left = std::fs::read_dir(site.path().join("artifacts")).unwrap().filter(|e| e.as_ref().unwrap().path().is_file());
+    assert_eq!(left.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_is_no_module_is_refused_by_its_reason() {
+    let site = TestSite::new(20, 10, ReleaseRule::Automatic).await;
+    site.queue(site.order("1", 1, b"this is not wasm"));
+    let node = site.start();
+    assert_eq!(reason_told(&site).await, FailureReason::ArtifactInvalid);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reference_set_with_a_changed_file_is_not_run() {
+    let site = TestSite::new(20, 10, ReleaseRule::Automatic).await;
+    let table = site.path().join("reference-sets/held-out/cases.csv");
+    let text = std::fs::read_to_string(&table).unwrap();
+    let changed = format!("{}0\n", &text[..text.len() - 2]);
+    assert_eq!((changed.len(), changed != text), (text.len(), true));
+    std::fs::write(&table, changed).unwrap();
+    let message = reference_set::load(&site.path().join("reference-sets/held-out")).unwrap_err().to_string();
+    assert!(message.contains("cases.csv") && message.contains("seal"), "{message}");
+    site.queue(site.order("1", 1, &baseline("constant")));
+    let node = site.start();
+    assert_eq!(reason_told(&site).await, FailureReason::ReferenceSetMissing);
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pending_run_survives_a_restart_and_leaves_once_approved() {
+    let site = TestSite::new(20, 10, ReleaseRule::Ask).await;
+    site.queue(site.order("1", 1, &baseline("constant")));
+    let node = site.start();
+    eventually("a pending run", || !pending(site.path()).unwrap().is_empty()).await;
+    eventually("its heartbeat", || site.hub.with(|s| s.heartbeats.contains(&(run_id("1"), true)))).await;
+    assert_eq!(verify_log(site.path()).unwrap(), 0);
+    node.stop().await;
+    let stored = std::fs::read(site.path().join("runs").join(run_id("1")).join("statement.json")).unwrap();
+
+    approve(site.path(), &run_id("1")).unwrap();
+    assert!(matches!(approve(site.path(), &run_id("1")), Err(NodeError::NotPending(_))));
+    // The lease ended meanwhile: the hub leases the run anew and the stored result is used.
+    site.hub.with(|s| s.fence_min = 2);
+    site.queue(site.order("1", 2, &baseline("constant")));
+    let node = site.start();
+    eventually("a report", || site.hub.with(|s| !s.reports.is_empty())).await;
+    node.stop().await;
+    assert_eq!(report(&site, 0).fence, 2);
+    let after = std::fs::read(site.path().join("runs").join(run_id("1")).join("statement.json")).unwrap();
+    assert_eq!(stored, after);
+    let statement: Statement = serde_json::from_slice(&after).unwrap();
+    assert_eq!(statement.predicate.policy.approved_by, "person");
+    assert_eq!(verify_log(site.path()).unwrap(), 1);
+    assert!(pending(site.path()).unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_run_tells_the_hub_the_reason_and_nothing_else() {
+    let site = TestSite::new(20, 10, ReleaseRule::Ask).await;
+    site.queue(site.order("1", 1, &baseline("constant")));
+    let node = site.start();
+    eventually("a pending run", || !pending(site.path()).unwrap().is_empty()).await;
+    refuse(site.path(), &run_id("1")).unwrap();
+    assert_eq!(reason_told(&site).await, FailureReason::PolicyRefused);
+    node.stop().await;
+    assert!(site.hub.with(|s| s.reports.is_empty()));
+    assert_eq!(verify_log(site.path()).unwrap(), 0);
+    assert!(pending(site.path()).unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsent_result_is_sent_after_a_restart_with_the_same_bytes() {
+    let site = TestSite::new(20, 10, ReleaseRule::Automatic).await;
+    site.hub.with(|s| s.reports_refused = usize::MAX);
+    site.queue(site.order("1", 1, &baseline("constant")));
+    let node = site.start();
+    let run = site.path().join("runs").join(run_id("1"));
+    eventually("a logged envelope", || run.join("envelope.json").exists()).await;
+    node.stop().await;
+    assert_eq!(std::fs::read_dir(site.path().join("outbox")).unwrap().count(), 1);
+    site.hub.with(|s| s.reports_refused = 2);
+    let node = site.start();
+    eventually("a report", || site.hub.with(|s| !s.reports.is_empty())).await;
+    node.stop().await;
+    let stored: dsse::Envelope = serde_json::from_slice(&std::fs::read(run.join("envelope.json")).unwrap()).unwrap();
+    assert_eq!(report(&site, 0).envelope, stored);
+    assert_eq!(verify_log(site.path()).unwrap(), 1);
+    assert_eq!(site.hub.with(|s| s.reports.len()), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_for_another_site_or_with_a_swapped_challenge_is_refused() {
+    let site = TestSite::new(20, 10, ReleaseRule::Automatic).await;
+    let mut elsewhere = site.order("1", 1, &baseline("constant"));
+    elsewhere.site = "south".to_owned();
+    let mut swapped = site.order("2", 1, &baseline("constant"));
+    swapped.challenge.limits.case_ms += 1;
+    site.queue(elsewhere);
+    site.queue(swapped);
+    let node = site.start();
+    eventually("two failures", || site.hub.with(|s| s.failures.len() == 2)).await;
+    node.stop().await;
+    assert!(site.hub.with(|s| s.failures.iter().all(|(_, f)| f.reason == FailureReason::PolicyRefused)));
+}
+
+#[test]
+fn documents_that_point_outside_their_folder_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("cases.csv"), "case_id,x,y\na,1,0\nb,2,1\n").unwrap();
+    let task = fiel_schemas::challenge::Task::Classification;
+    let set = reference_set::seal(dir.path(), "s", "c", task, "cases.csv", "y").unwrap();
+    let document = dir.path().join(reference_set::DOCUMENT);
+    for path in ["../cases.csv", "/etc/passwd", "a/../../cases.csv", "./../x", "a\\b", ""] {
+        let mut hostile = set.clone();
+        hostile.files[0].path = path.to_owned();
+        hostile.table = path.to_owned();
+        std::fs::write(&document, serde_json::to_vec(&hostile).unwrap()).unwrap();
+        assert!(matches!(reference_set::load(dir.path()), Err(NodeError::ReferenceSet { .. })), "{path}");
+    }
+}
+
+#[test]
+fn tables_with_double_cases_or_wrong_labels_are_not_sealed() {
+    let task = fiel_schemas::challenge::Task::Classification;
+    for table in [
+        "case_id,y\na,0\na,1\n", "case_id,y\n,0\n", "case_id,y\na,2\n", "case_id,y\na,\n", "case_id,y\n",
+        "id,y\na,0\n", "case_id,z\na,0\n",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("cases.csv"), table).unwrap();
+        assert!(reference_set::seal(dir.path(), "s", "c", task, "cases.csv", "y").is_err(), "{table:?}");
+    }
+}
