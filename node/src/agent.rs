@@ -8,6 +8,7 @@ use crate::shelf::Shelf;
 use crate::{NodeError, gate};
 use ed25519_dalek::SigningKey;
 use fiel_sandbox::{Sandbox, SandboxConfig, WorkerCommand};
+use fiel_schemas::api::FailureReason;
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::validate::{self, Kind};
 use std::collections::HashMap;
@@ -191,7 +192,7 @@ impl Inner {
                 resumed = true;
             }
             let step = tokio::select! {
-                step = self.next_order(&mut offered) => step,
+                step = self.next_order(&mut offered, &stop) => step,
                 () = stop.wait() => break,
             };
             match step {
@@ -211,18 +212,23 @@ impl Inner {
     }
 
     /// Offers what is new, then claims.
-    async fn next_order(&self, offered: &mut Offered) -> Result<Option<RunOrder>, NodeError> {
+    async fn next_order(&self, offered: &mut Offered, stop: &Stop) -> Result<Option<RunOrder>, NodeError> {
         if offered.looked.is_none_or(|then| then.elapsed() >= OFFER_EVERY) {
             self.offer_sets(offered).await?;
             offered.looked = Some(Instant::now());
         }
         let wait = if offered.accepted.is_empty() { OFFER_EVERY } else { self.options.claim_wait };
         let Some(bytes) = self.hub.send(gate::claim(wait.as_secs().min(30))?).await? else { return Ok(None) };
-        let order = validate::from_json(Kind::RunOrder, &bytes).map_err(|e| NodeError::Unreachable {
-            url: self.config.hub.clone(),
-            message: format!("the run order is not valid: {e}"),
-        })?;
-        Ok(Some(order))
+        match validate::from_json(Kind::RunOrder, &bytes) {
+            Ok(order) => Ok(Some(order)),
+            Err(e) => {
+                if let Ok(order) = serde_json::from_slice::<RunOrder>(&bytes) {
+                    self.fail(&order.run, order.fence, FailureReason::PolicyRefused, stop).await;
+                }
+                let message = format!("the run order is not valid: {e}");
+                Err(NodeError::Unreachable { url: self.config.hub.clone(), message })
+            }
+        }
     }
 
     async fn offer_sets(&self, offered: &mut Offered) -> Result<(), NodeError> {

@@ -11,7 +11,9 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 
 /// Largest image that is handed to a model or read as truth.
-pub(crate) const IMAGE_LIMITS: fn() -> ReadLimits = ReadLimits::default;
+pub(crate) fn image_limits() -> ReadLimits {
+    ReadLimits::default()
+}
 
 /// `inputs.json` of a case.
 #[derive(Debug, Serialize)]
@@ -88,7 +90,6 @@ impl Draws<'_> {
 }
 
 /// Turns rows into inputs of the sandbox, one at a time, in the order of a plan.
-#[derive(Debug)]
 pub struct CaseSource<'a> {
     challenge: &'a Challenge,
     set: &'a LoadedReferenceSet,
@@ -102,9 +103,9 @@ pub struct CaseSource<'a> {
 /// The text of a port's columns, by row.
 type PortColumns<'a> = Vec<Vec<&'a str>>;
 
-impl std::fmt::Debug for dyn Fn() -> bool + Sync {
+impl std::fmt::Debug for CaseSource<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fn() -> bool")
+        f.debug_struct("CaseSource").field("set", &self.set.doc.id).field("next", &self.next).finish_non_exhaustive()
     }
 }
 
@@ -139,10 +140,10 @@ impl<'a> CaseSource<'a> {
     }
 
     fn inputs_document(&self, case: &str) -> Result<Vec<u8>, NodeError> {
-        let slots = |ports: &'a [Port]| {
-            ports.iter().map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path }).collect::<Vec<_>>()
+        let slots = |ports: &'a [Port]| -> Vec<Slot<'a>> {
+            ports.iter().map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path }).collect()
         };
-        let interface = &self.challenge.interface;
+        let interface: &'a _ = &self.challenge.interface;
         let document = InputsDocument {
             schema: "fiel/inputs/v1",
             case,
@@ -155,7 +156,7 @@ impl<'a> CaseSource<'a> {
     /// Voxels and grid, and nothing else of the header.
     fn clean_image(&self, path: &str) -> Result<Vec<u8>, NodeError> {
         let bytes = self.set.read_listed(path)?;
-        image::recode_nifti(&bytes, &IMAGE_LIMITS()).map_err(|e| NodeError::ReferenceSet {
+        image::recode_nifti(&bytes, &image_limits()).map_err(|e| NodeError::ReferenceSet {
             path: self.set.dir.join(path),
             message: e.to_string(),
         })

@@ -1,6 +1,6 @@
 //! Evaluation: every case of a reference set through the sandbox, outputs checked, cases measured.
 
-use crate::cases::{CasePlan, CaseSource, IMAGE_LIMITS};
+use crate::cases::{CasePlan, CaseSource, image_limits};
 use crate::logs::{CaseLog, LogRing};
 use crate::reference_set::LoadedReferenceSet;
 use crate::{NodeError, outputs};
@@ -173,7 +173,7 @@ impl<'a> Judge<'a> {
     fn reference_mask(&self, row: usize) -> Result<Volume<u8>, NodeError> {
         let path = self.truth[row];
         let bytes = self.set.read_listed(path)?;
-        image::parse_nifti_mask(&bytes, &IMAGE_LIMITS()).map_err(|e| NodeError::ReferenceSet {
+        image::parse_nifti_mask(&bytes, &image_limits()).map_err(|e| NodeError::ReferenceSet {
             path: self.set.dir.join(path),
             message: e.to_string(),
         })

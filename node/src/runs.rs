@@ -91,7 +91,8 @@ impl Inner {
         fs_err::create_dir_all(&run_dir)?;
         if let Some(envelope) = LoggedEnvelope::load(&run_dir)? {
             if release::answers(&statement_of(&envelope)?, order) {
-                return self.deliver(&order.run, order.fence, &envelope, stop).await;
+                self.deliver(&order.run, order.fence, &envelope, stop).await?;
+                return pending::clear(self.data.root(), &order.run);
             }
         }
         let policy = Policy::open(self.data.root())?;
