@@ -1,14 +1,22 @@
 //! fiel-sandbox
 
+mod cgroup;
+mod child;
+mod compile;
+mod confine;
+mod engine;
+mod log;
+mod protocol;
+mod run;
 mod sandbox;
+mod slot;
+mod syscalls;
 mod types;
+mod worker;
+mod workplace;
 
 pub use sandbox::Sandbox;
 pub use types::{
-    CaseInput, CaseResult, Prepared, Refusal, SandboxConfig, SandboxError, WorkerCommand,
+    CaseInput, CaseResult, CompileLimits, Prepared, Refusal, SandboxConfig, SandboxError, WorkerCommand,
 };
-
-/// Entry point of a worker process.
-pub fn worker_main() -> std::process::ExitCode {
-    std::process::ExitCode::from(2)
-}
+pub use worker::worker_main;

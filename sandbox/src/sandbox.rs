@@ -1,52 +1,235 @@
 //! The sandbox as the node uses it.
 
-use std::path::Path;
+use std::io::Read;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::EngineInfo;
-use fiel_schemas::challenge::Limits;
+use fs_err as fs;
+use sha2::{Digest, Sha256};
 
-use crate::types::{CaseInput, CaseResult, Prepared, Refusal, SandboxConfig, SandboxError};
+use crate::cgroup::{self, MemoryGroup};
+use crate::child::{Silence, Worker};
+use crate::engine;
+use crate::protocol::{Confine, Order, Reply};
+use crate::slot::{Slot, io_error};
+use crate::types::{CompileLimits, Prepared, Refusal, SandboxConfig, SandboxError};
+use crate::workplace::Workplace;
+
+/// How long a worker may take to confine itself and load its module.
+pub(crate) const START: Duration = Duration::from_secs(60);
+
+/// Memory a worker needs beside the model's own.
+pub(crate) const OVERHEAD: u64 = 256 << 20;
 
 /// Runs untrusted modules, each case in a fresh instance inside a confined worker process.
 #[derive(Debug)]
 pub struct Sandbox {
-    config: SandboxConfig,
+    pub(crate) config: SandboxConfig,
+    pub(crate) workplace: Workplace,
+    limits: CompileLimits,
+    confinement: Vec<String>,
+    engine: String,
+    serial: AtomicU64,
 }
 
 impl Sandbox {
-    /// Opens a sandbox, makes its folders and tries a worker.
+    /// Makes the folders, removes what a killed predecessor left, and tries what a worker can no longer do.
     pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
-        Ok(Self { config })
+        cgroup::remove_stale();
+        let workplace = Workplace::open(&config.work_dir)?;
+        make_private(&config.cache_dir)?;
+        let mut sandbox = Self {
+            config,
+            workplace,
+            limits: CompileLimits::default(),
+            confinement: Vec::new(),
+            engine: String::new(),
+            serial: AtomicU64::new(0),
+        };
+        (sandbox.confinement, sandbox.engine) = sandbox.probe()?;
+        Ok(sandbox)
     }
 
-    /// Engine, version and confinements in force.
+    /// Bounds compiling otherwise than by default.
+    #[must_use]
+    pub fn with_compile_limits(mut self, limits: CompileLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Engine, version and the confinements that were tried and held.
     pub fn info(&self) -> EngineInfo {
         EngineInfo {
             name: "wasmtime".into(),
-            version: String::new(),
-            config_digest: String::new(),
-            confinement: Vec::new(),
+            version: engine::VERSION.into(),
+            config_digest: engine::config_digest(self.config.metered),
+            confinement: self.confinement.clone(),
         }
     }
 
-    /// Checks and compiles a module, or finds it in the cache.
-    pub fn prepare(&self, module: &Path, _sha256: &str) -> Result<Prepared, Refusal> {
-        Err(Refusal {
-            reason: FailureReason::SiteError,
-            message: format!("{}: no engine for {} workers", module.display(), self.config.parallel),
+    /// Checks and compiles a module in a confined worker, or finds it in the cache.
+    ///
+    /// `sha256` is the digest the module must have.
+    pub fn prepare(&self, module: &Path, sha256: &str) -> Result<Prepared, Refusal> {
+        let started = Instant::now();
+        verify_digest(module, sha256)?;
+        let name = format!("{sha256}-{}-{}.cwasm", &engine::config_digest(self.config.metered)[..16], self.engine);
+        let compiled = self.config.cache_dir.join(name);
+        let cached = compiled.is_file();
+        if !cached {
+            self.compile(module, &compiled)?;
+        }
+        Ok(Prepared { sha256: sha256.to_owned(), load_s: started.elapsed().as_secs_f64(), cached, compiled })
+    }
+
+    fn compile(&self, module: &Path, compiled: &Path) -> Result<(), Refusal> {
+        let module = fs::canonicalize(module).map_err(|error| site_error(&error))?;
+        let cache = fs::canonicalize(&self.config.cache_dir).map_err(|error| site_error(&error))?;
+        let draft = Draft(cache.join(format!(".draft-{}-{}", std::process::id(), self.next())));
+        let order = Order::Compile {
+            confine: Confine {
+                parent: std::process::id(),
+                slot: None,
+                file_bytes: self.limits.compiled_bytes,
+                data_bytes: self.limits.memory_bytes,
+                cpu_s: Some(self.limits.wall.as_secs().max(1) * 4),
+            },
+            module,
+            compiled: draft.0.clone(),
+            metered: self.config.metered,
+        };
+        match self.ask(&order, self.limits.memory_bytes, self.limits.wall)? {
+            Reply::Compiled => fs::rename(&draft.0, compiled).map_err(|error| site_error(&error)),
+            Reply::Refused { reason, message } => Err(Refusal { reason, message }),
+            Reply::Failed { message } => Err(site_error(&message)),
+            Reply::Ready { .. } | Reply::Done { .. } => Err(site_error(&"an answer out of turn")),
+        }
+    }
+
+    /// Starts a worker for one order and waits for its one answer.
+    fn ask(&self, order: &Order, memory_bytes: u64, wall: Duration) -> Result<Reply, Refusal> {
+        let deadline = Instant::now() + wall;
+        let mut worker = self.worker(memory_bytes).map_err(|error| site_error(&error))?;
+        let reply = worker
+            .send(order)
+            .and_then(|()| worker.receive(deadline, &mut || ControlFlow::Continue(())));
+        let too_much = |what: &str| Refusal {
+            reason: FailureReason::CompileLimit,
+            message: format!("compiling the module {what}; make it smaller or split its largest function"),
+        };
+        reply.map_err(|silence| match silence {
+            Silence::Late => too_much(&format!("took longer than {} s", wall.as_secs_f64())),
+            Silence::OutOfMemory => too_much("took more memory than allowed"),
+            Silence::Died(how) => too_much(&format!("took more than allowed ({how})")),
+            Silence::Stopped | Silence::Nonsense(_) => site_error(&"the compiling worker broke the protocol"),
         })
     }
 
-    /// Runs the cases, in parallel, each in a fresh instance; calls `on_result` once for every case.
-    pub fn run_cases(
-        &self,
-        _prepared: &Prepared,
-        _limits: &Limits,
-        _cases: impl Iterator<Item = CaseInput> + Send,
-        _expected_outputs: &[String],
-        _on_result: &(dyn Fn(CaseResult) + Sync),
-    ) -> Result<(), SandboxError> {
-        Err(SandboxError::Worker("no engine".into()))
+    fn probe(&self) -> Result<(Vec<String>, String), SandboxError> {
+        let slot = self.slot()?;
+        let mut worker = self.worker(OVERHEAD)?;
+        let grouped = worker.grouped();
+        let order = Order::Probe(Confine {
+            parent: std::process::id(),
+            slot: Some(slot.folder().to_owned()),
+            file_bytes: 0,
+            data_bytes: OVERHEAD,
+            cpu_s: Some(60),
+        });
+        let reply = worker
+            .send(&order)
+            .and_then(|()| worker.receive(Instant::now() + START, &mut || ControlFlow::Continue(())));
+        match reply {
+            Ok(Reply::Ready { mut confinement, engine }) => {
+                if grouped {
+                    confinement.push("memory-cgroup".into());
+                }
+                Ok((confinement, engine))
+            }
+            other => Err(not_ready(&other)),
+        }
+    }
+
+    /// A worker in a memory group where possible.
+    pub(crate) fn worker(&self, memory_bytes: u64) -> Result<Worker, SandboxError> {
+        let name = format!("fiel-{}-{}", std::process::id(), self.workplace.unique());
+        Worker::start(&self.config.worker, MemoryGroup::create(&name, memory_bytes))
+    }
+
+    /// A fresh pair of folders.
+    pub(crate) fn slot(&self) -> Result<Slot, SandboxError> {
+        Slot::create(self.workplace.folder().join(format!("slot-{}", self.next())))
+    }
+
+    fn next(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// What a worker said instead of being ready.
+pub(crate) fn not_ready(answer: &Result<Reply, Silence>) -> SandboxError {
+    SandboxError::Worker(match answer {
+        Ok(Reply::Failed { message }) => message.clone(),
+        Ok(other) => format!("an answer out of turn: {other:?}"),
+        Err(Silence::Died(how)) => format!("it did not get ready: {how}"),
+        Err(silence) => format!("it did not get ready: {silence:?}"),
+    })
+}
+
+fn site_error(error: &dyn std::fmt::Display) -> Refusal {
+    Refusal { reason: FailureReason::SiteError, message: error.to_string() }
+}
+
+fn verify_digest(module: &Path, sha256: &str) -> Result<(), Refusal> {
+    let mut file = fs::File::open(module).map_err(|error| site_error(&error))?;
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut chunk).map_err(|error| site_error(&error))? {
+            0 => break,
+            count => hasher.update(&chunk[..count]),
+        }
+    }
+    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    if found == sha256 {
+        return Ok(());
+    }
+    Err(Refusal {
+        reason: FailureReason::DigestMismatch,
+        message: format!("the module's SHA-256 is {found}, expected {sha256}; fetch it again"),
+    })
+}
+
+/// Makes the folder of compiled modules, which nobody else may write: its files are run as code.
+fn make_private(folder: &Path) -> Result<(), SandboxError> {
+    let make = || -> std::io::Result<()> {
+        fs::create_dir_all(folder)?;
+        rustix::fs::chmod(folder, rustix::fs::Mode::from_raw_mode(0o700))?;
+        for entry in fs::read_dir(folder)?.flatten() {
+            if stale_draft(&entry.file_name()) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    };
+    make().map_err(|source| io_error("make private", folder, source))
+}
+
+/// Whether a file is the draft of a node that has gone.
+fn stale_draft(name: &std::ffi::OsStr) -> bool {
+    let node = name.to_str().and_then(|name| name.strip_prefix(".draft-")?.split('-').next());
+    node.is_some_and(|id| !Path::new("/proc").join(id).exists())
+}
+
+/// A file that is removed unless it was renamed.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _renamed = fs::remove_file(&self.0);
     }
 }

@@ -99,3 +99,20 @@ pub enum SandboxError {
     #[error("sandbox worker: {0}")]
     Worker(String),
 }
+
+/// Bounds of compiling one module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileLimits {
+    /// Wall time.
+    pub wall: std::time::Duration,
+    /// Private memory of the compiling worker.
+    pub memory_bytes: u64,
+    /// Size of the compiled module.
+    pub compiled_bytes: u64,
+}
+
+impl Default for CompileLimits {
+    fn default() -> Self {
+        Self { wall: std::time::Duration::from_secs(60), memory_bytes: 4 << 30, compiled_bytes: 1 << 30 }
+    }
+}

@@ -1,0 +1,127 @@
+//! What node and worker say to each other: JSON in frames that begin with their length.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use fiel_schemas::api::FailureReason;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Longest frame either side accepts: two full logs and a little more.
+pub(crate) const MAX_FRAME: usize = 256 * 1024;
+
+/// The first frame a worker gets: what kind of worker it is.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Order {
+    /// Confine yourself, report and end.
+    Probe(Confine),
+    /// Check and compile one module, then end.
+    Compile { confine: Confine, module: PathBuf, compiled: PathBuf, metered: bool },
+    /// Load a compiled module and run cases until the pipe closes.
+    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64 },
+}
+
+/// How a worker confines itself before it touches anything of a model.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Confine {
+    /// Process id of the node; the worker ends when it is no longer its child.
+    pub(crate) parent: u32,
+    /// Folder with `input` and `output`; none of a worker that only compiles.
+    pub(crate) slot: Option<PathBuf>,
+    /// Largest file it may write.
+    pub(crate) file_bytes: u64,
+    /// Largest private memory.
+    pub(crate) data_bytes: u64,
+    /// Processor time, seconds.
+    pub(crate) cpu_s: Option<u64>,
+}
+
+/// Asks for one case.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RunCase;
+
+/// What a worker answers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reply {
+    /// Confined, loaded and waiting.
+    Ready { confinement: Vec<String>, engine: String },
+    /// Compiled; the file is complete.
+    Compiled,
+    /// The module will not be run.
+    Refused { reason: FailureReason, message: String },
+    /// The case ended; a frame with the log follows.
+    Done { ending: Ending, seconds: f64, fuel: Option<u64> },
+    /// The worker itself could not do its work.
+    Failed { message: String },
+}
+
+/// How the model ended, as seen from within the worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Ending {
+    Ok,
+    Crashed { why: String },
+    OutOfMemory,
+}
+
+/// Writes one frame.
+pub(crate) fn write_frame(to: &mut impl Write, payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len())
+        .ok()
+        .filter(|_| payload.len() <= MAX_FRAME)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "frame too long"))?;
+    let mut frame = Vec::with_capacity(payload.len() + 4);
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.extend_from_slice(payload);
+    to.write_all(&frame)?;
+    to.flush()
+}
+
+/// Writes one message.
+pub(crate) fn send(to: &mut impl Write, message: &impl Serialize) -> io::Result<()> {
+    write_frame(to, &serde_json::to_vec(message)?)
+}
+
+/// Reads one message; `None` at the end of the stream.
+pub(crate) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        other => other?,
+    }
+    let length = frame_length(length)?;
+    let mut payload = vec![0; length];
+    from.read_exact(&mut payload)?;
+    Ok(Some(serde_json::from_slice(&payload)?))
+}
+
+/// The length a frame announces, checked.
+pub(crate) fn frame_length(head: [u8; 4]) -> io::Result<usize> {
+    let length = u32::from_le_bytes(head) as usize;
+    if length > MAX_FRAME {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("frame of {length} bytes")));
+    }
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_survives_the_way() {
+        let mut pipe = Vec::new();
+        send(&mut pipe, &Reply::Compiled).unwrap();
+        let reply: Option<Reply> = receive(&mut pipe.as_slice()).unwrap();
+        assert!(matches!(reply, Some(Reply::Compiled)));
+        assert!(receive::<Reply>(&mut [].as_slice()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_frame_beyond_the_limit_is_refused() {
+        assert!(receive::<Reply>(&mut [0xff_u8; 8].as_slice()).is_err());
+        assert!(write_frame(&mut Vec::new(), &vec![0; MAX_FRAME + 1]).is_err());
+    }
+}
