@@ -6,15 +6,14 @@ use askama::Template;
 #[derive(Template)]
 #[template(path = "login.html")]
 struct Login<'a> {
-    csrf: &'a str,
     name: &'a str,
     next: &'a str,
     error: Option<&'a str>,
 }
 
 /// The main part of the sign-in page.
-pub fn render_login(csrf: &str, name: &str, next: &str, error: Option<&str>) -> String {
-    render(&Login { csrf, name, next, error })
+pub fn render_login(name: &str, next: &str, error: Option<&str>) -> String {
+    render(&Login { name, next, error })
 }
 
 /// What a person wrote into the submission form, and what is wrong with it.

@@ -4,6 +4,7 @@ pub mod board;
 pub mod challenge;
 pub mod curves;
 pub mod docs;
+pub mod entry;
 pub mod format;
 pub mod forms;
 pub mod home;

@@ -54,10 +54,11 @@ struct SubmissionPage<'a> {
     submitted_iso: String,
     size: String,
     runs: Vec<RunView>,
+    results: Option<&'a str>,
 }
 
-/// The main part of a submission's page.
-pub fn render_submission(status: &SubmissionStatus, challenge_title: &str) -> String {
+/// The main part of a submission's page; `results` is a rendered table.
+pub fn render_submission(status: &SubmissionStatus, challenge_title: &str, results: Option<&str>) -> String {
     let submission = &status.submission;
     render(&SubmissionPage {
         status,
@@ -69,5 +70,6 @@ pub fn render_submission(status: &SubmissionStatus, challenge_title: &str) -> St
         submitted_iso: format::iso(&submission.submitted_at),
         size: format::bytes(submission.artifact.size),
         runs: status.runs.iter().map(RunView::new).collect(),
+        results,
     })
 }

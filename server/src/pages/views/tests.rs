@@ -3,6 +3,7 @@ use super::board::{render_board, render_top};
 use super::challenge::{Extras, render_challenge};
 use super::curves::render_curves;
 use super::docs::{CodeLine, render_errors};
+use super::entry::{render_entry, render_public};
 use super::forms::{SubmitFacts, SubmitForm, render_login, render_submit};
 use super::home::{Card, render_home};
 use super::layout::{Frame, Viewer, page, problem};
@@ -157,8 +158,9 @@ fn every_page() -> Vec<(&'static str, String)> {
             &render_home(&[card("breast-fna", "Breast mass, fine needle aspirate", true), card("lesion-phantom", "Liver lesions, phantom", false)]))),
         ("challenge", signed_in("Breast mass", &render_challenge(&challenge(), &extras, now()))),
         ("board", board_page(&board(), None, None)),
-        ("submission", page(&live, &render_submission(&status("running"), "Breast mass"))),
-        ("login", page(&Frame { title: "Sign in", ..Frame::default() }, &render_login("t", "ada", "/", Some("Name or password is wrong.")))),
+        ("submission", page(&live, &render_submission(&status("running"), "Breast mass", render_entry(&board(), "0192-boosted-trees").as_deref()))),
+        ("entry", page(&Frame { title: "Submission", ..Frame::default() }, &render_public("Breast mass", &board(), "0192-boosted-trees").unwrap())),
+        ("login", page(&Frame { title: "Sign in", ..Frame::default() }, &render_login("ada", "/", Some("Name or password is wrong.")))),
         ("submit", signed_in("Submit", &render_submit("t", &facts, &form))),
         ("errors", signed_in("Errors", &render_errors(&[CodeLine { code: "not-found", status: 404, title: "There is no such thing here" }]))),
         ("problem", problem(404, "There is no such thing here", "The challenge does not exist.", "not-found", None)),
@@ -213,10 +215,11 @@ fn hostile_text_stays_text_in_every_template() {
         let extras = Extras { readme: (*hostile).into(), top: render_top(&board, 5), ..Extras::default() };
         for html in [
             board_page(&board, Some("tool"), None),
-            render_submission(&status, hostile),
+            render_submission(&status, hostile, None),
             render_submit(hostile, &facts, &form),
-            render_login("t", hostile, hostile, Some(hostile)),
+            render_login(hostile, hostile, Some(hostile)),
             render_challenge(&definition, &extras, now()),
+            render_public(hostile, &board, "0192-boosted-trees").unwrap(),
             problem(500, hostile, hostile, "x", Some(&Viewer { name: (*hostile).into(), csrf: (*hostile).into() })),
         ] {
             for tag in html.split('<').skip(1).filter_map(|part| part.split('>').next()) {

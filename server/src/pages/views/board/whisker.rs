@@ -2,8 +2,11 @@
 
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 112.0;
+const WIDTH: f64 = 96.0;
 const INSET: f64 = 4.0;
+
+/// Intervals further than this many typical widths from the best value are drawn at the edge.
+const WIDTHS: f64 = 8.0;
 
 /// The range that the whiskers of one page share.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,13 +17,16 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Covers all intervals, with a hair's breadth to spare; `best` is marked by a line.
+    /// Covers all intervals, except that one far-away row does not squash the others; `best` is marked by a line.
     pub fn covering(intervals: impl Iterator<Item = [f64; 2]>, best: Option<f64>) -> Option<Self> {
-        let (low, high) = intervals
-            .filter(|ci| ci[0].is_finite() && ci[1].is_finite())
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), ci| (l.min(ci[0]), h.max(ci[1])));
-        if low > high {
-            return None;
+        let shown: Vec<[f64; 2]> = intervals.filter(|ci| ci[0].is_finite() && ci[1].is_finite()).collect();
+        let mut low = shown.iter().map(|ci| ci[0]).min_by(f64::total_cmp)?;
+        let mut high = shown.iter().map(|ci| ci[1]).max_by(f64::total_cmp)?;
+        let mut widths: Vec<f64> = shown.iter().map(|ci| ci[1] - ci[0]).filter(|w| *w > 0.0).collect();
+        widths.sort_by(f64::total_cmp);
+        if let (Some(best), Some(typical)) = (best, widths.get(widths.len() / 2)) {
+            low = low.max(best - WIDTHS * typical);
+            high = high.min(best + WIDTHS * typical);
         }
         let slack = ((high - low) * 0.02).max(1e-9);
         Some(Self { low: low - slack, high: high + slack, best })
@@ -43,6 +49,12 @@ impl Scale {
         if let Some(best) = self.best {
             let at = self.x(best);
             let _ = write!(svg, "<line class=\"best\" x1=\"{at:.1}\" y1=\"0\" x2=\"{at:.1}\" y2=\"16\"/>");
+        }
+        if value < self.low || value > self.high {
+            // Off the scale: a pointer to where it would be.
+            let (at, tip) = if value < self.low { (INSET + 5.0, INSET) } else { (WIDTH - INSET - 5.0, WIDTH - INSET) };
+            let _ = write!(svg, "<path class=\"off\" d=\"M{at} 4L{tip} 8L{at} 12Z\"/></svg>");
+            return svg;
         }
         let _ = write!(
             svg,
