@@ -1,1 +1,25 @@
-//! fiel-metrics
+#![doc = include_str!("../README.md")]
+
+pub mod curves;
+pub mod error;
+pub mod image;
+pub mod registry;
+pub mod score;
+pub mod segmentation;
+
+mod assess;
+mod calibration;
+mod fixed;
+mod grid;
+mod logistic;
+mod moments;
+mod ranking;
+mod scores;
+mod stats;
+mod table;
+
+pub use assess::{Options, assess, estimate, merge};
+pub use error::{ImageError, MetricError};
+
+/// Version of this crate, recorded with every assessment.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

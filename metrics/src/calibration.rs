@@ -1,0 +1,162 @@
+//! Expected calibration error over 15 equal bins, released so that no single score can be computed back.
+
+use crate::error::MetricError;
+use crate::fixed::{self, ONE, count};
+use crate::grid;
+use crate::ranking::Answer;
+use crate::stats::{self, Rng};
+use crate::table::Cases;
+use fiel_schemas::summary::{Calibration, CalibrationBin};
+
+/// Number of bins.
+const BINS: usize = 15;
+/// A sum of probabilities is released exactly only over at least this many cases.
+const EXACT: u64 = 10;
+const REPLICATES: usize = 1000;
+
+/// The bin of a probability: closed on the left, the last closed on both sides, edges i * (1/15).
+fn bin(p: f64) -> usize {
+    let step = 1.0 / BINS as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "p lies in [0, 1]")]
+    let mut bin = ((p * BINS as f64) as usize).min(BINS - 1);
+    while bin > 0 && p < bin as f64 * step {
+        bin -= 1;
+    }
+    while bin + 1 < BINS && p >= (bin + 1) as f64 * step {
+        bin += 1;
+    }
+    bin
+}
+
+/// One bin with both its exact sum and the sum of grid-cell middles.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bin {
+    n: u64,
+    pos: u64,
+    sum: i128,
+    middles: i128,
+    slack: f64,
+}
+
+fn bins(cases: &Cases) -> Result<Vec<Bin>, MetricError> {
+    let mut bins = vec![Bin::default(); BINS];
+    for (&p, &y) in cases.score.iter().zip(&cases.label) {
+        let b = &mut bins[bin(p)];
+        let cell = grid::cell(p);
+        let [low, high] = grid::probabilities(cell, cell);
+        b.n += 1;
+        b.pos += u64::from(y);
+        b.sum = fixed::add(b.sum, fixed::from_f64(p, "a score")?, "the sum of scores")?;
+        b.middles = fixed::add(b.middles, fixed::from_f64(0.5 * (low + high), "a score")?, "the sum of scores")?;
+        // A score on an edge may fall to either side by rounding.
+        b.slack += 0.5 * (high - low) + 1e-12;
+    }
+    Ok(bins)
+}
+
+/// The bins of one set of cases, without the metric's exact value.
+///
+/// A bin below `min_cell` is suppressed. A bin below ten (or `min_cell`) gives the middles of grid cells for
+/// its scores. Where such bins hold fewer than that many cases together, the smallest other bins do the same:
+/// otherwise the exact metric minus the exact bins would give a lone score away.
+pub(crate) fn build(cases: &Cases, min_cell: u64) -> Result<Calibration, MetricError> {
+    let bins = bins(cases)?;
+    let enough = EXACT.max(min_cell);
+    let mut exact: Vec<bool> = bins.iter().map(|b| b.n >= enough).collect();
+    let mut hidden: u64 = bins.iter().filter(|b| b.n < enough).map(|b| b.n).sum();
+    while hidden > 0 && hidden < enough {
+        let smallest = (0..BINS).filter(|&i| exact[i]).min_by_key(|&i| bins[i].n);
+        let Some(smallest) = smallest else { break };
+        exact[smallest] = false;
+        hidden += bins[smallest].n;
+    }
+    let mut out = Calibration::default();
+    for (b, exact) in bins.iter().zip(exact) {
+        let suppressed = b.n < min_cell;
+        out.suppressed += if suppressed { b.n } else { 0 };
+        out.bins.push(match (suppressed || b.n == 0, exact) {
+            (true, _) => CalibrationBin { sum_p: "0".to_owned(), ..CalibrationBin::default() },
+            (false, true) => CalibrationBin { n: b.n, pos: b.pos, sum_p: b.sum.to_string(), slack: 0.0 },
+            (false, false) => {
+                CalibrationBin { n: b.n, pos: b.pos, sum_p: b.middles.to_string(), slack: b.slack }
+            }
+        });
+    }
+    Ok(out)
+}
+
+/// The exact error over the cases themselves.
+pub(crate) fn exact(cases: &Cases) -> Result<Answer, MetricError> {
+    let bins: Vec<(u64, u64, i128)> = bins(cases)?.iter().map(|b| (b.n, b.pos, b.sum)).collect();
+    answer(&bins, cases.score.len() as u64, 0.0)
+}
+
+/// Adds two sets of bins.
+pub(crate) fn merge(a: &Calibration, b: &Calibration) -> Result<Calibration, MetricError> {
+    if a.bins.len() != BINS || b.bins.len() != BINS {
+        return Err(MetricError::Malformed(format!("{} and {} calibration bins, not 15", a.bins.len(), b.bins.len())));
+    }
+    let add = |(a, b): (&CalibrationBin, &CalibrationBin)| {
+        let sum = fixed::add(fixed::parse(&a.sum_p)?, fixed::parse(&b.sum_p)?, "the sum of scores")?;
+        Ok(CalibrationBin {
+            n: count(a.n, b.n)?,
+            pos: count(a.pos, b.pos)?,
+            sum_p: sum.to_string(),
+            slack: round_up(a.slack + b.slack),
+        })
+    };
+    let bins = a.bins.iter().zip(&b.bins).map(add).collect::<Result<_, MetricError>>()?;
+    Ok(Calibration { bins, suppressed: count(a.suppressed, b.suppressed)?, exact: None })
+}
+
+/// Slack in steps of 2^-40, so that its sums do not depend on their order.
+fn round_up(slack: f64) -> f64 {
+    let unit = 2f64.powi(40);
+    (slack * unit).ceil() / unit
+}
+
+/// The error over merged bins, with the most that hidden scores can change it.
+pub(crate) fn merged(c: &Calibration) -> Result<Answer, MetricError> {
+    let mut bins = Vec::with_capacity(BINS);
+    let (mut n, mut slack) = (c.suppressed, 0.0);
+    for b in &c.bins {
+        let sum = fixed::parse(&b.sum_p)?;
+        let most = i128::from(b.n).checked_mul(ONE).ok_or(MetricError::Overflow("a number of cases"))?;
+        if b.pos > b.n || sum < 0 || sum > most || !b.slack.is_finite() || b.slack < 0.0 {
+            return Err(MetricError::Malformed("a calibration bin's sums do not fit its cases".to_owned()));
+        }
+        n = count(n, b.n)?;
+        slack += b.slack;
+        bins.push((b.n, b.pos, sum));
+    }
+    let bound = if n == 0 { 0.0 } else { ((slack + c.suppressed as f64) / n as f64).min(1.0) };
+    answer(&bins, n, bound)
+}
+
+fn answer(bins: &[(u64, u64, i128)], n: u64, bound: f64) -> Result<Answer, MetricError> {
+    if n == 0 {
+        return Ok(Answer::default());
+    }
+    let mut total = 0i128;
+    for &(_, pos, sum) in bins {
+        let hits = i128::from(pos).checked_mul(ONE).ok_or(MetricError::Overflow("a number of cases"))?;
+        total = fixed::add(total, (sum - hits).abs(), "the calibration error")?;
+    }
+    let value = fixed::mean(total, n).min(1.0);
+    let mut rng = Rng::new(0x000f_1e1b);
+    let replicates = (0..REPLICATES).filter_map(|_| replicate(bins, &mut rng)).collect();
+    let ci95 = stats::percentile_interval(replicates, value)
+        .map(|[low, high]| [(low - bound).max(0.0), (high + bound).min(1.0)]);
+    Ok(Answer { value: Some(value), ci95, bound })
+}
+
+/// The error of one bootstrap sample, each bin keeping its mean score.
+fn replicate(bins: &[(u64, u64, i128)], rng: &mut Rng) -> Option<f64> {
+    let (mut n, mut error) = (0.0, 0.0);
+    for &(size, pos, sum) in bins.iter().filter(|b| b.0 > 0) {
+        let (hits, misses) = (rng.poisson(pos), rng.poisson(size - pos));
+        n += hits + misses;
+        error += (fixed::mean(sum, size) * (hits + misses) - hits).abs();
+    }
+    (n > 0.0).then(|| error / n)
+}

@@ -1,0 +1,244 @@
+//! Calibration slope and intercept: logistic regressions on the logit of the score.
+
+use crate::grid;
+use crate::ranking::Answer;
+use crate::stats::Z;
+use crate::table::Cases;
+use fiel_schemas::summary::ScoreCell;
+
+/// Cases that share one logit, or a range of it.
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    low: f64,
+    high: f64,
+    pos: f64,
+    neg: f64,
+}
+
+impl Point {
+    fn middle(&self) -> f64 {
+        0.5 * (self.low + self.high)
+    }
+
+    fn half(&self) -> f64 {
+        0.5 * (self.high - self.low)
+    }
+}
+
+/// Newton's method stops well below this; it is added to every bound of an iterated value.
+const ITERATED: f64 = 1e-9;
+
+fn exact_points(cases: &Cases) -> Vec<Point> {
+    let point = |(&score, &label): (&f64, &bool)| {
+        let x = grid::logit(score);
+        Point { low: x, high: x, pos: f64::from(u8::from(label)), neg: f64::from(u8::from(!label)) }
+    };
+    cases.score.iter().zip(&cases.label).map(point).collect()
+}
+
+fn cell_points(cells: &[ScoreCell]) -> Vec<Point> {
+    let point = |c: &ScoreCell| {
+        let [low, high] = grid::logits(c.first, c.last);
+        Point { low, high, pos: c.pos as f64, neg: c.neg as f64 }
+    };
+    cells.iter().map(point).collect()
+}
+
+/// Slope over the cases themselves.
+pub(crate) fn slope(cases: &Cases) -> Answer {
+    slope_of(&exact_points(cases), false)
+}
+
+/// Slope over cells, with the most that the scores inside them can move it.
+pub(crate) fn slope_merged(cells: &[ScoreCell]) -> Answer {
+    slope_of(&cell_points(cells), true)
+}
+
+/// Intercept in the large over the cases themselves.
+pub(crate) fn intercept(cases: &Cases) -> Answer {
+    intercept_of(&exact_points(cases), false)
+}
+
+/// Intercept in the large over cells. It falls as any score rises, so both ends of the cells bracket it.
+pub(crate) fn intercept_merged(cells: &[ScoreCell]) -> Answer {
+    intercept_of(&cell_points(cells), true)
+}
+
+fn intercept_of(points: &[Point], merged: bool) -> Answer {
+    let solve = |at: fn(&Point) -> f64| {
+        offset_intercept(&points.iter().map(|p| (at(p), p.pos, p.neg)).collect::<Vec<_>>())
+    };
+    let ends = if merged { (solve(|p| p.high), solve(|p| p.low)) } else { (solve(Point::middle), None) };
+    let (value, bound) = match ends {
+        (Some(low), Some(high)) => (0.5 * (low + high), 0.5 * (high - low) + ITERATED),
+        (Some(value), None) if !merged => (value, 0.0),
+        _ => return Answer::default(),
+    };
+    let information: f64 = points
+        .iter()
+        .map(|p| {
+            let e = grid::sigmoid(value + p.middle());
+            (p.pos + p.neg) * e * (1.0 - e)
+        })
+        .sum();
+    let ci95 = (information > 1e-12).then(|| {
+        let half = Z / information.sqrt() + bound;
+        [value - half, value + half]
+    });
+    Answer { value: Some(value), ci95, bound }
+}
+
+/// Solves sum n sigmoid(a + x) = positives, by Newton's steps kept inside a bracket.
+fn offset_intercept(points: &[(f64, f64, f64)]) -> Option<f64> {
+    let pos: f64 = points.iter().map(|p| p.1).sum();
+    let neg: f64 = points.iter().map(|p| p.2).sum();
+    if pos == 0.0 || neg == 0.0 {
+        return None;
+    }
+    let (mut low, mut high, mut a) = (-120.0, 120.0, 0.0);
+    for _ in 0..200 {
+        let (mut excess, mut slope) = (-pos, 0.0);
+        for &(x, p, n) in points {
+            let e = grid::sigmoid(a + x);
+            excess += (p + n) * e;
+            slope += (p + n) * e * (1.0 - e);
+        }
+        if excess > 0.0 {
+            high = a;
+        } else {
+            low = a;
+        }
+        let newton = a - excess / slope;
+        let next = if newton > low && newton < high { newton } else { 0.5 * (low + high) };
+        if (next - a).abs() < 1e-13 * (1.0 + a.abs()) {
+            return Some(next);
+        }
+        a = next;
+    }
+    Some(a)
+}
+
+fn slope_of(points: &[Point], merged: bool) -> Answer {
+    if separable(points) {
+        return Answer::default();
+    }
+    let middles: Vec<_> = points.iter().map(|p| (p.middle(), p.pos, p.neg)).collect();
+    let Some(fit) = Fit::of(&middles) else { return Answer::default() };
+    let bound = if merged {
+        let Some(bound) = slope_bound(points, &fit) else { return Answer::default() };
+        bound
+    } else {
+        0.0
+    };
+    let half = Z * fit.covariance[2].sqrt() + bound;
+    Answer { value: Some(fit.slope), ci95: Some([fit.slope - half, fit.slope + half]), bound }
+}
+
+/// Whether some arrangement of the scores inside their ranges would put all positives on one side of all
+/// negatives, so that no finite slope exists for it. One class or one common score counts as well.
+fn separable(points: &[Point]) -> bool {
+    let least = |of: fn(&Point) -> f64, at: fn(&Point) -> f64| {
+        points.iter().filter(|p| of(p) > 0.0).map(at).fold(f64::INFINITY, f64::min)
+    };
+    let most = |of: fn(&Point) -> f64, at: fn(&Point) -> f64| {
+        points.iter().filter(|p| of(p) > 0.0).map(at).fold(f64::NEG_INFINITY, f64::max)
+    };
+    most(|p| p.neg, |p| p.low) <= least(|p| p.pos, |p| p.high)
+        || most(|p| p.pos, |p| p.low) <= least(|p| p.neg, |p| p.high)
+}
+
+/// How far the slope can move while every score stays in its cell: one and a half times the first-order
+/// worst case, and never less than what the two worst arrangements themselves give.
+fn slope_bound(points: &[Point], fit: &Fit) -> Option<f64> {
+    let (mut first_order, mut up, mut down) = (0.0, Vec::new(), Vec::new());
+    for p in points {
+        let (x, half) = (p.middle(), p.half());
+        let e = grid::sigmoid(fit.intercept + fit.slope * x);
+        let w = e * (1.0 - e);
+        for (count, y) in [(p.pos, 1.0), (p.neg, 0.0)] {
+            let gradient = [-w * fit.slope, (y - e) - w * fit.slope * x];
+            let effect = fit.covariance[1] * gradient[0] + fit.covariance[2] * gradient[1];
+            first_order += count * effect.abs() * half;
+            let (pos, neg) = if y == 1.0 { (count, 0.0) } else { (0.0, count) };
+            up.push((x + half.copysign(effect), pos, neg));
+            down.push((x - half.copysign(effect), pos, neg));
+        }
+    }
+    let (up, down) = (Fit::of(&up)?, Fit::of(&down)?);
+    let reached = (up.slope - fit.slope).abs().max((down.slope - fit.slope).abs());
+    Some((1.5 * first_order).max(1.1 * reached) + ITERATED)
+}
+
+/// A fitted logistic regression with one covariate.
+struct Fit {
+    intercept: f64,
+    slope: f64,
+    /// Inverse information: intercept, both, slope.
+    covariance: [f64; 3],
+}
+
+impl Fit {
+    /// Newton's method with step halving; `None` where it finds no finite maximum.
+    fn of(points: &[(f64, f64, f64)]) -> Option<Self> {
+        let pos: f64 = points.iter().map(|p| p.1).sum();
+        let neg: f64 = points.iter().map(|p| p.2).sum();
+        let (mut a, mut b) = ((pos / neg).ln(), 0.0);
+        if !a.is_finite() {
+            return None;
+        }
+        let mut likelihood = log_likelihood(points, a, b);
+        for _ in 0..200 {
+            let (g, h) = derivatives(points, a, b);
+            let determinant = h[0] * h[2] - h[1] * h[1];
+            if determinant <= 1e-14 * h[0] * h[2] || !determinant.is_finite() {
+                return None;
+            }
+            let covariance = [h[2] / determinant, -h[1] / determinant, h[0] / determinant];
+            let step =
+                [covariance[0] * g[0] + covariance[1] * g[1], covariance[1] * g[0] + covariance[2] * g[1]];
+            if step[0].abs() + step[1].abs() < 1e-12 * (1.0 + a.abs() + b.abs()) {
+                return Some(Self { intercept: a + step[0], slope: b + step[1], covariance });
+            }
+            let mut scale = 1.0;
+            loop {
+                let (a2, b2) = (a + scale * step[0], b + scale * step[1]);
+                let next = log_likelihood(points, a2, b2);
+                // Near the maximum the likelihood is flat to rounding.
+                if next >= likelihood - 1e-12 * likelihood.abs() {
+                    (a, b, likelihood) = (a2, b2, next);
+                    break;
+                }
+                scale *= 0.5;
+                if scale < 1e-10 {
+                    return None;
+                }
+            }
+            if b.abs() > 1e6 || a.abs() > 1e6 {
+                return None;
+            }
+        }
+        None
+    }
+}
+
+fn log_likelihood(points: &[(f64, f64, f64)], a: f64, b: f64) -> f64 {
+    // ln(1 + exp(z)) without overflow.
+    let soft = |z: f64| z.max(0.0) + (-z.abs()).exp().ln_1p();
+    points.iter().map(|&(x, pos, neg)| -pos * soft(-(a + b * x)) - neg * soft(a + b * x)).sum()
+}
+
+/// Gradient and information (intercept, both, slope).
+fn derivatives(points: &[(f64, f64, f64)], a: f64, b: f64) -> ([f64; 2], [f64; 3]) {
+    let (mut g, mut h) = ([0.0; 2], [0.0; 3]);
+    for &(x, pos, neg) in points {
+        let e = grid::sigmoid(a + b * x);
+        let residual = pos * (1.0 - e) - neg * e;
+        let w = (pos + neg) * e * (1.0 - e);
+        g[0] += residual;
+        g[1] += residual * x;
+        h[0] += w;
+        h[1] += w * x;
+        h[2] += w * x * x;
+    }
+    (g, h)
+}

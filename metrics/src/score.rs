@@ -1,0 +1,1 @@
+//! Scoring files at once, for the command line.

@@ -1,0 +1,114 @@
+//! Small statistics: quantiles, intervals for proportions, a seeded generator.
+
+/// Two-sided 95 % quantile of the normal distribution.
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
+
+/// 97.5 % quantile of Student's t with `df` degrees of freedom.
+pub(crate) fn student_t_975(df: u64) -> f64 {
+    if df > 200 {
+        return cornish_fisher(df as f64);
+    }
+    let (mut low, mut high) = (0.0, 13.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if student_two_sided(middle, df) < 0.95 {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    0.5 * (low + high)
+}
+
+fn cornish_fisher(v: f64) -> f64 {
+    let (z3, z5, z7) = (Z.powi(3), Z.powi(5), Z.powi(7));
+    Z + (z3 + Z) / (4.0 * v)
+        + (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / (96.0 * v * v)
+        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * v * v * v)
+}
+
+/// P(|T| <= t), Abramowitz and Stegun 26.7.3 and 26.7.4.
+fn student_two_sided(t: f64, df: u64) -> f64 {
+    let theta = (t / (df as f64).sqrt()).atan();
+    let (sin, cos) = theta.sin_cos();
+    let odd = df % 2 == 1;
+    let (mut term, mut sum, mut k) = if odd { (cos, 0.0, 2) } else { (1.0, 0.0, 1) };
+    let terms = if odd { (df - 1) / 2 } else { df / 2 };
+    for _ in 0..terms {
+        sum += term;
+        term *= cos * cos * f64::from(k) / f64::from(k + 1);
+        k += 2;
+    }
+    if odd { std::f64::consts::FRAC_2_PI * (theta + sin * sum) } else { sin * sum }
+}
+
+/// Wilson's 95 % interval of `hits` in `n`; the whole range for no cases.
+pub(crate) fn wilson(hits: u64, n: u64) -> [f64; 2] {
+    if n == 0 {
+        return [0.0, 1.0];
+    }
+    let (n, p) = (n as f64, hits as f64 / n as f64);
+    let z2 = Z * Z;
+    let centre = (p + z2 / (2.0 * n)) / (1.0 + z2 / n);
+    let half = Z / (1.0 + z2 / n) * (p * (1.0 - p) / n + z2 / (4.0 * n * n)).sqrt();
+    [(centre - half).clamp(0.0, p), (centre + half).clamp(p, 1.0)]
+}
+
+/// SplitMix64: small, seeded, the same everywhere.
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// A Poisson variate: how often `mean` cases enter one bootstrap sample.
+    pub(crate) fn poisson(&mut self, mean: u64) -> f64 {
+        if mean == 0 {
+            return 0.0;
+        }
+        let mean = mean as f64;
+        if mean > 60.0 {
+            let (u, v) = (1.0 - self.uniform(), self.uniform());
+            let normal = (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos();
+            return (mean + mean.sqrt() * normal).round().max(0.0);
+        }
+        let (mut k, mut p, u) = (0.0, (-mean).exp(), self.uniform());
+        let mut total = p;
+        while u > total && k < 1000.0 {
+            k += 1.0;
+            p *= mean / k;
+            total += p;
+        }
+        k
+    }
+}
+
+/// Percentile interval of bootstrap replicates, widened so that it holds `value`; `None` for too few.
+pub(crate) fn percentile_interval(mut replicates: Vec<f64>, value: f64) -> Option<[f64; 2]> {
+    if replicates.len() < 100 {
+        return None;
+    }
+    replicates.sort_unstable_by(f64::total_cmp);
+    let at = |q: f64| {
+        let position = q * (replicates.len() - 1) as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "q lies in [0, 1]")]
+        let (low, part) = (position.floor() as usize, position.fract());
+        let high = (low + 1).min(replicates.len() - 1);
+        replicates[low] + part * (replicates[high] - replicates[low])
+    };
+    Some([at(0.025).min(value), at(0.975).max(value)])
+}

@@ -1,0 +1,167 @@
+//! Case tables: what a metric takes from them, and what a failed case counts as.
+
+use crate::assess::Options;
+use crate::error::MetricError;
+use fiel_schemas::challenge::FailedCases;
+use polars::prelude::*;
+
+/// Cases of a classification table that enter a metric.
+#[derive(Debug, Default)]
+pub(crate) struct Cases {
+    /// Probabilities in [0, 1]; never -0.
+    pub(crate) score: Vec<f64>,
+    /// Whether the case is positive.
+    pub(crate) label: Vec<bool>,
+    /// Squared difference of both.
+    pub(crate) brier: Vec<Option<f64>>,
+}
+
+/// Cases that share one score, or one cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) pos: u64,
+    pub(crate) neg: u64,
+}
+
+impl Cases {
+    /// Positive and negative cases.
+    pub(crate) fn classes(&self) -> (u64, u64) {
+        let pos = self.label.iter().filter(|&&y| y).count() as u64;
+        (pos, self.label.len() as u64 - pos)
+    }
+
+    /// Groups of equal score, lowest first.
+    pub(crate) fn groups(&self) -> Vec<Group> {
+        let mut sorted: Vec<(f64, bool)> = self.score.iter().copied().zip(self.label.iter().copied()).collect();
+        sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        sorted
+            .chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq())
+            .map(|run| {
+                let pos = run.iter().filter(|c| c.1).count() as u64;
+                Group { pos, neg: run.len() as u64 - pos }
+            })
+            .collect()
+    }
+}
+
+/// Whether the case has a valid answer.
+fn answered() -> Expr {
+    col("outcome").cast(DataType::String).eq(lit("ok")).fill_null(lit(false))
+}
+
+/// The cases of a classification table, failed ones left out or given the worst score.
+pub(crate) fn classification(table: &DataFrame, options: &Options) -> Result<Cases, MetricError> {
+    need(table, &["case_id", "outcome", "label", "score"])?;
+    numeric(table, &["label", "score"])?;
+    let score = when(answered()).then(col("score").cast(DataType::Float64)).otherwise(lit(NULL));
+    let label = col("label").cast(DataType::Float64);
+    let frame = table.clone().lazy().with_row_index("row", Some(1)).select([
+        col("row"),
+        col("case_id").cast(DataType::String),
+        label.clone().alias("label"),
+        score.alias("score"),
+    ]);
+    let frame = match options.failed_cases {
+        FailedCases::Exclude => frame.filter(col("score").is_not_null()),
+        FailedCases::Worst => frame.with_column(col("score").fill_null(lit(1.0) - col("label"))),
+    };
+    let frame = frame
+        .with_column((col("score") - col("label")).alias("error"))
+        .with_column((col("error") * col("error")).alias("brier"))
+        .collect()?;
+    let (score, label) = (frame.column("score")?.f64()?, frame.column("label")?.f64()?);
+    let mut cases = Cases {
+        score: Vec::with_capacity(frame.height()),
+        label: Vec::with_capacity(frame.height()),
+        brier: frame.column("brier")?.f64()?.iter().collect(),
+    };
+    for (i, (score, label)) in score.iter().zip(label.iter()).enumerate() {
+        match (score, label) {
+            (Some(s), Some(y)) if (0.0..=1.0).contains(&s) && (y == 0.0 || y == 1.0) => {
+                // Adding zero turns -0 into 0, so that equal scores have equal bits.
+                cases.score.push(s + 0.0);
+                cases.label.push(y == 1.0);
+            }
+            (Some(s), Some(y)) if y == 0.0 || y == 1.0 => {
+                return case(&frame, i, format!("score {s} is not a probability from 0 to 1"));
+            }
+            (_, Some(y)) => return case(&frame, i, format!("label {y} is neither 0 nor 1")),
+            (_, None) => return case(&frame, i, "the label is missing".to_owned()),
+        }
+    }
+    Ok(cases)
+}
+
+/// A per-case value of a segmentation table: `None` where it is undefined.
+pub(crate) fn segmentation(
+    table: &DataFrame,
+    metric: &str,
+    options: &Options,
+) -> Result<Vec<Option<f64>>, MetricError> {
+    need(table, &["case_id", "outcome", metric, "reference_ml"])?;
+    numeric(table, &[metric, "reference_ml"])?;
+    // A failed case counts as an empty answer where there was something to find.
+    let worst = if metric == "volume_error_ml" { col("reference_ml").cast(DataType::Float64) } else { lit(0.0) };
+    let frame = table.clone().lazy().with_row_index("row", Some(1)).with_columns([
+        answered().alias("answered"),
+        col("case_id").cast(DataType::String),
+        col(metric).cast(DataType::Float64).alias("value"),
+        worst.alias("worst"),
+    ]);
+    let frame = match options.failed_cases {
+        FailedCases::Exclude => frame.filter(col("answered")),
+        FailedCases::Worst => {
+            frame.with_column(when(col("answered")).then(col("value")).otherwise(col("worst")).alias("value"))
+        }
+    };
+    let frame = frame.select([col("row"), col("case_id"), col("value"), col("answered")]).collect()?;
+    let range = crate::registry::find(metric).map_or((0.0, f64::INFINITY), |m| m.range);
+    let (values, answered) = (frame.column("value")?.f64()?, frame.column("answered")?.bool()?);
+    let mut out = Vec::with_capacity(frame.height());
+    for (i, (value, answered)) in values.iter().zip(answered.iter()).enumerate() {
+        match value {
+            None if answered == Some(false) => {
+                return case(&frame, i, "the case failed and `reference_ml` is missing".to_owned());
+            }
+            Some(v) if !v.is_finite() || v < range.0 || v > range.1 => {
+                return case(&frame, i, format!("{metric} is {v}, outside {} to {}", range.0, range.1));
+            }
+            _ => out.push(value),
+        }
+    }
+    Ok(out)
+}
+
+fn need(table: &DataFrame, columns: &[&str]) -> Result<(), MetricError> {
+    for &column in columns {
+        if table.column(column).is_err() {
+            let names: Vec<&str> = table.get_column_names().into_iter().map(PlSmallStr::as_str).collect();
+            return Err(MetricError::Column {
+                column: column.to_owned(),
+                expected: if column == "case_id" || column == "outcome" { "text" } else { "number" },
+                found: format!("the columns are {}", names.join(", ")),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn numeric(table: &DataFrame, columns: &[&str]) -> Result<(), MetricError> {
+    for &column in columns {
+        let dtype = table.column(column)?.dtype().clone();
+        if !(dtype.is_primitive_numeric() || dtype.is_null()) {
+            return Err(MetricError::Column {
+                column: column.to_owned(),
+                expected: "number",
+                found: format!("it holds {dtype}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn case<T>(frame: &DataFrame, i: usize, problem: String) -> Result<T, MetricError> {
+    let row = frame.column("row")?.cast(&DataType::UInt64)?.u64()?.get(i).unwrap_or_default();
+    let case = frame.column("case_id")?.str()?.get(i).unwrap_or("(none)").to_owned();
+    Err(MetricError::Case { case, row: usize::try_from(row).unwrap_or(usize::MAX), problem })
+}
