@@ -35,10 +35,10 @@ pub fn run_failure(reason: &str) -> &'static str {
     match reason {
         "artifact-invalid" => {
             "The artifact is not a WebAssembly module that this engine runs. Build it as a WASI command \
-             (wasm32-wasip1) and try it with `fiel try` before submitting again."
+             (wasm32-wasip1) and try it with “fiel try” before submitting again."
         }
         "import-refused" => {
-            "The module imports something that is not offered; only WASI preview 1 is. `fiel try` names the import."
+            "The module imports something that is not offered; only WASI preview 1 is. “fiel try” names the import."
         }
         "compile-limit" => {
             "Compiling the module took longer or more memory than allowed. Make the module smaller."

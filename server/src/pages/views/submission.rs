@@ -26,6 +26,9 @@ impl RunView {
         let is_reported = run.state == "reported";
         let total = if is_reported { run.cases.values().sum() } else { run.total };
         let done = if is_reported { total } else { run.done.min(run.total) };
+        let mut cases: Vec<(u64, &'static str)> =
+            run.cases.iter().filter(|c| *c.1 > 0).map(|(kind, n)| (*n, reasons::outcome(kind))).collect();
+        cases.sort_by_key(|(_, words)| *words != reasons::outcome("ok"));
         Self {
             run: run.run.clone(),
             site: run.site.clone(),
@@ -37,7 +40,7 @@ impl RunView {
             attempt: run.attempt,
             failure: has_failed.then(|| reasons::run_failure(&reason)),
             reason,
-            cases: run.cases.iter().map(|(kind, n)| (*n, reasons::outcome(kind))).collect(),
+            cases,
         }
     }
 }

@@ -263,7 +263,7 @@ fn ties_failures_reasons_and_closeness_are_in_words() {
     assert!(html.contains("Not ranked: 11.5 % of the cases failed; 5 % are allowed"));
     assert!(html.contains("not separable from the best"));
     assert!(html.contains("<data value=\"0.9931\">0.993</data>"));
-    assert!(html.contains(">Running</span>") && html.contains("undefined</span>"));
+    assert!(html.contains(">Running</span>") && html.contains("<span class=\"none\">–</span>"));
     assert!(html.contains("signed statement") && html.contains("wasmtime 48.0.2"));
 }
 

@@ -52,6 +52,8 @@ pub(super) struct RowView {
     pub(super) id: String,
     pub(super) primary: Option<Cell>,
     pub(super) interval: String,
+    /// Stands where a metric has no value.
+    pub(super) no_value: &'static str,
     pub(super) whisker: String,
     pub(super) others: Vec<Option<Cell>>,
     pub(super) sites: Vec<Result<Cell, &'static str>>,
@@ -85,6 +87,7 @@ impl RowView {
             interval: interval.map_or_else(String::new, |(_, ci)| {
                 format!("{} to {}", format::number(ci[0], 3), format::number(ci[1], 3))
             }),
+            no_value: if row.metrics.is_empty() { "–" } else { "undefined" },
             whisker: match (interval, context.scale) {
                 (Some((value, ci)), Some(scale)) => scale.draw(value, ci),
                 _ => String::new(),

@@ -6,7 +6,7 @@ const WIDTH: f64 = 96.0;
 const INSET: f64 = 4.0;
 
 /// Intervals further than this many typical widths from the best value are drawn at the edge.
-const WIDTHS: f64 = 8.0;
+const WIDTHS: f64 = 5.0;
 
 /// The range that the whiskers of one page share.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +24,7 @@ impl Scale {
         let mut high = shown.iter().map(|ci| ci[1]).max_by(f64::total_cmp)?;
         let mut widths: Vec<f64> = shown.iter().map(|ci| ci[1] - ci[0]).filter(|w| *w > 0.0).collect();
         widths.sort_by(f64::total_cmp);
-        if let (Some(best), Some(typical)) = (best, widths.get(widths.len() / 2)) {
+        if let (Some(best), Some(typical)) = (best, widths.get(widths.len().saturating_sub(1) / 2)) {
             low = low.max(best - WIDTHS * typical);
             high = high.min(best + WIDTHS * typical);
         }
