@@ -12,6 +12,7 @@ mod memo;
 mod plot;
 mod quota;
 mod respond;
+mod statement;
 mod submission;
 mod submit;
 mod upload;
@@ -25,6 +26,7 @@ pub fn configure(cfg: &mut web::ServiceConfig) {
         .route("/challenges/{id}", web::get().to(challenge::show))
         .route("/challenges/{id}/leaderboard", web::get().to(leaderboard::show))
         .route("/challenges/{id}/plots/{name}.svg", web::get().to(plot::show))
+        .route("/statements/{sha256}", web::get().to(statement::show))
         .route("/submissions/{id}", web::get().to(submission::show))
         .route("/submit/{challenge}", web::get().to(submit::form))
         .route("/submit/{challenge}", web::post().to(submit::receive))

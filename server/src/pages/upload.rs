@@ -9,11 +9,15 @@ use bytes::Bytes;
 use fiel_schemas::digest::to_hex;
 use futures_util::{Stream, TryStreamExt};
 use sha2::{Digest, Sha256};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
 /// Largest text field, bytes: 4,000 characters of four bytes.
 const TEXT_BYTES_MAX: usize = 16_000;
+
+/// Longest silence within an upload.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// A received file, deleted when this is dropped.
 pub(super) struct Spooled {
@@ -50,7 +54,7 @@ pub(super) async fn read(
 ) -> Result<Upload, Error> {
     let mut upload = Upload { form: SubmitForm::default(), file: None };
     let mut is_ours = false;
-    while let Some(mut field) = body.try_next().await.map_err(cut)? {
+    while let Some(mut field) = in_time(body.try_next()).await? {
         let name = field.name().unwrap_or_default().to_owned();
         if name == "csrf" {
             actor.check_form(&text(&mut field).await?)?;
@@ -80,6 +84,16 @@ pub(super) async fn read(
     Ok(upload)
 }
 
+/// The next part of the upload, or an error where nothing comes.
+async fn in_time<T, E: std::fmt::Display>(
+    next: impl Future<Output = Result<Option<T>, E>>,
+) -> Result<Option<T>, Error> {
+    match tokio::time::timeout(IDLE, next).await {
+        Ok(part) => part.map_err(cut),
+        Err(_) => Err(cut("nothing came for 30 seconds")),
+    }
+}
+
 fn cut(error: impl std::fmt::Display) -> Error {
     Error::new(Code::UploadCut, format!("The upload ended early or is not a form ({error}). Send it again."))
 }
@@ -103,7 +117,7 @@ async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_ma
     let mut digest = Sha256::new();
     let mut size = 0_u64;
     let mut head = Vec::new();
-    while let Some(chunk) = field.try_next().await.map_err(cut)? {
+    while let Some(chunk) = in_time(field.try_next()).await? {
         size += chunk.len() as u64;
         if size > bytes_max.saturating_mul(2) {
             let detail = format!("The file is larger than {} MiB, the limit of this challenge.", bytes_max >> 20);
