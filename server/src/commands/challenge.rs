@@ -3,7 +3,8 @@
 use super::client::{Client, HubArgs, word};
 use super::embedded;
 use super::output::{CommandError, OrFail, Result, block_on, note, say, say_json};
-use fiel_schemas::challenge::Challenge;
+use fiel_metrics::registry::MetricTask;
+use fiel_schemas::challenge::{Challenge, Task};
 use fiel_schemas::digest::{challenge_digest, sha256_hex};
 use fiel_schemas::validate::{DocumentError, Kind, from_yaml};
 use serde_json::json;
@@ -168,7 +169,7 @@ fn remarks(path: &Path, challenge: &Challenge) {
     for metric in &challenge.metrics {
         match fiel_metrics::registry::find(metric) {
             None => note(format!("remark: this build knows no metric `{metric}`; see `fiel metrics`")),
-            Some(spec) if spec.task != challenge.task => {
+            Some(spec) if (spec.task == MetricTask::Classification) != (challenge.task == Task::Classification) => {
                 note(format!("remark: `{metric}` measures another task than the challenge's"));
             }
             Some(_) => {}

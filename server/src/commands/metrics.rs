@@ -2,7 +2,7 @@
 
 use super::output::{CommandError, Result, say, say_json};
 use super::tables;
-use fiel_metrics::registry::{Direction, MetricSpec, all, find};
+use fiel_metrics::registry::{Direction, MetricSpec, MetricTask, all, find};
 use serde_json::{Value, json};
 
 /// List the metrics with unit, direction, range and what happens where they are undefined.
@@ -40,7 +40,7 @@ fn list(specs: &[&MetricSpec]) -> String {
             spec.id.to_string(),
             spec.name.to_string(),
             task(spec),
-            direction(spec.direction),
+            direction(spec),
             spec.unit.to_string(),
             range(spec.range),
         ]);
@@ -55,7 +55,7 @@ fn page(spec: &MetricSpec) -> String {
         spec.name,
         spec.id,
         task(spec),
-        direction(spec.direction),
+        direction(spec),
         spec.unit,
         range(spec.range),
         spec.undefined,
@@ -67,7 +67,7 @@ fn page(spec: &MetricSpec) -> String {
 fn document(spec: &MetricSpec) -> Value {
     let limit = |v: f64| if v.is_finite() { json!(v) } else { Value::Null };
     json!({
-        "id": spec.id, "name": spec.name, "task": spec.task, "direction": direction(spec.direction),
+        "id": spec.id, "name": spec.name, "task": spec.task, "direction": direction(spec),
         "unit": spec.unit, "range": [limit(spec.range.0), limit(spec.range.1)], "undefined": spec.undefined,
         "reference": spec.reference, "version": spec.version,
     })
@@ -75,16 +75,19 @@ fn document(spec: &MetricSpec) -> Value {
 
 fn task(spec: &MetricSpec) -> String {
     match spec.task {
-        fiel_schemas::challenge::Task::Classification => "classification".into(),
-        fiel_schemas::challenge::Task::Segmentation => "segmentation".into(),
+        MetricTask::Classification => "classification".into(),
+        MetricTask::Segmentation => "segmentation".into(),
     }
 }
 
-fn direction(direction: Direction) -> String {
-    match direction {
+fn direction(spec: &MetricSpec) -> String {
+    let (low, high) = spec.range;
+    if low < spec.target && spec.target < high {
+        return format!("nearer to {}", spec.target);
+    }
+    match spec.direction {
         Direction::HigherIsBetter => "higher".into(),
         Direction::LowerIsBetter => "lower".into(),
-        Direction::Target(value) => format!("nearer to {value}"),
     }
 }
 

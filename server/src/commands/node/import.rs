@@ -76,12 +76,14 @@ fn fresh(args: &Args, copy: &Path) -> Result<LoadedReferenceSet> {
 
 /// Labels are 0 or 1; anything else is taken for a path of a mask.
 fn guess(table: &Path, truth: &str) -> Result<Task> {
-    let read = fiel_metrics::table::read(table).or_fail()?;
-    let column = read.column(truth).map_err(|_| {
+    let text = fs_err::read_to_string(table)?;
+    let mut rows = text.lines().map(|line| line.split(',').map(|cell| cell.trim().trim_matches('"')));
+    let place = rows.next().and_then(|mut header| header.position(|name| name == truth)).ok_or_else(|| {
         CommandError::new(format!("{} has no column `{truth}`", table.display()))
             .hint("name the column of the truth with `--truth`")
     })?;
-    Ok(if column.dtype().is_string() { Task::Segmentation } else { Task::Classification })
+    let labels = rows.filter_map(|mut row| row.nth(place)).all(|cell| matches!(cell, "0" | "1"));
+    Ok(if labels { Task::Classification } else { Task::Segmentation })
 }
 
 fn copy_tree(from: &Path, to: &Path) -> Result {
