@@ -10,7 +10,7 @@ use actix_web::http::StatusCode;
 /// The table of error codes.
 pub(super) async fn errors(viewer: Viewer) -> Answer {
     let codes: Vec<CodeLine> =
-        CODES.iter().map(|(_, code, status, title)| CodeLine { code, status: *status, title }).collect();
+        CODES.iter().map(|row| CodeLine { code: row.1, status: row.2, title: row.3 }).collect();
     let viewer = person(&viewer);
     let frame = Frame { title: "Errors and what to do", viewer: viewer.as_ref(), ..Frame::default() };
     Ok(html(StatusCode::OK, page(&frame, &render_errors(&codes))))

@@ -1,14 +1,14 @@
 //! `/submit/{challenge}`
 
 use super::quota;
-use super::respond::{Answer, html, person, see_other, sign_in_first};
+use super::respond::{Answer, html, see_other, sign_in_first};
 use super::upload::{self, Upload};
 use super::views::challenge::{is_open, phase_words, quota_words};
 use super::views::forms::{SubmitFacts, SubmitForm, render_submit};
 use super::views::layout::{Frame, page};
 use crate::app;
 use crate::app::challenges::ChallengeEntry;
-use crate::auth::{Actor, Participant, Role, Viewer};
+use crate::auth::{Actor, Role, Viewer};
 use crate::error::{Code, Error};
 use crate::state::{AppState, time};
 use actix_multipart::Multipart;
@@ -41,15 +41,19 @@ fn submit_page(status: StatusCode, actor: &Actor, facts: &SubmitFacts, form: &Su
     html(status, page(&frame, &render_submit(csrf, facts, form)))
 }
 
+/// Readers look only. A page rather than the API's guard says so, because a person reads it.
+fn may_submit(actor: &Actor) -> Result<(), Error> {
+    if actor.at_least(Role::Participant) {
+        return Ok(());
+    }
+    Err(Error::new(Code::WrongRole, "Submitting needs the role participant. Ask the administrator of this hub."))
+}
+
 /// The form.
 pub(super) async fn form(state: Data<AppState>, viewer: Viewer, id: Path<String>) -> Answer {
     let entry = app::challenges::get(&state, &id).await?;
     let Some(actor) = &viewer.0 else { return Ok(sign_in_first(&format!("/submit/{id}"))) };
-    if !actor.at_least(Role::Participant) {
-        let detail = "Submitting needs the role participant. Ask the administrator of this hub.";
-        return Err(Error::new(Code::WrongRole, detail).into());
-    }
-    debug_assert!(person(&viewer).is_some());
+    may_submit(actor)?;
     let facts = facts(&state, actor, &entry).await?;
     let form = SubmitForm { key: state.new_id(), ..SubmitForm::default() };
     Ok(submit_page(StatusCode::OK, actor, &facts, &form))
@@ -58,11 +62,12 @@ pub(super) async fn form(state: Data<AppState>, viewer: Viewer, id: Path<String>
 /// Receives the form with the model, checks it and enters the submission.
 pub(super) async fn receive(
     state: Data<AppState>,
-    participant: Participant,
+    viewer: Viewer,
     id: Path<String>,
     body: Multipart,
 ) -> Answer {
-    let actor = &participant.0;
+    let Some(actor) = &viewer.0 else { return Ok(sign_in_first(&format!("/submit/{id}"))) };
+    may_submit(actor)?;
     let entry = app::challenges::get(&state, &id).await?;
     let bytes_max = (entry.challenge.limits.artifact_mib << 20).min(state.config.artifact_bytes_max);
     let Upload { mut form, file } = upload::read(&state, actor, body, bytes_max).await?;
