@@ -3,9 +3,25 @@
 use crate::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-/// A clock: milliseconds since 1970 in UTC.
-pub type Clock = fn() -> i64;
+/// A clock: milliseconds since 1970 in UTC. Tests inject one that they move themselves.
+#[derive(Clone)]
+pub struct Clock(pub Arc<dyn Fn() -> i64 + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(|| chrono::Utc::now().timestamp_millis()))
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
 /// A source of ids: time-ordered UUIDs in production.
 pub type Ids = fn() -> String;
 
@@ -47,7 +63,7 @@ impl HubConfig {
             public_url: None,
             artifact_bytes_max: 256 << 20,
             workers: 2,
-            clock: system_clock,
+            clock: Clock::system(),
             ids: new_id,
         }
     }
@@ -68,11 +84,6 @@ impl HubConfig {
         }
         Ok(())
     }
-}
-
-/// The system's clock.
-pub fn system_clock() -> i64 {
-    chrono::Utc::now().timestamp_millis()
 }
 
 /// A new time-ordered UUID.

@@ -193,9 +193,9 @@ impl ResponseError for Error {
         if self.code == Code::Unavailable {
             response.insert_header(("Retry-After", "2"));
         }
-        response.content_type("application/problem+json").body(
-            serde_json::to_vec(&self.problem()).unwrap_or_default(),
-        )
+        response
+            .content_type("application/problem+json")
+            .body(serde_json::to_vec(&self.problem()).unwrap_or_default())
     }
 }
 

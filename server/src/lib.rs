@@ -18,4 +18,4 @@ pub mod plots;
 pub mod queue;
 pub mod sse;
 pub mod state;
-pub mod store;
+mod store;

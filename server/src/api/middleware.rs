@@ -1,0 +1,62 @@
+//! What wraps every request: security headers and a time limit.
+
+use crate::error::{Code, Error};
+use actix_web::Error as WebError;
+use actix_web::ResponseError;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use std::time::Duration;
+
+const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; \
+                      form-action 'self'; img-src 'self' data:";
+/// Time for an ordinary request.
+const ORDINARY: Duration = Duration::from_secs(30);
+
+/// Headers that keep a browser from doing more than the pages need.
+pub(crate) async fn secure_headers(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, WebError> {
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        ("content-security-policy", POLICY),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+    ] {
+        let name = HeaderName::from_static(name);
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    Ok(response)
+}
+
+/// True for requests that wait or stream by design and watch over themselves.
+fn takes_its_time(path: &str) -> bool {
+    path.ends_with("/claim")
+        || path.ends_with("/events")
+        || path.contains("/artifacts/")
+        || path.contains("/files/")
+}
+
+/// Ends requests that take too long.
+pub(crate) async fn limit_time(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, WebError> {
+    if takes_its_time(request.path()) {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    }
+    let plain = request.request().clone();
+    match tokio::time::timeout(ORDINARY, next.call(request)).await {
+        Ok(answer) => Ok(answer?.map_into_boxed_body()),
+        Err(_) => {
+            let late = Error::new(Code::TimedOut, "The hub did not finish in 30 seconds. Try again.");
+            Ok(ServiceResponse::new(plain, late.error_response()))
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! One row: its sites' results and their pooled values.
+
+use super::{Entry, RunPart};
+use chrono::{DateTime, Utc};
+use fiel_schemas::assessment::Estimate;
+use fiel_schemas::challenge::Challenge;
+use fiel_schemas::leaderboard::{Row, SiteRow};
+use fiel_schemas::summary::Summary;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+/// A row before ranking, with what ranking needs.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// The row; rank, ties, cases and times are filled in by ranking.
+    pub row: Row,
+    /// Pooled summaries per metric.
+    pub pooled: Arc<BTreeMap<String, Summary>>,
+    /// Cases by outcome per site.
+    pub outcomes: Vec<(String, u64)>,
+    /// Median seconds per case at each site.
+    pub case_s: Vec<f64>,
+    /// Columns whose run has reported.
+    pub reported: Vec<String>,
+    /// When the newest assessment arrived.
+    pub received_at: Option<DateTime<Utc>>,
+}
+
+/// Rows by submission, kept between builds.
+#[derive(Debug, Default)]
+pub struct Rows(HashMap<String, (String, Made)>);
+
+impl Rows {
+    pub(super) fn keep(&mut self, alive: &HashSet<String>) {
+        self.0.retain(|id, _| alive.contains(id));
+    }
+
+    pub(super) fn put(&mut self, entry: &Entry, made: Made) {
+        self.0.insert(entry.submission.id.clone(), (entry.fingerprint.clone(), made));
+    }
+
+    pub(super) fn get(&self, submission: &str) -> Option<&Made> {
+        self.0.get(submission).map(|(_, made)| made)
+    }
+
+    /// Fingerprints of the rows that are kept.
+    pub(crate) fn fingerprints(&self) -> HashMap<String, String> {
+        self.0.iter().map(|(id, (fingerprint, _))| (id.clone(), fingerprint.clone())).collect()
+    }
+
+    /// Pooled summaries of every row.
+    pub(crate) fn pooled(&self) -> HashMap<String, Arc<BTreeMap<String, Summary>>> {
+        self.0.iter().map(|(id, (_, made))| (id.clone(), made.pooled.clone())).collect()
+    }
+}
+
+fn pool(metric: &str, entry: &Entry) -> Option<(Summary, Estimate)> {
+    let mut summaries =
+        entry.runs.iter().filter_map(|r| Some(&r.assessment.as_ref()?.1.metrics.get(metric)?.summary));
+    let first = summaries.next()?.clone();
+    let merged = summaries.try_fold(first, |a, b| fiel_metrics::merge(&a, b));
+    // Summaries are checked when they are accepted; a failure here concerns one cell and must not hide the board.
+    let outcome = merged.and_then(|m| fiel_metrics::estimate(metric, &m).map(|e| (m, e)));
+    outcome
+        .inspect_err(|error| {
+            tracing::error!(submission = %entry.submission.id, metric, %error, "summaries do not pool");
+        })
+        .ok()
+}
+
+fn site_row(run: &RunPart) -> SiteRow {
+    let mut row = SiteRow {
+        state: run.state.clone(),
+        metrics: BTreeMap::new(),
+        cases: BTreeMap::new(),
+        statement: None,
+        reference_set_digest: run.reference_set_digest.clone(),
+        engine: None,
+        metrics_version: None,
+    };
+    if let Some((digest, assessment)) = &run.assessment {
+        row.metrics = assessment.metrics.iter().map(|(id, m)| (id.clone(), m.estimate.clone())).collect();
+        row.cases.clone_from(&assessment.cases);
+        row.statement = Some(digest.clone());
+        row.reference_set_digest = Some(assessment.reference_set_digest.clone());
+        row.engine = Some(format!("{} {}", assessment.engine.name, assessment.engine.version));
+        row.metrics_version = Some(assessment.metrics_version.clone());
+    }
+    row
+}
+
+/// Why the run at a column gave nothing, for people.
+fn unranked_so_far(entry: &Entry) -> Option<String> {
+    let total = entry.runs.len();
+    if total == 0 {
+        return Some("no site offers a reference set yet".into());
+    }
+    if entry.runs.iter().any(|r| r.state == "reported") {
+        return None;
+    }
+    let ended: Vec<&RunPart> = entry.runs.iter().filter(|r| r.reason.is_some()).collect();
+    if ended.len() < total {
+        return Some("no site has reported yet".into());
+    }
+    let mut reasons: Vec<&str> = ended.iter().filter_map(|r| r.reason.as_deref()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    Some(format!("no site could run it: {}", reasons.join(", ")))
+}
+
+/// Makes the row of a submission from its assessments.
+pub(super) fn make(challenge: &Challenge, entry: &Entry) -> Made {
+    let mut pooled = BTreeMap::new();
+    let mut metrics = BTreeMap::new();
+    for id in &challenge.metrics {
+        if let Some((summary, estimate)) = pool(id, entry) {
+            pooled.insert(id.clone(), summary);
+            metrics.insert(id.clone(), estimate);
+        }
+    }
+    let s = &entry.submission;
+    let assessed = || entry.runs.iter().filter_map(|r| r.assessment.as_ref().map(|(_, a)| a));
+    let row = Row {
+        rank: None,
+        unranked: unranked_so_far(entry),
+        tied: false,
+        submission: s.tool.clone(),
+        version: s.version.clone(),
+        submission_id: s.id.clone(),
+        participant: s.participant.clone(),
+        artifact: s.artifact.sha256.clone(),
+        metrics,
+        sites: entry.runs.iter().map(|r| (r.column.clone(), site_row(r))).collect(),
+        cases: BTreeMap::new(),
+        case_s_p50: None,
+    };
+    Made {
+        row,
+        pooled: Arc::new(pooled),
+        outcomes: assessed().flat_map(|a| a.cases.iter().map(|(k, n)| (k.clone(), *n))).collect(),
+        case_s: assessed().map(|a| a.costs.case_s_p50).filter(|s| s.is_finite()).collect(),
+        reported: entry.runs.iter().filter(|r| r.state == "reported").map(|r| r.column.clone()).collect(),
+        received_at: entry.runs.iter().filter_map(|r| r.received_at).max(),
+    }
+}
