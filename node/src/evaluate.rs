@@ -257,7 +257,7 @@ fn costs(rows: &[Row], load_s: f64) -> Costs {
     let mut seconds: Vec<f64> = rows.iter().map(|r| r.seconds).collect();
     seconds.sort_by(f64::total_cmp);
     let rank = |percent: usize| seconds.get((seconds.len() * percent).div_ceil(100).saturating_sub(1)).copied();
-    let fuel: Option<u64> = rows.iter().map(|r| r.fuel).sum();
+    let fuel = rows.iter().filter_map(|r| r.fuel).reduce(u64::saturating_add);
     Costs {
         load_s: three_digits(load_s),
         case_s_p50: three_digits(rank(50).unwrap_or(0.0)),

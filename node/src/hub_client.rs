@@ -14,11 +14,17 @@ use std::time::Duration;
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A connection to the hub.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HubClient {
     http: reqwest::Client,
     hub: String,
     token: Option<String>,
+}
+
+impl std::fmt::Debug for HubClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HubClient").field("hub", &self.hub).finish_non_exhaustive()
+    }
 }
 
 impl HubClient {
