@@ -45,7 +45,9 @@ impl Drop for MemoryGroup {
 
 /// Removes groups whose node has gone. Their names begin with `fiel-` and the node's process id.
 pub(crate) fn remove_stale() {
-    let Some((parent, ..)) = fs::read_to_string("/proc/self/cgroup").ok().as_deref().and_then(find) else { return };
+    let Some((parent, ..)) = fs::read_to_string("/proc/self/cgroup").ok().as_deref().and_then(find) else {
+        return;
+    };
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();

@@ -62,11 +62,6 @@ impl Worker {
         Ok(Self { child, stdin, stdout, unread: Vec::new(), group })
     }
 
-    /// Process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whether a memory group bounds it.
     pub(crate) fn grouped(&self) -> bool {
         self.group.is_some()

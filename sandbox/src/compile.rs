@@ -20,14 +20,17 @@ pub(crate) fn compile(source: &[u8], mut target: File, metered: bool) -> Reply {
     if let Err(message) = looks_like_a_core_module(source) {
         return refused(FailureReason::ArtifactInvalid, message);
     }
-    let failed = |what: &str, error: &dyn std::fmt::Display| Reply::Failed { message: format!("{what}: {error}") };
+    let failed =
+        |what: &str, error: &dyn std::fmt::Display| Reply::Failed { message: format!("{what}: {error}") };
     let engine = match engine::engine(metered) {
         Ok(engine) => engine,
         Err(error) => return failed("engine", &error),
     };
     let module = match Module::from_binary(&engine, source) {
         Ok(module) => module,
-        Err(error) => return refused(FailureReason::ArtifactInvalid, &format!("not a valid module: {error:#}")),
+        Err(error) => {
+            return refused(FailureReason::ArtifactInvalid, &format!("not a valid module: {error:#}"));
+        }
     };
     if let Err(reply) = check_imports(&engine, &module) {
         return reply;
@@ -51,10 +54,12 @@ pub(crate) fn compile(source: &[u8], mut target: File, metered: bool) -> Reply {
 fn looks_like_a_core_module(source: &[u8]) -> Result<(), &'static str> {
     match source.get(..8) {
         Some(b"\0asm\x01\0\0\0") => Ok(()),
-        Some([0, b'a', b's', b'm', _, _, 1, 0]) => {
-            Err("this is a WebAssembly component; submit a core module, built for wasm32-wasip1 (wasm32-wasi)")
+        Some([0, b'a', b's', b'm', _, _, 1, 0]) => Err(
+            "this is a WebAssembly component; submit a core module, built for wasm32-wasip1 (wasm32-wasi)",
+        ),
+        Some([0, b'a', b's', b'm', ..]) => {
+            Err("this version of WebAssembly is not known; version 1 is expected")
         }
-        Some([0, b'a', b's', b'm', ..]) => Err("this version of WebAssembly is not known; version 1 is expected"),
         _ => Err("this is not WebAssembly: the file does not begin with \"\\0asm\"; submit the .wasm file"),
     }
 }
@@ -84,7 +89,9 @@ fn check_exports(module: &Module) -> Result<(), &'static str> {
         Some(ExternType::Func(start)) if start.params().len() == 0 && start.results().len() == 0 => {}
         Some(_) => return Err("the export `_start` must be a function without parameters and results"),
         None => {
-            return Err("exports no function `_start`; build a command (a program with `main`), not a library");
+            return Err(
+                "exports no function `_start`; build a command (a program with `main`), not a library",
+            );
         }
     }
     match module.get_export("memory") {

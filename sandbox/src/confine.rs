@@ -133,7 +133,11 @@ fn in_force(rooted: bool) -> Vec<String> {
         ("nobody", rustix::process::getuid().as_raw() == NOBODY && !rustix::process::geteuid().is_root()),
         ("chroot", rooted),
         ("landlock", refused_by_landlock()),
-        ("seccomp", rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None).is_err()),
+        (
+            "seccomp",
+            rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None)
+                .is_err(),
+        ),
         ("no-new-privs", rustix::thread::no_new_privs().unwrap_or(false)),
         ("no-host-files", std::fs::File::open("/etc/passwd").is_err()),
         ("rlimits", rustix::process::getrlimit(Resource::Nofile).maximum.is_some_and(|limit| limit <= 64)),

@@ -1,4 +1,4 @@
-//! fiel-sandbox
+#![doc = include_str!("../README.md")]
 
 mod cgroup;
 mod child;

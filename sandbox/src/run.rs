@@ -28,7 +28,14 @@ impl Sandbox {
     ) -> Result<(), SandboxError> {
         let cases = Mutex::new(Cases { left: cases.enumerate(), failed: false });
         let work = || {
-            let mut lane = Lane { sandbox: self, prepared, limits, expected: expected_outputs, slot: self.slot()?, worker: None };
+            let mut lane = Lane {
+                sandbox: self,
+                prepared,
+                limits,
+                expected: expected_outputs,
+                slot: self.slot()?,
+                worker: None,
+            };
             while let Some((index, case)) = cases.lock().unwrap_or_else(PoisonError::into_inner).next() {
                 on_result(lane.run(index, case)?);
             }
@@ -41,9 +48,9 @@ impl Sandbox {
         };
         std::thread::scope(|scope| {
             let lanes: Vec<_> = (0..self.config.parallel.max(1)).map(|_| scope.spawn(guarded)).collect();
-            let ended = lanes.into_iter().map(|lane| {
-                lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
+            let ended = lanes
+                .into_iter()
+                .map(|lane| lane.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             ended.collect::<Vec<_>>().into_iter().collect()
         })
     }
@@ -133,15 +140,21 @@ impl Lane<'_> {
         }
     }
 
-    fn ask(&self, worker: &mut Worker, started: Instant, excess: &mut Option<String>) -> Result<Ended, Silence> {
+    fn ask(
+        &self,
+        worker: &mut Worker,
+        started: Instant,
+        excess: &mut Option<String>,
+    ) -> Result<Ended, Silence> {
         let deadline = started + Duration::from_millis(self.limits.case_ms);
         let mut watch = || {
             *excess = self.slot.excess(self.output_bytes());
             if excess.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         worker.send(&RunCase)?;
-        let Reply::Done { ending, seconds, fuel } = worker.receive(deadline, &mut watch)? else {
-            return Err(Silence::Nonsense("an answer out of turn".into()));
+        let (ending, seconds, fuel) = match worker.receive(deadline, &mut watch)? {
+            Reply::Done { ending, seconds, fuel } => (ending, seconds, fuel),
+            other => return Err(Silence::Nonsense(format!("{other:?}"))),
         };
         // The log follows at once; only a worker out of order lets it wait.
         let log = worker.frame(Instant::now() + START, &mut || ControlFlow::Continue(()))?;
@@ -160,7 +173,10 @@ impl Lane<'_> {
             (Silence::OutOfMemory, _) => (Outcome::OutOfMemory, self.memory_reason()),
             (Silence::Died(how), _) => (Outcome::Crashed, how),
             (Silence::Stopped, _) => (Outcome::Crashed, "its process was stopped".to_owned()),
-            (Silence::Nonsense(_), _) => (Outcome::Crashed, "its process broke the protocol".to_owned()),
+            (Silence::Nonsense(what), _) => {
+                tracing::warn!(what, "a worker answered something unexpected");
+                (Outcome::Crashed, "its process broke the protocol".to_owned())
+            }
         }
     }
 

@@ -77,9 +77,10 @@ impl Sandbox {
     pub fn prepare(&self, module: &Path, sha256: &str) -> Result<Prepared, Refusal> {
         let started = Instant::now();
         verify_digest(module, sha256)?;
-        let name = format!("{sha256}-{}-{}.cwasm", &engine::config_digest(self.config.metered)[..16], self.engine);
+        let name =
+            format!("{sha256}-{}-{}.cwasm", &engine::config_digest(self.config.metered)[..16], self.engine);
         let compiled = self.config.cache_dir.join(name);
-        let cached = compiled.is_file();
+        let cached = intact(&compiled);
         if !cached {
             self.compile(module, &compiled)?;
         }
@@ -103,7 +104,7 @@ impl Sandbox {
             metered: self.config.metered,
         };
         match self.ask(&order, self.limits.memory_bytes, self.limits.wall)? {
-            Reply::Compiled => fs::rename(&draft.0, compiled).map_err(|error| site_error(&error)),
+            Reply::Compiled => keep(&draft.0, compiled).map_err(|error| site_error(&error)),
             Reply::Refused { reason, message } => Err(Refusal { reason, message }),
             Reply::Failed { message } => Err(site_error(&message)),
             Reply::Ready { .. } | Reply::Done { .. } => Err(site_error(&"an answer out of turn")),
@@ -114,9 +115,8 @@ impl Sandbox {
     fn ask(&self, order: &Order, memory_bytes: u64, wall: Duration) -> Result<Reply, Refusal> {
         let deadline = Instant::now() + wall;
         let mut worker = self.worker(memory_bytes).map_err(|error| site_error(&error))?;
-        let reply = worker
-            .send(order)
-            .and_then(|()| worker.receive(deadline, &mut || ControlFlow::Continue(())));
+        let reply =
+            worker.send(order).and_then(|()| worker.receive(deadline, &mut || ControlFlow::Continue(())));
         let too_much = |what: &str| Refusal {
             reason: FailureReason::CompileLimit,
             message: format!("compiling the module {what}; make it smaller or split its largest function"),
@@ -185,16 +185,7 @@ fn site_error(error: &dyn std::fmt::Display) -> Refusal {
 }
 
 fn verify_digest(module: &Path, sha256: &str) -> Result<(), Refusal> {
-    let mut file = fs::File::open(module).map_err(|error| site_error(&error))?;
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut chunk).map_err(|error| site_error(&error))? {
-            0 => break,
-            count => hasher.update(&chunk[..count]),
-        }
-    }
-    let found: String = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = file_digest(module).map_err(|error| site_error(&error))?;
     if found == sha256 {
         return Ok(());
     }
@@ -202,6 +193,32 @@ fn verify_digest(module: &Path, sha256: &str) -> Result<(), Refusal> {
         reason: FailureReason::DigestMismatch,
         message: format!("the module's SHA-256 is {found}, expected {sha256}; fetch it again"),
     })
+}
+
+fn file_digest(path: &Path) -> std::io::Result<String> {
+    let mut file = fs::File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut chunk = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            count => hasher.update(&chunk[..count]),
+        }
+    }
+}
+
+/// Moves a complete compiled module into the cache, its digest beside it.
+fn keep(draft: &Path, compiled: &Path) -> std::io::Result<()> {
+    let digest = Draft(draft.with_extension("sha256"));
+    fs::write(&digest.0, file_digest(draft)?)?;
+    fs::rename(draft, compiled)?;
+    fs::rename(&digest.0, compiled.with_extension("sha256"))
+}
+
+/// Whether the cache holds this compiled module, undamaged.
+fn intact(compiled: &Path) -> bool {
+    let found = file_digest(compiled).ok();
+    found.is_some() && found == fs::read_to_string(compiled.with_extension("sha256")).ok()
 }
 
 /// Makes the folder of compiled modules, which nobody else may write: its files are run as code.

@@ -102,7 +102,11 @@ impl Slot {
     }
 
     /// Reads the expected outputs.
-    pub(crate) fn outputs(&self, expected: &[String], bytes: u64) -> Result<BTreeMap<String, Vec<u8>>, BadOutput> {
+    pub(crate) fn outputs(
+        &self,
+        expected: &[String],
+        bytes: u64,
+    ) -> Result<BTreeMap<String, Vec<u8>>, BadOutput> {
         expected.iter().map(|path| Ok((path.clone(), self.output(path, bytes)?))).collect()
     }
 
@@ -115,7 +119,9 @@ impl Slot {
             | ResolveFlags::NO_XDEV;
         let file = match rustix::fs::openat2(&self.output, path, flags, Mode::empty(), within) {
             Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR) => return Err(BadOutput::Missing(format!("`{path}` was not written"))),
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                return Err(BadOutput::Missing(format!("`{path}` was not written")));
+            }
             Err(Errno::LOOP) => return Err(invalid("is or lies behind a link")),
             Err(error) => return Err(invalid(&format!("cannot be opened: {error}"))),
         };
@@ -274,7 +280,11 @@ mod tests {
         std::os::unix::fs::symlink(folder.path(), output.join("folder")).unwrap();
         fs::create_dir(output.join("plain")).unwrap();
         for name in ["soft", "hard", "folder/secret", "plain", "../../secret", "/etc/passwd"] {
-            assert!(matches!(read(&slot, name), Err(BadOutput::Invalid(_))), "{name}: {:?}", read(&slot, name));
+            assert!(
+                matches!(read(&slot, name), Err(BadOutput::Invalid(_))),
+                "{name}: {:?}",
+                read(&slot, name)
+            );
         }
         assert!(matches!(read(&slot, "absent"), Err(BadOutput::Missing(_))));
         slot.fill(&[]).unwrap();

@@ -48,14 +48,16 @@ fn carry_out(order: Order, from: Stdin, to: &mut Stdout) -> Result<(), String> {
         }
         Order::Compile { confine: limits, module, compiled, metered } => {
             let source = std::fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?;
-            let target = File::create(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;
+            let target =
+                File::create(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;
             confine(&limits)?;
             say(to, &compile::compile(&source, target, metered))
         }
         Order::Run { confine: limits, compiled, metered, memory_bytes } => {
             let file = File::open(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;
             let confinement = confine(&limits)?;
-            let work = move || Runner::load(file, metered, memory_bytes)?.serve(confinement, from, io::stdout());
+            let work =
+                move || Runner::load(file, metered, memory_bytes)?.serve(confinement, from, io::stdout());
             let thread = std::thread::Builder::new().stack_size(THREAD_STACK).spawn(work);
             let thread = thread.map_err(|error| format!("thread: {error}"))?;
             thread.join().map_err(|_| "the engine panicked".to_owned())?

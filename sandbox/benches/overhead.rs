@@ -1,0 +1,94 @@
+//! What a case costs beyond the model's own time: `cargo bench -p fiel-sandbox`.
+//!
+//! The model does nothing but write one byte, so that nearly all its time is the sandbox's. "Own" is the time from
+//! making the instance until `_start` returned, measured in the worker; "case" is the wall time per case of a whole
+//! run, folders filled and outputs read included, in the steady state.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use fiel_sandbox::{CaseInput, Prepared, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_schemas::challenge::Limits;
+use fiel_schemas::digest::sha256_hex;
+
+const CASES: usize = 2_000;
+
+const TRIVIAL: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "answer!\00")
+    (data (i32.const 16) "\06\00\00\00\01\00\00\00")
+    (func (export "_start")
+        (if (call $open (i32.const 4) (i32.const 0) (i32.const 0) (i32.const 6) (i32.const 1)
+                (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 32)) (then unreachable))
+        (if (call $write (i32.load (i32.const 32)) (i32.const 16) (i32.const 1) (i32.const 40)) (then unreachable))))"#;
+
+fn main() {
+    let module = wat::parse_str(TRIVIAL).unwrap();
+    println!(
+        "{:<12} {:>8} {:>12} {:>12} {:>12} {:>12}",
+        "folder", "workers", "own p50", "case p50", "beyond p50", "cases/s"
+    );
+    for parent in [std::env::temp_dir(), PathBuf::from("/dev/shm")] {
+        for parallel in [1, 2] {
+            let folder = tempfile::tempdir_in(&parent).unwrap();
+            measure(&module, folder.path(), parallel, &parent);
+        }
+    }
+}
+
+fn measure(module: &[u8], folder: &Path, parallel: usize, parent: &Path) {
+    let worker =
+        WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() };
+    let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
+    let sandbox =
+        Sandbox::new(SandboxConfig { work_dir, cache_dir, worker, parallel, metered: false }).unwrap();
+    let path = folder.join("trivial.wasm");
+    std::fs::write(&path, module).unwrap();
+    let prepared = sandbox.prepare(&path, &sha256_hex(module)).unwrap();
+    run(&sandbox, &prepared, 50 * parallel);
+    let (own, case, wall) = run(&sandbox, &prepared, CASES);
+    let rate = CASES as f64 / wall;
+    println!(
+        "{:<12} {parallel:>8} {:>9.3} ms {:>9.3} ms {:>9.3} ms {rate:>12.0}",
+        parent.display(),
+        own * 1e3,
+        case * 1e3,
+        (case - own) * 1e3
+    );
+}
+
+thread_local! {
+    static LAST: RefCell<Option<Instant>> = const { RefCell::new(None) };
+}
+
+/// Medians of the model's own time and of the time between two results of a worker, and the wall time of all.
+fn run(sandbox: &Sandbox, prepared: &Prepared, cases: usize) -> (f64, f64, f64) {
+    let limits = Limits { memory_mib: 64, case_ms: 10_000, output_mib: 1, artifact_mib: 1 };
+    let files = vec![("inputs.json".to_owned(), vec![b'x'; 300]), ("case.csv".to_owned(), vec![b'1'; 900])];
+    let inputs = (0..cases).map(|index| CaseInput { name: format!("c{index}"), files: files.clone() });
+    let times = Mutex::new((Vec::new(), Vec::new()));
+    let started = Instant::now();
+    sandbox
+        .run_cases(prepared, &limits, inputs, &["answer".to_owned()], &|result| {
+            assert_eq!(result.outcome.as_str(), "ok", "{}", result.reason);
+            let now = Instant::now();
+            let last = LAST.with(|last| last.replace(Some(now)));
+            let mut times = times.lock().unwrap();
+            times.0.push(result.seconds);
+            times.1.extend(last.map(|last| (now - last).as_secs_f64()));
+        })
+        .unwrap();
+    let wall = started.elapsed().as_secs_f64();
+    let (mut own, mut between) = times.into_inner().unwrap();
+    (median(&mut own), median(&mut between), wall)
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

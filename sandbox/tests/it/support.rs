@@ -1,0 +1,118 @@
+//! What all tests need: models, a sandbox in a folder of its own, cases.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+
+use fiel_sandbox::{CaseInput, CaseResult, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_schemas::challenge::Limits;
+use fiel_schemas::digest::sha256_hex;
+
+/// The worker program of this crate.
+pub(crate) fn worker() -> WorkerCommand {
+    WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() }
+}
+
+/// The model of `tests/models/model.c`, compiled once.
+pub(crate) fn model() -> &'static [u8] {
+    static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
+    MODEL.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/model.c");
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("model.wasm");
+        let made = Command::new("clang")
+            .args(["--target=wasm32-wasi", "-O2", "-Wno-infinite-recursion", "-o"])
+            .arg(&target)
+            .arg(&source)
+            .output()
+            .expect("clang is needed: apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32");
+        assert!(
+            made.status.success(),
+            "clang cannot build for wasm32-wasi (apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32):\n{}",
+            String::from_utf8_lossy(&made.stderr)
+        );
+        std::fs::read(target).unwrap()
+    })
+}
+
+/// A sandbox with its folders, which go with it.
+pub(crate) struct Bench {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+pub(crate) fn bench(parallel: usize) -> Bench {
+    bench_with(parallel, false)
+}
+
+pub(crate) fn bench_with(parallel: usize, metered: bool) -> Bench {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::new(config(folder.path(), parallel, metered)).unwrap();
+    Bench { sandbox, folder }
+}
+
+pub(crate) fn config(folder: &Path, parallel: usize, metered: bool) -> SandboxConfig {
+    SandboxConfig {
+        work_dir: folder.join("work"),
+        cache_dir: folder.join("cache"),
+        worker: worker(),
+        parallel,
+        metered,
+    }
+}
+
+impl Bench {
+    /// Prepares a module given as bytes.
+    pub(crate) fn prepare(&self, module: &[u8]) -> Result<Prepared, Refusal> {
+        let digest = sha256_hex(module);
+        let path = self.folder.path().join(format!("{digest}.wasm"));
+        std::fs::write(&path, module).unwrap();
+        self.sandbox.prepare(&path, &digest)
+    }
+
+    /// Runs the model of this crate, one case per mode.
+    pub(crate) fn modes(&self, modes: &[&str], limits: &Limits) -> Vec<CaseResult> {
+        let prepared = self.prepare(model()).unwrap();
+        self.cases(&prepared, limits, modes.iter().map(|mode| case(mode, b"a,b\n1,2\n")).collect())
+    }
+
+    /// Runs cases and sorts their results.
+    pub(crate) fn cases(
+        &self,
+        prepared: &Prepared,
+        limits: &Limits,
+        cases: Vec<CaseInput>,
+    ) -> Vec<CaseResult> {
+        let results = Mutex::new(Vec::new());
+        self.sandbox
+            .run_cases(prepared, limits, cases.into_iter(), &["answer".to_owned()], &|result| {
+                results.lock().unwrap().push(result);
+            })
+            .unwrap();
+        let mut results = results.into_inner().unwrap();
+        results.sort_by_key(|result| result.index);
+        results
+    }
+
+    /// Runs one case of a module given as text, with the expected output `answer`.
+    pub(crate) fn text(&self, text: &str, limits: &Limits) -> CaseResult {
+        let prepared = self.prepare(&wat::parse_str(text).unwrap()).unwrap();
+        self.cases(&prepared, limits, vec![case("none", b"")]).remove(0)
+    }
+}
+
+pub(crate) fn case(mode: &str, data: &[u8]) -> CaseInput {
+    CaseInput {
+        name: format!("case-{mode}"),
+        files: vec![("mode".into(), mode.as_bytes().to_vec()), ("data".into(), data.to_vec())],
+    }
+}
+
+pub(crate) fn limits() -> Limits {
+    Limits { memory_mib: 64, case_ms: 20_000, output_mib: 4, artifact_mib: 16 }
+}
+
+pub(crate) fn answer(result: &CaseResult) -> String {
+    assert_eq!(result.outcome.as_str(), "ok", "{}", result.reason);
+    String::from_utf8(result.outputs["answer"].clone()).unwrap()
+}
