@@ -41,7 +41,7 @@ fn list(specs: &[&MetricSpec]) -> String {
             spec.name.to_string(),
             task(spec),
             direction(spec),
-            spec.unit.to_string(),
+            unit(spec).to_string(),
             range(spec.range),
         ]);
     }
@@ -56,7 +56,7 @@ fn page(spec: &MetricSpec) -> String {
         spec.id,
         task(spec),
         direction(spec),
-        spec.unit,
+        unit(spec),
         range(spec.range),
         spec.undefined,
         spec.reference,
@@ -68,7 +68,7 @@ fn document(spec: &MetricSpec) -> Value {
     let limit = |v: f64| if v.is_finite() { json!(v) } else { Value::Null };
     json!({
         "id": spec.id, "name": spec.name, "task": spec.task, "direction": direction(spec),
-        "unit": spec.unit, "range": [limit(spec.range.0), limit(spec.range.1)], "undefined": spec.undefined,
+        "unit": unit(spec), "range": [limit(spec.range.0), limit(spec.range.1)], "undefined": spec.undefined,
         "reference": spec.reference, "version": spec.version,
     })
 }
@@ -78,6 +78,11 @@ fn task(spec: &MetricSpec) -> String {
         MetricTask::Classification => "classification".into(),
         MetricTask::Segmentation => "segmentation".into(),
     }
+}
+
+/// The unit; `1` for pure numbers.
+fn unit(spec: &MetricSpec) -> &'static str {
+    if spec.unit.is_empty() { "1" } else { spec.unit }
 }
 
 fn direction(spec: &MetricSpec) -> String {

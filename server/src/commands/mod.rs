@@ -35,7 +35,7 @@ Exit codes: 0 success, 1 a failure of the work, 2 wrong usage.";
 
 /// Benchmarking challenges for medical-imaging AI: models travel to the data, signed summaries travel back.
 #[derive(Debug, Parser)]
-#[command(name = "fiel", version, about, after_help = EXAMPLES, arg_required_else_help = true)]
+#[command(name = "fiel", version, after_help = EXAMPLES, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

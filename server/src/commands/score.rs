@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result {
     match &args.task {
         Task::Classification { table, label, score, case, json } => {
             let report = classification(table, label, score, case.as_deref());
-            print(&report.or_fail_while(table.display())?, *json)
+            print(&report.or_fail()?, *json)
         }
         Task::Segmentation { reference, prediction, json } => {
             let bar = ProgressBar::new(0);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A table with thin lines.
 pub(crate) fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(header.into_iter().map(Into::into).collect::<Vec<String>>());
     table
 }
