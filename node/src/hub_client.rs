@@ -6,7 +6,7 @@ use crate::NodeError;
 use fiel_schemas::api::Problem;
 use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -150,9 +150,14 @@ async fn stream_to(url: &str, answer: reqwest::Response, path: &Path, size: u64)
 
 /// Lower-case hexadecimal SHA-256 of a file, read in pieces.
 pub(crate) fn file_digest(path: &Path) -> Result<String, NodeError> {
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut fs_err::File::open(path)?, &mut hasher)?;
-    Ok(fiel_schemas::digest::to_hex(&hasher.finalize()))
+    let (mut file, mut hasher) = (fs_err::File::open(path)?, Sha256::new());
+    let mut piece = vec![0_u8; 64 * 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(fiel_schemas::digest::to_hex(&hasher.finalize())),
+            length => hasher.update(&piece[..length]),
+        }
+    }
 }
 
 fn mismatch(message: String) -> NodeError {
