@@ -1,4 +1,4 @@
-//! The documents that cross a boundary: JSON Schema files, the types that mirror them, one `validate`.
+#![doc = include_str!("../README.md")]
 
 pub mod api;
 pub mod assessment;

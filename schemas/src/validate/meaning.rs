@@ -1,9 +1,200 @@
-//! What a JSON Schema cannot say.
+//! What a JSON Schema cannot say: names that must exist, dates in order, files listed once.
 
+use super::text::quoted;
 use super::{Kind, Problem};
+use crate::assessment::Statement;
+use crate::challenge::{Challenge, Port, PortKind, Task};
+use crate::digest::challenge_digest;
+use crate::reference_set::ReferenceSet;
+use crate::run_order::RunOrder;
+use crate::summary::Summary;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// Problems of meaning in a document that is valid under its schema.
-pub(super) fn problems(_kind: Kind, _value: &Value) -> Vec<Problem> {
-    Vec::new()
+pub(super) fn problems(kind: Kind, value: &Value) -> Vec<Problem> {
+    match kind {
+        Kind::Challenge => check(value, challenge),
+        Kind::ReferenceSet => check(value, reference_set),
+        Kind::RunOrder => check(value, run_order),
+        Kind::Statement => check(value, statement),
+        Kind::Submission | Kind::Leaderboard => Vec::new(),
+    }
+}
+
+fn check<T: DeserializeOwned>(value: &Value, rules: fn(&T) -> Vec<Problem>) -> Vec<Problem> {
+    match T::deserialize(value) {
+        Ok(document) => rules(&document),
+        Err(error) => vec![Problem::new("", error.to_string(), "a document of the published form")],
+    }
+}
+
+fn challenge(challenge: &Challenge) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = primary_metric(challenge).into_iter().collect();
+    problems.extend(ports("/interface/inputs", &challenge.interface.inputs));
+    problems.extend(ports("/interface/outputs", &challenge.interface.outputs));
+    problems.extend(task(challenge));
+    problems.extend(phases(challenge));
+    problems
+}
+
+fn primary_metric(challenge: &Challenge) -> Option<Problem> {
+    let metric = &challenge.ranking.metric;
+    (!challenge.metrics.contains(metric)).then(|| {
+        Problem::new("/ranking/metric", quoted(metric), format!("one of the listed metrics: {}", challenge.metrics.join(", ")))
+            .hint(format!("add `{metric}` to `metrics`, or rank by a metric that is listed"))
+    })
+}
+
+/// Problems for every value that has stood before in the same list.
+fn doubled<'a>(values: impl Iterator<Item = &'a str>, pointer: impl Fn(usize) -> String, what: &str) -> Vec<Problem> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut problems = Vec::new();
+    for (index, value) in values.enumerate() {
+        if let Some(before) = first.get(value) {
+            let expected = format!("a {what} that is not used before (it is the one of number {})", before + 1);
+            problems.push(Problem::new(pointer(index), quoted(value), expected));
+        } else {
+            first.insert(value, index);
+        }
+    }
+    problems
+}
+
+fn ports(list: &str, ports: &[Port]) -> Vec<Problem> {
+    let mut problems =
+        doubled(ports.iter().map(|port| port.name.as_str()), |index| format!("{list}/{index}/name"), "name");
+    problems.extend(doubled(
+        ports.iter().map(|port| port.path.as_str()),
+        |index| format!("{list}/{index}/path"),
+        "path",
+    ));
+    for (index, port) in ports.iter().enumerate() {
+        problems.extend(port_columns(&format!("{list}/{index}"), port));
+        let pointer = format!("{list}/{index}/path");
+        if port.path == "inputs.json" {
+            problems.push(Problem::new(pointer, "`inputs.json`", "another name: this one is the platform's"));
+        } else if ports.iter().any(|other| port.path.starts_with(&format!("{}/", other.path))) {
+            problems.push(Problem::new(pointer, quoted(&port.path), "a path that is not inside another port's file"));
+        }
+    }
+    problems
+}
+
+fn port_columns(pointer: &str, port: &Port) -> Option<Problem> {
+    let pointer = format!("{pointer}/columns");
+    match (port.kind, port.columns.is_empty()) {
+        (PortKind::Table, true) => {
+            Some(Problem::new(pointer, "no columns", "at least one column after `case_id` for a table"))
+        }
+        (PortKind::Image | PortKind::Mask, false) => {
+            Some(Problem::new(pointer, "columns", "none: only tables have columns").hint("remove `columns`"))
+        }
+        _ if port.columns.iter().any(|column| column == "case_id") => {
+            Some(Problem::new(pointer, "`case_id`", "the columns after `case_id`").hint("remove `case_id`"))
+        }
+        _ => None,
+    }
+}
+
+/// The answer's kind fits the task.
+fn task(challenge: &Challenge) -> Option<Problem> {
+    let (wanted, words) = match challenge.task {
+        Task::Classification => (PortKind::Table, "an output of kind `table` for task `classification`"),
+        Task::Segmentation => (PortKind::Mask, "an output of kind `mask` for task `segmentation`"),
+    };
+    let there = challenge.interface.outputs.iter().any(|port| port.kind == wanted);
+    (!there).then(|| Problem::new("/interface/outputs", "none of that kind", words))
+}
+
+fn phases(challenge: &Challenge) -> Vec<Problem> {
+    let ids = challenge.phases.iter().map(|phase| phase.id.as_str());
+    let mut problems = doubled(ids, |index| format!("/phases/{index}/id"), "phase id");
+    for (index, phase) in challenge.phases.iter().enumerate() {
+        if let Some(closes) = phase.closes.filter(|closes| *closes <= phase.opens) {
+            let expected = format!("a time after the phase opens ({})", phase.opens.to_rfc3339());
+            problems.push(Problem::new(format!("/phases/{index}/closes"), closes.to_rfc3339(), expected));
+        }
+    }
+    problems
+}
+
+fn reference_set(set: &ReferenceSet) -> Vec<Problem> {
+    let mut problems =
+        doubled(set.files.iter().map(|file| file.path.as_str()), |index| format!("/files/{index}/path"), "path");
+    if let Some(index) = set.files.windows(2).position(|pair| pair[0].path > pair[1].path) {
+        let pointer = format!("/files/{}/path", index + 1);
+        problems.push(Problem::new(pointer, quoted(&set.files[index + 1].path), "files sorted by path"));
+    }
+    if !set.files.iter().any(|file| file.path == set.table) {
+        problems.push(
+            Problem::new("/table", quoted(&set.table), "a path that is listed in `files`")
+                .hint("seal the reference set again"),
+        );
+    }
+    problems
+}
+
+fn run_order(order: &RunOrder) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = challenge(&order.challenge)
+        .into_iter()
+        .map(|problem| Problem { pointer: format!("/challenge{}", problem.pointer), ..problem })
+        .collect();
+    if order.challenge_digest != challenge_digest(&order.challenge) {
+        let expected = format!("the digest of `challenge`, {}", challenge_digest(&order.challenge));
+        problems.push(Problem::new("/challenge_digest", quoted(&order.challenge_digest), expected));
+    }
+    if order.submission.challenge != order.challenge.id {
+        let found = quoted(&order.submission.challenge);
+        problems.push(Problem::new("/submission/challenge", found, quoted(&order.challenge.id)));
+    }
+    problems
+}
+
+fn statement(statement: &Statement) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (id, metric) in &statement.predicate.metrics {
+        let pointer = format!("/predicate/metrics/{}", id.replace('~', "~0").replace('/', "~1"));
+        if let Some([lower, upper]) = metric.estimate.ci95.filter(|[lower, upper]| lower > upper) {
+            let found = format!("[{lower}, {upper}]");
+            problems.push(Problem::new(format!("{pointer}/estimate/ci95"), found, "the lower end first"));
+        }
+        problems.extend(summary(&format!("{pointer}/summary"), &metric.summary));
+    }
+    problems
+}
+
+fn summary(pointer: &str, summary: &Summary) -> Vec<Problem> {
+    match summary {
+        Summary::Moments(moments) => [("sum", &moments.sum), ("sum_sq", &moments.sum_sq)]
+            .into_iter()
+            .filter_map(|(field, text)| fixed(format!("{pointer}/{field}"), text))
+            .collect(),
+        Summary::Scores(scores) => {
+            let cells = scores.cells.iter().enumerate();
+            cells
+                .filter(|(_, cell)| cell.first > cell.last)
+                .map(|(index, cell)| {
+                    let found = format!("{} after {}", cell.first, cell.last);
+                    Problem::new(format!("{pointer}/cells/{index}/first"), found, "`first` not above `last`")
+                })
+                .collect()
+        }
+        Summary::Calibration(calibration) => {
+            let bins = calibration.bins.iter().enumerate();
+            bins.flat_map(|(index, bin)| {
+                let pointer = format!("{pointer}/bins/{index}");
+                let more = (bin.pos > bin.n)
+                    .then(|| Problem::new(format!("{pointer}/pos"), bin.pos.to_string(), format!("at most n, {}", bin.n)));
+                more.into_iter().chain(fixed(format!("{pointer}/sum_p"), &bin.sum_p))
+            })
+            .collect()
+        }
+    }
+}
+
+/// 39 digits can exceed the 128 bits that a sum is held in.
+fn fixed(pointer: String, text: &str) -> Option<Problem> {
+    text.parse::<i128>().is_err().then(|| Problem::new(pointer, quoted(text), "an integer of at most 128 bits"))
 }
