@@ -43,6 +43,14 @@ pub enum MetricError {
     /// A sum left the range of its counter.
     #[error("{0} is too large to be summed exactly; check the unit of the values")]
     Overflow(&'static str),
+    /// A table's file cannot be read.
+    #[error("{path}: {problem}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A table operation failed.
     #[error("the case table could not be processed: {0}")]
     Table(#[from] polars::error::PolarsError),
@@ -99,4 +107,41 @@ pub enum ImageError {
         /// What is wrong with it.
         source: Box<ImageError>,
     },
+}
+
+/// Files could not be scored.
+#[derive(Debug, Error)]
+pub enum ScoreError {
+    /// A table's file, or a column of it, cannot be used.
+    #[error("{path}: {problem}")]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// One row of a table holds something else than it should.
+    #[error("{path}, row {row}: {problem}")]
+    Row {
+        /// The file.
+        path: PathBuf,
+        /// The row, the first after the header being 1.
+        row: usize,
+        /// What is wrong and what is allowed.
+        problem: String,
+    },
+    /// References and predictions do not pair up.
+    #[error("{path}: {problem}")]
+    Pairing {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is missing.
+        problem: String,
+    },
+    /// An image cannot be read, or does not fit its counterpart.
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    /// A metric could not be computed.
+    #[error(transparent)]
+    Metric(#[from] MetricError),
 }

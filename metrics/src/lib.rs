@@ -6,6 +6,7 @@ pub mod image;
 pub mod registry;
 pub mod score;
 pub mod segmentation;
+pub mod table;
 
 mod assess;
 mod calibration;
@@ -16,10 +17,10 @@ mod moments;
 mod ranking;
 mod scores;
 mod stats;
-mod table;
+
 
 pub use assess::{Options, assess, estimate, merge};
-pub use error::{ImageError, MetricError};
+pub use error::{ImageError, MetricError, ScoreError};
 
 /// Version of this crate, recorded with every assessment.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

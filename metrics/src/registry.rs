@@ -33,7 +33,7 @@ pub struct MetricSpec {
     pub task: MetricTask,
     /// Which end is better. For calibration slope and intercept, nearness to [`MetricSpec::target`] is better.
     pub direction: Direction,
-    /// Unit, empty for pure numbers.
+    /// Unit symbol, empty for pure numbers.
     pub unit: &'static str,
     /// Smallest and largest value.
     pub range: (f64, f64),
@@ -164,7 +164,7 @@ static METRICS: [MetricSpec; 10] = [
         name: "Volume error",
         task: Segmentation,
         direction: LowerIsBetter,
-        unit: "ml",
+        unit: "mL",
         range: (0.0, f64::INFINITY),
         undefined: "no case is present",
         reference: "absolute difference of predicted and reference volume per case, mean over cases",

@@ -4,6 +4,36 @@ use crate::assess::Options;
 use crate::error::MetricError;
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
+use std::path::Path;
+
+/// Reads a table by its name: `.parquet`, otherwise CSV with a header whose column types are found over all rows.
+pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
+    read_as(path, None)
+}
+
+/// One column of a table's file as numbers, `None` where a value is missing.
+pub fn read_f64_column(path: &Path, column: &str) -> Result<Vec<Option<f64>>, MetricError> {
+    let table = read(path)?;
+    need(&table, &[column])?;
+    numeric(&table, &[column])?;
+    Ok(table.column(column)?.cast(&DataType::Float64)?.f64()?.iter().collect())
+}
+
+/// [`read`], the types of a CSV file's columns being guessed from this many rows: text for none.
+pub(crate) fn read_as(path: &Path, rows: Option<usize>) -> Result<DataFrame, MetricError> {
+    let failed = |problem: String| MetricError::File { path: path.to_owned(), problem };
+    let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
+    let read = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet")) {
+        ParquetReader::new(file).finish()
+    } else {
+        CsvReadOptions::default()
+            .with_has_header(true)
+            .with_infer_schema_length(rows)
+            .into_reader_with_file_handle(file)
+            .finish()
+    };
+    read.map_err(|e| failed(e.to_string()))
+}
 
 /// Cases of a classification table that enter a metric.
 #[derive(Debug, Default)]
