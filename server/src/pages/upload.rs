@@ -116,7 +116,7 @@ async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_ma
     let mut out = tokio::fs::File::from_std(file.reopen().map_err(Error::internal)?);
     let mut digest = Sha256::new();
     let mut size = 0_u64;
-    let mut head = Vec::new();
+    let mut head: Vec<u8> = Vec::new();
     while let Some(chunk) = in_time(field.try_next()).await? {
         size += chunk.len() as u64;
         if size > bytes_max.saturating_mul(2) {
