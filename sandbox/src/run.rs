@@ -116,15 +116,15 @@ impl Lane<'_> {
     }
 
     fn start(&self) -> Result<Worker, SandboxError> {
-        let (memory, output) = (self.limits.memory_mib << 20, self.output_bytes());
-        let mut worker = self.sandbox.worker(memory + OVERHEAD + output)?;
+        let (memory, output) = (mebibytes(self.limits.memory_mib), self.output_bytes());
+        let mut worker = self.sandbox.worker(memory.saturating_add(OVERHEAD).saturating_add(output))?;
         let order = Order::Run {
             confine: Confine {
                 parent: std::process::id(),
                 slot: Some(self.slot.folder().to_owned()),
                 // A byte more than allowed, so that a file cut at the limit is seen to be too large.
-                file_bytes: output + 1,
-                data_bytes: memory + OVERHEAD,
+                file_bytes: output.saturating_add(1),
+                data_bytes: memory.saturating_add(OVERHEAD),
                 cpu_s: None,
             },
             compiled: self.prepared.compiled.clone(),
@@ -199,10 +199,15 @@ impl Lane<'_> {
     }
 
     fn output_bytes(&self) -> u64 {
-        self.limits.output_mib << 20
+        mebibytes(self.limits.output_mib)
     }
 
     fn memory_reason(&self) -> String {
         format!("asked for more than {} MiB of memory", self.limits.memory_mib)
     }
+}
+
+/// Bytes of so many MiB; a number without sense means no limit rather than a small one.
+fn mebibytes(count: u64) -> u64 {
+    count.saturating_mul(1 << 20)
 }

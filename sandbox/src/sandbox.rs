@@ -38,10 +38,10 @@ pub struct Sandbox {
 
 impl Sandbox {
     /// Makes the folders, removes what a killed predecessor left, and tries what a worker can no longer do.
-    pub fn new(config: SandboxConfig) -> Result<Self, SandboxError> {
+    pub fn new(mut config: SandboxConfig) -> Result<Self, SandboxError> {
         cgroup::remove_stale();
         let workplace = Workplace::open(&config.work_dir)?;
-        make_private(&config.cache_dir)?;
+        config.cache_dir = make_private(&config.cache_dir)?;
         let mut sandbox = Self {
             config,
             workplace,
@@ -89,8 +89,8 @@ impl Sandbox {
 
     fn compile(&self, module: &Path, compiled: &Path) -> Result<(), Refusal> {
         let module = fs::canonicalize(module).map_err(|error| site_error(&error))?;
-        let cache = fs::canonicalize(&self.config.cache_dir).map_err(|error| site_error(&error))?;
-        let draft = Draft(cache.join(format!(".draft-{}-{}", std::process::id(), self.next())));
+        let draft =
+            Draft(self.config.cache_dir.join(format!(".draft-{}-{}", std::process::id(), self.next())));
         let order = Order::Compile {
             confine: Confine {
                 parent: std::process::id(),
@@ -222,8 +222,9 @@ fn intact(compiled: &Path) -> bool {
 }
 
 /// Makes the folder of compiled modules, which nobody else may write: its files are run as code.
-fn make_private(folder: &Path) -> Result<(), SandboxError> {
-    let make = || -> std::io::Result<()> {
+/// Gives its absolute path.
+fn make_private(folder: &Path) -> Result<PathBuf, SandboxError> {
+    let make = || -> std::io::Result<PathBuf> {
         fs::create_dir_all(folder)?;
         rustix::fs::chmod(folder, rustix::fs::Mode::from_raw_mode(0o700))?;
         for entry in fs::read_dir(folder)?.flatten() {
@@ -231,7 +232,7 @@ fn make_private(folder: &Path) -> Result<(), SandboxError> {
                 fs::remove_file(entry.path())?;
             }
         }
-        Ok(())
+        fs::canonicalize(folder)
     };
     make().map_err(|source| io_error("make private", folder, source))
 }
