@@ -2,7 +2,6 @@
 
 use crate::error::{Code, Error};
 use actix_web::Error as WebError;
-use actix_web::ResponseError;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -51,12 +50,8 @@ pub(crate) async fn limit_time(
     if takes_its_time(request.path()) {
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
-    let plain = request.request().clone();
     match tokio::time::timeout(ORDINARY, next.call(request)).await {
         Ok(answer) => Ok(answer?.map_into_boxed_body()),
-        Err(_) => {
-            let late = Error::new(Code::TimedOut, "The hub did not finish in 30 seconds. Try again.");
-            Ok(ServiceResponse::new(plain, late.error_response()))
-        }
+        Err(_) => Err(Error::new(Code::TimedOut, "The hub did not finish in 30 seconds. Try again.").into()),
     }
 }

@@ -104,7 +104,7 @@ fn people(submission: &str, digest: &str) -> Vec<Case> {
             Reader,
             404,
         ),
-        ("post", "/challenges", "/challenges".into(), challenge(10), Organizer, 200),
+        ("post", "/challenges", "/challenges".into(), challenge(100), Organizer, 200),
         ("post", "/sites", "/sites".into(), json!({"id": "new", "title": "New"}), Organizer, 201),
         ("post", "/sites/{id}/codes", "/sites/north/codes".into(), json!({}), Organizer, 201),
         ("post", "/accounts", "/accounts".into(), account, Administrator, 201),

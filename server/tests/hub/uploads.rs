@@ -90,7 +90,7 @@ async fn a_challenge_s_public_files_are_downloaded_never_shown() {
     assert!(answer.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
     assert_eq!(answer.headers()["content-security-policy"], "sandbox; default-src 'none'");
     assert_eq!(answer.bytes().await.unwrap(), page.as_slice());
-    for path in ["../x", ".hidden", "a//b", "a/%2e%2e/b"] {
+    for path in [".hidden", "a//b", "a/.b", "a%5Cb", "%2fetc"] {
         let path = format!("/challenges/test/files/{path}?sha256={}", sha256_hex(page));
         let status = hub
             .request(Method::PUT, &path, Some(&hub.admin))
