@@ -42,7 +42,7 @@ impl Blobs {
     /// Opens the store that the configuration names.
     pub fn open(config: &HubConfig) -> Result<Self, Error> {
         if let Some(url) = &config.blobs_url {
-            return bucket(url).map(Self::Bucket);
+            return bucket(url, config.blobs_keys.as_ref()).map(Self::Bucket);
         }
         let root = config.data_dir.join("blobs");
         let prepare = || -> std::io::Result<()> {
@@ -102,7 +102,7 @@ impl Blobs {
     }
 }
 
-fn bucket(url: &str) -> Result<Arc<dyn ObjectStore>, Error> {
+fn bucket(url: &str, keys: Option<&(String, String)>) -> Result<Arc<dyn ObjectStore>, Error> {
     let wrong = |why: &str| {
         Error::startup(format!(
             "The blob address `{url}` {why}. Write `s3://bucket?endpoint=http://host:port&region=us-east-1`."
@@ -117,6 +117,9 @@ fn bucket(url: &str) -> Result<Arc<dyn ObjectStore>, Error> {
         .with_bucket_name(name.trim_end_matches('/'))
         .with_region("us-east-1")
         .with_virtual_hosted_style_request(false);
+    if let Some((key, secret)) = keys {
+        builder = builder.with_access_key_id(key).with_secret_access_key(secret);
+    }
     for pair in query.split('&').filter(|p| !p.is_empty()) {
         let (option, value) = pair.split_once('=').ok_or_else(|| wrong("has an option without a value"))?;
         builder = match option {

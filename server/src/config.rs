@@ -25,8 +25,8 @@ impl std::fmt::Debug for Clock {
 /// A source of ids: time-ordered UUIDs in production.
 pub type Ids = fn() -> String;
 
-/// Everything a hub needs to know before it starts.
-#[derive(Debug, Clone)]
+/// Everything a hub needs to know before it starts. Not `Debug`: addresses and keys hold secrets.
+#[derive(Clone)]
 pub struct HubConfig {
     /// Folder of the database, the blobs and the administrator's token.
     pub data_dir: PathBuf,
@@ -37,6 +37,8 @@ pub struct HubConfig {
     /// `s3://bucket?endpoint=http://host:port&region=name`; a folder in the data folder when absent.
     /// The keys come from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     pub blobs_url: Option<String>,
+    /// Access key and secret key of the store, instead of those of the environment.
+    pub blobs_keys: Option<(String, String)>,
     /// Seconds a run stays leased without a heartbeat.
     pub lease_s: u64,
     /// Address under which people reach the hub; makes cookies `Secure` when it is https.
@@ -59,6 +61,7 @@ impl HubConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             database_url: None,
             blobs_url: None,
+            blobs_keys: None,
             lease_s: 60,
             public_url: None,
             artifact_bytes_max: 256 << 20,

@@ -103,3 +103,92 @@ async fn a_challenge_s_public_files_are_downloaded_never_shown() {
     }
     hub.end().await;
 }
+
+/// An S3-compatible store that checks signatures; killed when dropped.
+struct S3 {
+    process: std::process::Child,
+    folder: tempfile::TempDir,
+    url: String,
+}
+
+impl Drop for S3 {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl S3 {
+    /// `tests/run.sh` installs `s3s-fs` and puts it on the path.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("artifacts")).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let installed = std::env::home_dir().unwrap().join(".cache/fiel-tools/bin/s3s-fs");
+        let program = if installed.exists() { installed } else { "s3s-fs".into() };
+        let process = std::process::Command::new(program)
+            .args(["--host", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--access-key", "key", "--secret-key", "secret"])
+            .arg(folder.path())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("s3s-fs is installed: `bash tests/run.sh` does it");
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(25));
+        }
+        Self { process, folder, url: format!("s3://artifacts?endpoint=http://127.0.0.1:{port}") }
+    }
+
+    fn hub(&self, secret: &str) -> impl FnOnce(&mut fiel_server::config::HubConfig) {
+        let keys = ("key".to_owned(), secret.to_owned());
+        let url = self.url.clone();
+        move |config| {
+            config.blobs_url = Some(url);
+            config.blobs_keys = Some(keys);
+            config.artifact_bytes_max = 20 << 20;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn artifacts_live_in_an_s3_store_under_the_same_rules() {
+    let s3 = S3::start();
+    let hub = TestHub::with(s3.hub("secret")).await;
+    hub.challenge(10).await;
+    let site = hub.site("north").await;
+    let token = hub.account("anna", "participant").await;
+    // Ten megabytes take more than one part.
+    let large: Vec<u8> = (0..10_u32 << 20).map(|i| i.to_le_bytes()[1]).collect();
+    let digest = hub.upload(&token, &large).await;
+    assert_eq!(
+        std::fs::read(s3.folder.path().join("artifacts/sha256").join(&digest[..2]).join(&digest)).unwrap(),
+        large
+    );
+    let wrong = "0".repeat(64);
+    let request = hub.request(Method::PUT, &format!("/artifacts/{wrong}"), Some(&token)).body(vec![1; 100]);
+    let (_, body) = read(request.send().await.unwrap()).await;
+    assert_eq!(body["code"], "digest-mismatch");
+    assert!(!s3.folder.path().join("artifacts/sha256/00").join(&wrong).exists());
+    hub.submit(&token, "small").await;
+    let order = hub.claim(&site).await.unwrap();
+    let path = format!("/artifacts/{}", order.submission.artifact.sha256);
+    let answer = hub.request(Method::GET, &path, Some(&site.token)).send().await.unwrap();
+    assert_eq!(answer.bytes().await.unwrap(), b"small".as_slice());
+    hub.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_refuses_the_keys_makes_uploads_unavailable_not_lost() {
+    let s3 = S3::start();
+    let hub = TestHub::with(s3.hub("not the secret")).await;
+    let token = hub.account("anna", "participant").await;
+    let path = format!("/artifacts/{}", sha256_hex(b"module"));
+    let request = hub.request(Method::PUT, &path, Some(&token)).body("module");
+    let (status, body) = read(request.send().await.unwrap()).await;
+    assert_eq!((status.as_u16(), body["code"].as_str()), (503, Some("unavailable")), "{body}");
+    hub.end().await;
+}
