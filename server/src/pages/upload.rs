@@ -137,7 +137,7 @@ async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_ma
     } else if size > bytes_max {
         upload.form.artifact_error =
             Some(format!("The file is larger than {} MiB, the limit of this challenge.", bytes_max >> 20));
-    } else if head != b"\0asm" {
+    } else if head != *b"\0asm" {
         upload.form.artifact_error =
             Some("This is not a WebAssembly module: it does not begin with the bytes `\\0asm`.".into());
     } else {

@@ -31,7 +31,6 @@ struct BoardPage<'a> {
     board: &'a Leaderboard,
     updated: String,
     updated_iso: String,
-    base: String,
     headings: Vec<Heading>,
     metric_columns: usize,
     site_columns: usize,
@@ -81,7 +80,6 @@ pub fn render_board(title: &str, board: &Leaderboard, query: &Query) -> String {
         any_close: rows.iter().any(|r| r.close_to_best),
         any_tie: rows.iter().any(|r| r.tied),
         rows,
-        base,
     })
 }
 
