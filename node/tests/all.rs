@@ -8,6 +8,7 @@ use fiel_schemas::api::{FailureReason, Report};
 use fiel_schemas::assessment::Statement;
 use fiel_schemas::dsse;
 use fiel_schemas::validate::{self, Kind};
+use polars::prelude::{ParquetReader, SerReader as _};
 use support::{TestSite, baseline, eventually, run_id};
 
 fn report(site: &TestSite, at: usize) -> Report {
@@ -65,7 +66,7 @@ async fn nothing_about_a_single_case_is_sent() {
     }
     for run in ["1", "2"] {
         let file = std::fs::File::open(site.path().join("runs").join(run_id(run)).join("cases.parquet")).unwrap();
-        let cases = polars::prelude::SerReader::finish(polars::prelude::ParquetReader::new(file)).unwrap();
+        let cases = ParquetReader::new(file).finish().unwrap();
         let scores = cases.column("score").unwrap().f64().unwrap().clone();
         forbidden.extend(scores.iter().flatten().filter(|v| *v > 0.0 && *v < 1.0).map(|v| v.to_string()));
         forbidden.extend(cases.column("pseudonym").unwrap().str().unwrap().iter().flatten().map(str::to_owned));
