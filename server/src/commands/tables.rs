@@ -13,28 +13,53 @@ pub(crate) fn table(header: impl IntoIterator<Item = impl Into<String>>) -> Tabl
     table
 }
 
-/// A leaderboard: rank, pooled values, the sites' own primary values, failures, seconds.
+/// A leaderboard: rank, primary metric, the sites' own values, failures, seconds; then the other metrics.
 pub(crate) fn leaderboard(board: &Leaderboard) -> String {
+    let mut parts = vec![format!("{} {} · phase {}", board.challenge, board.challenge_version, board.phase)];
+    parts.push(ranking(board));
+    for row in &board.leaderboard {
+        let failed = failures(&row.cases);
+        let why = row.unranked.as_deref().map(|why| format!("not ranked: {why}"));
+        let remarks: Vec<String> = failed.into_iter().chain(why).collect();
+        if !remarks.is_empty() {
+            parts.push(format!("  {}: {}", row.submission, remarks.join("; ")));
+        }
+    }
+    if !other_metrics(board).is_empty() {
+        parts.push(further_metrics(board));
+    }
+    parts.join("\n")
+}
+
+fn ranking(board: &Leaderboard) -> String {
     let primary = board.primary_metric.as_str();
-    let others = other_metrics(board);
     let sites: BTreeSet<&str> =
         board.leaderboard.iter().flat_map(|row| row.sites.keys().map(String::as_str)).collect();
     let mut header = vec!["rank".into(), "submission".into(), format!("{primary} [95 % CI]")];
-    header.extend(others.iter().map(|m| shorter(m).to_string()));
-    header.extend(sites.iter().map(|site| format!("{primary} at {site}")));
+    header.extend(sites.iter().map(ToString::to_string));
     header.extend(["cases".into(), "failed".into(), "s/case".into()]);
     let mut table = table(header);
     for row in &board.leaderboard {
         let mut line = vec![rank(row), row.submission.clone(), with_interval(row.metrics.get(primary))];
-        line.extend(others.iter().map(|m| value(row.metrics.get(*m))));
         line.extend(sites.iter().map(|site| at_site(row, site, primary)));
-        line.push(row.cases.values().sum::<u64>().to_string());
-        line.push(failures(&row.cases));
+        let all: u64 = row.cases.values().sum();
+        line.push(all.to_string());
+        line.push((all - row.cases.get("ok").copied().unwrap_or(0)).to_string());
         line.push(row.case_s_p50.map_or("-".into(), |s| format!("{s:.4}")));
         table.add_row(line);
     }
-    let title = format!("{} {} · phase {}", board.challenge, board.challenge_version, board.phase);
-    format!("{title}\n{}", table.trim_fmt())
+    table.trim_fmt()
+}
+
+fn further_metrics(board: &Leaderboard) -> String {
+    let others = other_metrics(board);
+    let header = std::iter::once("submission").chain(others.iter().map(|m| shorter(m)));
+    let mut table = table(header);
+    for row in &board.leaderboard {
+        let values = others.iter().map(|m| value(row.metrics.get(*m)));
+        table.add_row(std::iter::once(row.submission.clone()).chain(values).collect::<Vec<_>>());
+    }
+    table.trim_fmt()
 }
 
 /// Metrics other than the primary one, as the rows carry them.
@@ -71,11 +96,11 @@ fn at_site(row: &Row, site: &str, metric: &str) -> String {
     }
 }
 
-/// Failed cases by kind.
-pub(crate) fn failures(cases: &BTreeMap<String, u64>) -> String {
+/// Failed cases by kind; `None` where every case has a valid answer.
+fn failures(cases: &BTreeMap<String, u64>) -> Option<String> {
     let failed = cases.iter().filter(|(kind, n)| *kind != "ok" && **n > 0);
     let text: Vec<String> = failed.map(|(kind, n)| format!("{n} {kind}")).collect();
-    if text.is_empty() { "0".into() } else { text.join("\n") }
+    (!text.is_empty()).then(|| text.join(", "))
 }
 
 /// A value with four decimals; `undefined` where there is none.
