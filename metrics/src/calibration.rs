@@ -78,7 +78,7 @@ pub(crate) fn build(cases: &Cases, min_cell: u64) -> Result<Calibration, MetricE
             (true, _) => CalibrationBin { sum_p: "0".to_owned(), ..CalibrationBin::default() },
             (false, true) => CalibrationBin { n: b.n, pos: b.pos, sum_p: b.sum.to_string(), slack: 0.0 },
             (false, false) => {
-                CalibrationBin { n: b.n, pos: b.pos, sum_p: b.middles.to_string(), slack: b.slack }
+                CalibrationBin { n: b.n, pos: b.pos, sum_p: b.middles.to_string(), slack: round_up(b.slack) }
             }
         });
     }
@@ -102,7 +102,7 @@ pub(crate) fn merge(a: &Calibration, b: &Calibration) -> Result<Calibration, Met
             n: count(a.n, b.n)?,
             pos: count(a.pos, b.pos)?,
             sum_p: sum.to_string(),
-            slack: round_up(a.slack + b.slack),
+            slack: round_up(a.slack) + round_up(b.slack),
         })
     };
     let bins = a.bins.iter().zip(&b.bins).map(add).collect::<Result<_, MetricError>>()?;

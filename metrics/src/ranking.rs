@@ -135,8 +135,7 @@ pub(crate) fn average_precision_merged(s: &Scores) -> Answer {
         let (sure_hits, sure_false) = (positives.above(c.last) + own.0, negatives.above(c.last) + own.1);
         let (most_hits, most_false) =
             (s.pos - positives.below(c.first), s.neg - negatives.below(c.first));
-        let best = most_hits as f64 / (most_hits + sure_false) as f64;
-        high += c.pos as f64 * best;
+        high += c.pos as f64 * most_hits as f64 / (most_hits + sure_false) as f64;
         low += if c.tied {
             c.pos as f64 * sure_hits as f64 / (sure_hits + most_false) as f64
         } else {
@@ -144,7 +143,8 @@ pub(crate) fn average_precision_merged(s: &Scores) -> Answer {
         };
     }
     let (low, high) = (low / s.pos as f64, (high / s.pos as f64).min(1.0));
-    let (value, bound) = (0.5 * (low + high), 0.5 * (high - low));
+    // Rounding may leave equal sums a last bit apart.
+    let (value, bound) = (0.5 * (low + high), 0.5 * (high - low).max(0.0));
     let ci95 = bootstrap_precision(&cell_groups(&s.cells), value, bound);
     Answer { value: Some(value), ci95, bound }
 }

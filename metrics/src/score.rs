@@ -157,7 +157,7 @@ impl Columns<'_> {
             return Err(failed(format!("the column `{name}` holds {dtype}, not numbers or text")));
         }
         // Booleans are read as 0 and 1.
-        let column = if dtype.is_bool() { column.cast(&DataType::UInt8) } else { Ok(column.clone()) };
+        let column = if dtype.is_bool() { column.cast(&DataType::Int32) } else { Ok(column.clone()) };
         let text = column.and_then(|c| c.cast(&DataType::String)).map_err(|e| failed(e.to_string()))?;
         let text = text.str().map_err(|e| failed(e.to_string()))?;
         Ok(text.iter().map(|v| v.map(str::to_owned)).collect())

@@ -1,0 +1,20 @@
+//! Behaviour of the crate as its users see it.
+
+mod golden_values;
+mod hostile_images;
+mod pooling;
+mod scoring;
+
+use fiel_metrics::Options;
+use fiel_schemas::challenge::FailedCases;
+use polars::prelude::*;
+
+/// A classification table without failures.
+fn table(scores: &[f64], labels: &[i32]) -> DataFrame {
+    let ids: Vec<String> = (0..scores.len()).map(|i| format!("k{i}")).collect();
+    df!("case_id" => ids, "outcome" => vec!["ok"; scores.len()], "label" => labels, "score" => scores).unwrap()
+}
+
+fn options(min_cell: u64) -> Options {
+    Options { min_cell, failed_cases: FailedCases::Exclude }
+}
