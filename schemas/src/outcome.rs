@@ -25,7 +25,12 @@ pub enum Outcome {
 impl Outcome {
     /// Every outcome, `ok` first.
     pub const ALL: [Self; 7] = [
-        Self::Ok, Self::Crashed, Self::TimedOut, Self::OutOfMemory, Self::InvalidOutput, Self::MissingOutput,
+        Self::Ok,
+        Self::Crashed,
+        Self::TimedOut,
+        Self::OutOfMemory,
+        Self::InvalidOutput,
+        Self::MissingOutput,
         Self::Refused,
     ];
 

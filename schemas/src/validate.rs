@@ -31,8 +31,14 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Challenge, Self::ReferenceSet, Self::Submission, Self::RunOrder, Self::Statement, Self::Leaderboard];
+    pub const ALL: [Self; 6] = [
+        Self::Challenge,
+        Self::ReferenceSet,
+        Self::Submission,
+        Self::RunOrder,
+        Self::Statement,
+        Self::Leaderboard,
+    ];
 
     /// What people call it.
     #[must_use]
@@ -93,7 +99,13 @@ pub struct Problem {
 
 impl Problem {
     fn new(pointer: impl Into<String>, found: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { pointer: pointer.into(), line: None, found: found.into(), expected: expected.into(), hint: None }
+        Self {
+            pointer: pointer.into(),
+            line: None,
+            found: found.into(),
+            expected: expected.into(),
+            hint: None,
+        }
     }
 
     fn at_line(mut self, line: usize) -> Self {
@@ -164,7 +176,10 @@ fn check_size(kind: Kind, len: usize) -> Result<(), Problem> {
     Err(Problem::new("", format!("{len} bytes"), format!("at most {max} bytes")))
 }
 
-fn finish<T: DeserializeOwned>(kind: Kind, parsed: Result<text::Parsed, Problem>) -> Result<T, DocumentError> {
+fn finish<T: DeserializeOwned>(
+    kind: Kind,
+    parsed: Result<text::Parsed, Problem>,
+) -> Result<T, DocumentError> {
     let refuse = |problems| DocumentError { kind, problems };
     let parsed = parsed.map_err(|problem| refuse(vec![problem]))?;
     let mut problems = schema::problems(kind, &parsed.value);

@@ -1,5 +1,7 @@
 //! What the published documents accept and refuse, and what a signature is worth.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 #[path = "all/agreement.rs"]
 mod agreement;
 #[path = "all/envelopes.rs"]

@@ -42,18 +42,27 @@ fn challenge(challenge: &Challenge) -> Vec<Problem> {
 fn primary_metric(challenge: &Challenge) -> Option<Problem> {
     let metric = &challenge.ranking.metric;
     (!challenge.metrics.contains(metric)).then(|| {
-        Problem::new("/ranking/metric", quoted(metric), format!("one of the listed metrics: {}", challenge.metrics.join(", ")))
-            .hint(format!("add `{metric}` to `metrics`, or rank by a metric that is listed"))
+        Problem::new(
+            "/ranking/metric",
+            quoted(metric),
+            format!("one of the listed metrics: {}", challenge.metrics.join(", ")),
+        )
+        .hint(format!("add `{metric}` to `metrics`, or rank by a metric that is listed"))
     })
 }
 
 /// Problems for every value that has stood before in the same list.
-fn doubled<'a>(values: impl Iterator<Item = &'a str>, pointer: impl Fn(usize) -> String, what: &str) -> Vec<Problem> {
+fn doubled<'a>(
+    values: impl Iterator<Item = &'a str>,
+    pointer: impl Fn(usize) -> String,
+    what: &str,
+) -> Vec<Problem> {
     let mut first: HashMap<&str, usize> = HashMap::new();
     let mut problems = Vec::new();
     for (index, value) in values.enumerate() {
         if let Some(before) = first.get(value) {
-            let expected = format!("a {what} that is not used before (it is the one of number {})", before + 1);
+            let expected =
+                format!("a {what} that is not used before (it is the one of number {})", before + 1);
             problems.push(Problem::new(pointer(index), quoted(value), expected));
         } else {
             first.insert(value, index);
@@ -76,7 +85,11 @@ fn ports(list: &str, ports: &[Port]) -> Vec<Problem> {
         if port.path == "inputs.json" {
             problems.push(Problem::new(pointer, "`inputs.json`", "another name: this one is the platform's"));
         } else if ports.iter().any(|other| port.path.starts_with(&format!("{}/", other.path))) {
-            problems.push(Problem::new(pointer, quoted(&port.path), "a path that is not inside another port's file"));
+            problems.push(Problem::new(
+                pointer,
+                quoted(&port.path),
+                "a path that is not inside another port's file",
+            ));
         }
     }
     problems
@@ -121,8 +134,11 @@ fn phases(challenge: &Challenge) -> Vec<Problem> {
 }
 
 fn reference_set(set: &ReferenceSet) -> Vec<Problem> {
-    let mut problems =
-        doubled(set.files.iter().map(|file| file.path.as_str()), |index| format!("/files/{index}/path"), "path");
+    let mut problems = doubled(
+        set.files.iter().map(|file| file.path.as_str()),
+        |index| format!("/files/{index}/path"),
+        "path",
+    );
     if let Some(index) = set.files.windows(2).position(|pair| pair[0].path > pair[1].path) {
         let pointer = format!("/files/{}/path", index + 1);
         problems.push(Problem::new(pointer, quoted(&set.files[index + 1].path), "files sorted by path"));
@@ -185,8 +201,13 @@ fn summary(pointer: &str, summary: &Summary) -> Vec<Problem> {
             let bins = calibration.bins.iter().enumerate();
             bins.flat_map(|(index, bin)| {
                 let pointer = format!("{pointer}/bins/{index}");
-                let more = (bin.pos > bin.n)
-                    .then(|| Problem::new(format!("{pointer}/pos"), bin.pos.to_string(), format!("at most n, {}", bin.n)));
+                let more = (bin.pos > bin.n).then(|| {
+                    Problem::new(
+                        format!("{pointer}/pos"),
+                        bin.pos.to_string(),
+                        format!("at most n, {}", bin.n),
+                    )
+                });
                 more.into_iter().chain(fixed(format!("{pointer}/sum_p"), &bin.sum_p))
             })
             .collect()
@@ -196,5 +217,7 @@ fn summary(pointer: &str, summary: &Summary) -> Vec<Problem> {
 
 /// 39 digits can exceed the 128 bits that a sum is held in.
 fn fixed(pointer: String, text: &str) -> Option<Problem> {
-    text.parse::<i128>().is_err().then(|| Problem::new(pointer, quoted(text), "an integer of at most 128 bits"))
+    text.parse::<i128>()
+        .is_err()
+        .then(|| Problem::new(pointer, quoted(text), "an integer of at most 128 bits"))
 }

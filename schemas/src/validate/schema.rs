@@ -9,9 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// The published schemas by their `$id`.
-static DOCUMENTS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
-    Kind::ALL.into_iter().map(|kind| (id(kind), published(kind))).collect()
-});
+static DOCUMENTS: LazyLock<BTreeMap<String, Value>> =
+    LazyLock::new(|| Kind::ALL.into_iter().map(|kind| (id(kind), published(kind))).collect());
 
 static VALIDATORS: LazyLock<BTreeMap<Kind, Validator>> = LazyLock::new(|| {
     let mut registry = Registry::new();
@@ -41,7 +40,10 @@ fn id(kind: Kind) -> String {
 /// Problems of form, at most about [`PROBLEMS_MAX`].
 pub(super) fn problems(kind: Kind, value: &Value) -> Vec<Problem> {
     let errors = VALIDATORS[&kind].iter_errors(value).take(PROBLEMS_MAX);
-    errors.flat_map(|error| explain(value, &error)).collect()
+    let mut problems: Vec<Problem> = errors.flat_map(|error| explain(value, &error)).collect();
+    // A time that breaks both pattern and format is one problem.
+    problems.dedup_by(|b, a| a.pointer == b.pointer && a.expected == b.expected);
+    problems
 }
 
 /// The schema around the keyword that failed.
@@ -97,7 +99,8 @@ fn unknown_field(pointer: &str, name: &str, around: Option<&Value>) -> Problem {
 fn missing_field(document: &Value, pointer: &str, name: &str, around: Option<&Value>) -> Problem {
     let fields = around.map(|schema| &schema["properties"]);
     let meaning = fields.and_then(|fields| fields[name]["description"].as_str());
-    let expected = meaning.map_or_else(|| format!("the field `{name}`"), |text| format!("the field `{name}`: {text}"));
+    let expected =
+        meaning.map_or_else(|| format!("the field `{name}`"), |text| format!("the field `{name}`: {text}"));
     let problem = Problem::new(pointer, format!("no field `{name}`"), expected);
     let known = |key: &str| fields.is_some_and(|fields| fields.get(key).is_some());
     let object = document.pointer(pointer).and_then(Value::as_object);
@@ -125,11 +128,15 @@ fn with_near_option(problem: Problem, text: &str, error: &ValidationError<'_>) -
 fn with_type_hint(problem: Problem, value: &Value, error: &ValidationError<'_>) -> Problem {
     let wants = |name: &str| match error.kind() {
         ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => kind.to_string() == name,
-        ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => kinds.iter().any(|k| k.to_string() == name),
+        ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
+            kinds.iter().any(|k| k.to_string() == name)
+        }
         _ => false,
     };
     match value {
-        Value::Number(_) | Value::Bool(_) if wants("string") => problem.hint("put it in quotes: it is a text"),
+        Value::Number(_) | Value::Bool(_) if wants("string") => {
+            problem.hint("put it in quotes: it is a text")
+        }
         Value::Object(_) | Value::String(_) | Value::Number(_) if wants("array") => {
             problem.hint("write it as a list, also where there is only one")
         }
@@ -146,15 +153,20 @@ fn expected(error: &ValidationError<'_>) -> String {
             let options: Vec<String> = options.as_array().into_iter().flatten().map(shown).collect();
             format!("one of {}", options.join(", "))
         }
-        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => type_words(&kind.to_string()).to_owned(),
+        ValidationErrorKind::Type { kind: TypeKind::Single(kind) } => {
+            type_words(&kind.to_string()).to_owned()
+        }
         ValidationErrorKind::Type { kind: TypeKind::Multiple(kinds) } => {
-            let kinds: Vec<String> = kinds.iter().map(|kind| type_words(&kind.to_string()).to_owned()).collect();
+            let kinds: Vec<String> =
+                kinds.iter().map(|kind| type_words(&kind.to_string()).to_owned()).collect();
             kinds.join(" or ")
         }
         ValidationErrorKind::MaxItems { limit } => format!("at most {limit} items"),
         ValidationErrorKind::MinItems { limit } => format!("at least {limit} item{}", plural(*limit)),
         ValidationErrorKind::MaxProperties { limit } => format!("at most {limit} entries"),
-        ValidationErrorKind::MinProperties { limit } => format!("at least {limit} entr{}", if *limit == 1 { "y" } else { "ies" }),
+        ValidationErrorKind::MinProperties { limit } => {
+            format!("at least {limit} entr{}", if *limit == 1 { "y" } else { "ies" })
+        }
         ValidationErrorKind::MaxLength { limit } => format!("at most {limit} characters"),
         ValidationErrorKind::MinLength { limit } => format!("at least {limit} character{}", plural(*limit)),
         ValidationErrorKind::Maximum { limit } => format!("at most {limit}"),
@@ -162,7 +174,9 @@ fn expected(error: &ValidationError<'_>) -> String {
         ValidationErrorKind::ExclusiveMinimum { limit } => format!("more than {limit}"),
         ValidationErrorKind::ExclusiveMaximum { limit } => format!("less than {limit}"),
         ValidationErrorKind::UniqueItems => "no item twice".to_owned(),
-        ValidationErrorKind::Pattern { pattern } => return words.map_or(format!("text like {pattern}"), str::to_owned),
+        ValidationErrorKind::Pattern { pattern } => {
+            return words.map_or(format!("text like {pattern}"), str::to_owned);
+        }
         ValidationErrorKind::Format { format } => return words.map_or(format.clone(), str::to_owned),
         other => format!("the rule `{}` to hold", other.keyword()),
     };
@@ -213,7 +227,8 @@ fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<
         return None;
     }
     let allowed = (length / 3).clamp(1, 3);
-    let scored = candidates.filter(|c| c.len() <= WORD_MAX).map(|c| (edit_distance(&word.to_lowercase(), c), c));
+    let scored =
+        candidates.filter(|c| c.len() <= WORD_MAX).map(|c| (edit_distance(&word.to_lowercase(), c), c));
     scored.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, c)| c)
 }
 
@@ -239,7 +254,9 @@ mod tests {
 
     #[test]
     fn edit_distance_counts_single_edits() {
-        for (a, b, distance) in [("", "", 0), ("metric", "metric", 0), ("metrc", "metric", 1), ("kitten", "sitting", 3)] {
+        for (a, b, distance) in
+            [("", "", 0), ("metric", "metric", 0), ("metrc", "metric", 1), ("kitten", "sitting", 3)]
+        {
             assert_eq!(edit_distance(a, b), distance, "{a} {b}");
         }
     }

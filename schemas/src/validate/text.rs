@@ -160,7 +160,9 @@ pub(super) fn parse_yaml(source: &str) -> Result<Parsed, Problem> {
         let (event, span) = event.map_err(|error| syntax(&error))?;
         builder.on_event(event, span)?;
     }
-    let value = builder.root.ok_or_else(|| Problem::new("", "an empty document", "a mapping of fields").at_line(1))?;
+    let value = builder
+        .root
+        .ok_or_else(|| Problem::new("", "an empty document", "a mapping of fields").at_line(1))?;
     Ok(Parsed { value, lines: builder.lines })
 }
 
@@ -238,7 +240,9 @@ impl Builder {
             return Err(Problem::new(pointer, "a tag (`!name`)", "no tag").at_line(at.line()));
         }
         if self.stack.len() >= DEPTH_MAX {
-            return Err(Problem::new("", "deep nesting", format!("at most {DEPTH_MAX} levels")).at_line(at.line()));
+            return Err(
+                Problem::new("", "deep nesting", format!("at most {DEPTH_MAX} levels")).at_line(at.line())
+            );
         }
         self.note(&pointer, at);
         Ok(pointer)
@@ -263,8 +267,12 @@ impl Builder {
             let inner = step(pointer, &text);
             if entries.contains_key(&*text) {
                 let first = self.lines.find(&inner).unwrap_or_default();
-                return Err(Problem::new(inner, "the same field again", format!("it once (first in line {first})"))
-                    .at_line(at.line()));
+                return Err(Problem::new(
+                    inner,
+                    "the same field again",
+                    format!("it once (first in line {first})"),
+                )
+                .at_line(at.line()));
             }
             self.lines.0.insert(inner, at.line());
             *key = Some(text.into_owned());
@@ -272,7 +280,9 @@ impl Builder {
         }
         let refuse = |found: String| {
             let hint = "put the value in quotes if it is a text";
-            Problem::new(place.clone(), found, "a text, a finite number, true, false or null").at_line(at.line()).hint(hint)
+            Problem::new(place.clone(), found, "a text, a finite number, true, false or null")
+                .at_line(at.line())
+                .hint(hint)
         };
         if tagged {
             return Err(refuse("a tag (`!name`)".into()));

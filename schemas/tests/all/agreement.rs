@@ -25,7 +25,10 @@ static SCHEMAS: LazyLock<BTreeMap<String, Value>> = LazyLock::new(|| {
 static VALIDATORS: LazyLock<BTreeMap<Kind, Validator>> = LazyLock::new(|| {
     let registry = Registry::new().extend(SCHEMAS.iter()).unwrap().prepare().unwrap();
     let build = |kind: Kind| {
-        let options = jsonschema::draft202012::options().with_registry(&registry).should_validate_formats(true).offline();
+        let options = jsonschema::draft202012::options()
+            .with_registry(&registry)
+            .should_validate_formats(true)
+            .offline();
         options.build(&serde_json::from_str(kind.schema_json()).unwrap()).unwrap()
     };
     Kind::ALL.into_iter().map(|kind| (kind, build(kind))).collect()
@@ -57,9 +60,13 @@ fn resolve(mut base: String, mut schema: Value, instance: &Value) -> (String, Va
             if !document.is_empty() {
                 base = format!("https://fiel.eu/schemas/v1/{document}");
             }
-            schema = SCHEMAS[&base].pointer(fragment).unwrap_or_else(|| panic!("{reference} leads nowhere")).clone();
+            schema = SCHEMAS[&base]
+                .pointer(fragment)
+                .unwrap_or_else(|| panic!("{reference} leads nowhere"))
+                .clone();
         } else if let Some(branches) = schema["allOf"].as_array() {
-            let branch = branches.iter().find(|b| b["if"]["properties"]["kind"]["const"] == instance["kind"]).unwrap();
+            let branch =
+                branches.iter().find(|b| b["if"]["properties"]["kind"]["const"] == instance["kind"]).unwrap();
             schema = branch["then"].clone();
         } else {
             return (base, schema);
@@ -68,7 +75,13 @@ fn resolve(mut base: String, mut schema: Value, instance: &Value) -> (String, Va
 }
 
 /// Calls `visit` with the pointer and the schema of every value of a document.
-fn walk(base: &str, schema: &Value, pointer: &str, value: &Value, visit: &mut dyn FnMut(&str, &Value, &Value)) {
+fn walk(
+    base: &str,
+    schema: &Value,
+    pointer: &str,
+    value: &Value,
+    visit: &mut dyn FnMut(&str, &Value, &Value),
+) {
     let (base, schema) = resolve(base.to_owned(), schema.clone(), value);
     visit(pointer, &schema, value);
     match value {
@@ -92,7 +105,9 @@ fn each_value(kind: Kind, mut visit: impl FnMut(&Value, &str, &Value, &Value)) {
     let document = samples::full(kind);
     let schema: Value = serde_json::from_str(kind.schema_json()).unwrap();
     let base = schema["$id"].as_str().unwrap().to_owned();
-    walk(&base, &schema, "", &document, &mut |pointer, schema, value| visit(&document, pointer, schema, value));
+    walk(&base, &schema, "", &document, &mut |pointer, schema, value| {
+        visit(&document, pointer, schema, value)
+    });
 }
 
 fn changed(document: &Value, pointer: &str, change: impl FnOnce(&mut Value)) -> Value {
@@ -196,8 +211,8 @@ fn null_is_accepted_by_both_or_by_none() {
 fn every_string_list_map_and_number_of_the_schemas_is_bounded() {
     fn check(path: &str, schema: &Value) {
         let Value::Object(node) = schema else { return };
-        let kinds: Vec<&str> = match &node.get("type") {
-            Some(Value::String(kind)) => vec![kind],
+        let kinds: Vec<&str> = match node.get("type") {
+            Some(Value::String(kind)) => vec![kind.as_str()],
             Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).collect(),
             _ => Vec::new(),
         };
@@ -208,7 +223,10 @@ fn every_string_list_map_and_number_of_the_schemas_is_bounded() {
             ("integer", &["minimum", "maximum"]),
         ] {
             if kinds.contains(&kind) {
-                assert!(bounds.iter().all(|bound| node.contains_key(*bound)), "{path}: {kind} needs {bounds:?}");
+                assert!(
+                    bounds.iter().all(|bound| node.contains_key(*bound)),
+                    "{path}: {kind} needs {bounds:?}"
+                );
             }
         }
         if kinds.contains(&"object") && !node.contains_key("allOf") {
@@ -230,7 +248,10 @@ fn references_stay_inside_the_published_schemas() {
         for part in kind.schema_json().split("\"$ref\": \"").skip(1) {
             let reference = part.split('"').next().unwrap();
             let document = reference.split('#').next().unwrap();
-            assert!(["", "challenge.schema.json", "submission.schema.json"].contains(&document), "{reference}");
+            assert!(
+                ["", "challenge.schema.json", "submission.schema.json"].contains(&document),
+                "{reference}"
+            );
         }
     }
 }
@@ -242,10 +263,31 @@ fn kinds() -> impl Strategy<Value = Kind> {
 /// Values that sit at the edges of types.
 fn edge_values() -> impl Strategy<Value = Value> {
     proptest::sample::select(vec![
-        json!(null), json!(true), json!(0), json!(-1), json!(0.5), json!(1e300), json!(65536), json!(4294967296_u64),
-        json!(9223372036854775807_i64), json!(u64::MAX), json!(""), json!("a"), json!("0"), json!([]), json!({}), json!([1, 2]),
-        json!([1, 2, 3]), json!("2026-02-30T00:00:00Z"), json!("2026-06-30T23:59:60Z"), json!("2026-01-01T24:00:00Z"),
-        json!("2026-01-01T00:00:00+23:59"), json!("0000-01-01T00:00:00Z"), json!({"kind": "moments"}), json!({"a": 1}), json!("table"),
+        json!(null),
+        json!(true),
+        json!(0),
+        json!(-1),
+        json!(0.5),
+        json!(1e300),
+        json!(65536),
+        json!(4294967296_u64),
+        json!(9223372036854775807_i64),
+        json!(u64::MAX),
+        json!(""),
+        json!("a"),
+        json!("0"),
+        json!([]),
+        json!({}),
+        json!([1, 2]),
+        json!([1, 2, 3]),
+        json!("2026-02-30T00:00:00Z"),
+        json!("2026-06-30T23:59:60Z"),
+        json!("2026-01-01T24:00:00Z"),
+        json!("2026-01-01T00:00:00+23:59"),
+        json!("0000-01-01T00:00:00Z"),
+        json!({"kind": "moments"}),
+        json!({"a": 1}),
+        json!("table"),
         json!("moments"),
     ])
 }

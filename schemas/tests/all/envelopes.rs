@@ -57,7 +57,10 @@ fn every_changed_byte_of_the_payload_is_noticed() {
         let mut payload = b"hello world".to_vec();
         payload[index] ^= 1;
         let changed = Envelope { payload: STANDARD.encode(payload), ..envelope.clone() };
-        assert!(matches!(verify(&changed, &key.verifying_key()), Err(DsseError::BadSignature(_))), "byte {index}");
+        assert!(
+            matches!(verify(&changed, &key.verifying_key()), Err(DsseError::BadSignature(_))),
+            "byte {index}"
+        );
     }
 }
 
@@ -70,7 +73,10 @@ fn every_changed_byte_of_the_signature_is_noticed() {
         bytes[index] ^= 0x10;
         let mut changed = envelope.clone();
         changed.signatures[0].sig = STANDARD.encode(bytes);
-        assert!(matches!(verify(&changed, &key.verifying_key()), Err(DsseError::BadSignature(_))), "byte {index}");
+        assert!(
+            matches!(verify(&changed, &key.verifying_key()), Err(DsseError::BadSignature(_))),
+            "byte {index}"
+        );
     }
 }
 
@@ -101,7 +107,9 @@ fn an_envelope_without_signatures_is_refused() {
 fn base64_is_read_strictly() {
     let (key, envelope) = signed();
     let good = envelope.payload.clone();
-    for bad in [good.trim_end_matches('='), &format!("{good}\n"), &format!(" {good}"), "aGVsbG8gd29ybGR=", "*"] {
+    for bad in
+        [good.trim_end_matches('='), &format!("{good}\n"), &format!(" {good}"), "aGVsbG8gd29ybGR=", "*"]
+    {
         let changed = Envelope { payload: bad.into(), ..envelope.clone() };
         assert_eq!(verify(&changed, &key.verifying_key()), Err(DsseError::Base64("payload")), "{bad:?}");
     }

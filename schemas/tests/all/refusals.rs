@@ -36,10 +36,13 @@ fn the_good_challenge_is_read() {
 
 #[test]
 fn an_unknown_field_is_named_with_the_nearest_known_one() {
-    check("    description: Rows.", "    descripton: Rows.", "/interface/inputs/0/descripton", 13, &[
-        "unknown field `descripton`",
-        "did you mean `description`?",
-    ]);
+    check(
+        "    description: Rows.",
+        "    descripton: Rows.",
+        "/interface/inputs/0/descripton",
+        13,
+        &["unknown field `descripton`", "did you mean `description`?"],
+    );
     check("    description: Rows.", "    colour: Rows.", "/interface/inputs/0/colour", 13, &["remove it"]);
 }
 
@@ -57,10 +60,28 @@ fn a_misspelt_required_field_is_two_problems_that_point_at_each_other() {
 fn values_of_a_wrong_kind_are_explained() {
     check("version: 1.0.0", "version: 1.5", "/version", 3, &["the number 1.5", "a text", "put it in quotes"]);
     check("  memory_mib: 256", "  memory_mib: lots", "/limits/memory_mib", 25, &["`lots`", "a whole number"]);
-    check("  memory_mib: 256", "  memory_mib: 0", "/limits/memory_mib", 25, &["at least 1", "memory of the model"]);
+    check(
+        "  memory_mib: 256",
+        "  memory_mib: 0",
+        "/limits/memory_mib",
+        25,
+        &["at least 1", "memory of the model"],
+    );
     check("task: classification", "task: clasification", "/task", 7, &["did you mean `classification`?"]);
-    check("version: 1.0.0", "version: v1", "/version", 3, &["`v1`", "a semantic version, for instance 1.0.0"]);
-    check("max_failed_fraction: 0.05", "max_failed_fraction: 5", "/ranking/max_failed_fraction", 23, &["at most 1"]);
+    check(
+        "version: 1.0.0",
+        "version: v1",
+        "/version",
+        3,
+        &["`v1`", "a semantic version, for instance 1.0.0"],
+    );
+    check(
+        "max_failed_fraction: 0.05",
+        "max_failed_fraction: 5",
+        "/ranking/max_failed_fraction",
+        23,
+        &["at most 1"],
+    );
     check("opens: 2026-01-01T00:00:00Z", "opens: tomorrow", "/phases/0/opens", 32, &["RFC 3339"]);
 }
 
@@ -82,9 +103,21 @@ fn paths_that_leave_the_folder_are_refused() {
 fn what_the_schema_cannot_say_is_checked_too() {
     check("  metric: auc", "  metric: dice", "/ranking/metric", 21, &["add `dice` to `metrics`"]);
     check("path: prediction.csv", "path: inputs.json", "/interface/outputs/0/path", 17, &["the platform's"]);
-    check("columns: [probability]", "columns: [case_id]", "/interface/outputs/0/columns", 18, &["after `case_id`"]);
-    check("    closes: 2026-06-01T00:00:00Z", "    closes: 2025-06-01T00:00:00Z", "/phases/0/closes", 33, &["after"]);
-    check("task: classification", "task: segmentation", "/interface/outputs", 14, &["kind `mask`"]);
+    check(
+        "columns: [probability]",
+        "columns: [case_id]",
+        "/interface/outputs/0/columns",
+        18,
+        &["after `case_id`"],
+    );
+    check(
+        "    closes: 2026-06-01T00:00:00Z",
+        "    closes: 2025-06-01T00:00:00Z",
+        "/phases/0/closes",
+        33,
+        &["after"],
+    );
+    check("task: classification", "task: segmentation", "/interface/outputs", 15, &["kind `mask`"]);
 }
 
 #[test]
@@ -112,7 +145,13 @@ fn yaml_beyond_plain_data_is_refused() {
     check("community: fiel\n", "community: &a fiel\nsummary2: *a\n", "/summary2", 6, &["alias"]);
     check("community: fiel", "community: !secret fiel", "/community", 5, &["tag"]);
     check("community: fiel", "? [a]\n: b", "", 5, &["as a key"]);
-    check("max_failed_fraction: 0.05", "max_failed_fraction: .nan", "/ranking/max_failed_fraction", 23, &["finite"]);
+    check(
+        "max_failed_fraction: 0.05",
+        "max_failed_fraction: .nan",
+        "/ranking/max_failed_fraction",
+        23,
+        &["finite"],
+    );
     let error = yaml(&format!("{YAML}---\n{YAML}")).unwrap_err();
     assert!(error.to_string().contains("a second document"), "{error}");
     for empty in ["", "# nothing\n"] {
@@ -133,7 +172,9 @@ fn syntax_errors_carry_their_line() {
 #[test]
 fn hostile_nesting_and_size_end_early() {
     let million = 1_000_000;
-    for source in ["[".repeat(million), "- ".repeat(million / 2), "{a: ".repeat(million / 4), "? ".repeat(million / 2)] {
+    for source in
+        ["[".repeat(million), "- ".repeat(million / 2), "{a: ".repeat(million / 4), "? ".repeat(million / 2)]
+    {
         assert!(yaml(&source).is_err());
     }
     for source in ["[".repeat(million), "{\"a\":".repeat(million / 5)] {
@@ -149,7 +190,8 @@ fn hostile_nesting_and_size_end_early() {
 #[test]
 fn the_number_of_problems_and_the_length_of_quotes_are_bounded() {
     let mut value: Value = samples::full(Kind::Challenge);
-    value["metrics"] = (0..64).map(|index| json!(format!("NOT A METRIC {index} {}", "x".repeat(9000)))).collect();
+    value["metrics"] =
+        (0..64).map(|index| json!(format!("NOT A METRIC {index} {}", "x".repeat(9000)))).collect();
     for index in 0..100 {
         value[format!("unknown{index}")] = json!(1);
     }
@@ -163,7 +205,8 @@ fn a_reference_set_lists_its_table_once_and_in_order() {
     let mut set = samples::reference_set();
     set.files.reverse();
     set.table = "other.csv".into();
-    let error = from_json::<ReferenceSet>(Kind::ReferenceSet, &serde_json::to_vec(&set).unwrap()).unwrap_err();
+    let error =
+        from_json::<ReferenceSet>(Kind::ReferenceSet, &serde_json::to_vec(&set).unwrap()).unwrap_err();
     let pointers: Vec<&str> = error.problems.iter().map(|problem| problem.pointer.as_str()).collect();
     assert_eq!(pointers, ["/files/1/path", "/table"]);
 }
@@ -174,7 +217,8 @@ fn a_run_order_is_refused_when_its_parts_do_not_belong_together() {
     order.challenge.limits.case_ms += 1;
     order.submission.challenge = "another".into();
     let error =
-        from_json::<fiel_schemas::run_order::RunOrder>(Kind::RunOrder, &serde_json::to_vec(&order).unwrap()).unwrap_err();
+        from_json::<fiel_schemas::run_order::RunOrder>(Kind::RunOrder, &serde_json::to_vec(&order).unwrap())
+            .unwrap_err();
     let pointers: Vec<&str> = error.problems.iter().map(|problem| problem.pointer.as_str()).collect();
     assert_eq!(pointers, ["/challenge_digest", "/submission/challenge"]);
 }
@@ -183,7 +227,8 @@ fn a_run_order_is_refused_when_its_parts_do_not_belong_together() {
 fn problems_inside_an_embedded_document_name_its_fields() {
     let mut value = samples::full(Kind::RunOrder);
     value["challenge"]["rankin"] = json!({});
-    let error = from_json::<fiel_schemas::run_order::RunOrder>(Kind::RunOrder, value.to_string().as_bytes()).unwrap_err();
+    let error = from_json::<fiel_schemas::run_order::RunOrder>(Kind::RunOrder, value.to_string().as_bytes())
+        .unwrap_err();
     assert!(error.to_string().contains("/challenge/rankin: found the unknown field `rankin`"), "{error}");
     assert!(error.to_string().contains("did you mean `ranking`?"), "{error}");
 }
@@ -195,7 +240,8 @@ fn a_statement_with_a_sum_beyond_128_bits_or_a_reversed_interval_is_refused() {
     brier["summary"]["sum"] = json!("9".repeat(39));
     brier["estimate"]["ci95"] = json!([1, 0]);
     let error =
-        from_json::<fiel_schemas::assessment::Statement>(Kind::Statement, value.to_string().as_bytes()).unwrap_err();
+        from_json::<fiel_schemas::assessment::Statement>(Kind::Statement, value.to_string().as_bytes())
+            .unwrap_err();
     let text = error.to_string();
     assert!(text.contains("/predicate/metrics/brier/summary/sum") && text.contains("128 bits"), "{text}");
     assert!(text.contains("/predicate/metrics/brier/estimate/ci95"), "{text}");

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use fiel_schemas::assessment::{
-    Assessment, Costs, EngineInfo, Estimate, PREDICATE_TYPE, PolicyInfo, STATEMENT_TYPE, SiteMetric, Statement, Subject,
+    Assessment, Costs, EngineInfo, Estimate, PREDICATE_TYPE, PolicyInfo, STATEMENT_TYPE, SiteMetric,
+    Statement, Subject,
 };
 use fiel_schemas::challenge::{
     Challenge, DataStatement, FailedCases, Interface, Limits, Phase, Port, PortKind, Quota, Ranking, Task,
@@ -42,7 +43,7 @@ fn port(name: &str, path: &str, columns: &[&str]) -> Port {
     }
 }
 
-pub fn challenge() -> Challenge {
+pub(crate) fn challenge() -> Challenge {
     Challenge {
         schema: "fiel/challenge/v1".into(),
         id: "breast-fna".into(),
@@ -56,7 +57,11 @@ pub fn challenge() -> Challenge {
             outputs: vec![port("prediction", "prediction.csv", &["probability"])],
         },
         metrics: vec!["auc".into(), "sensitivity@specificity=0.95".into(), "ece@15".into()],
-        ranking: Ranking { metric: "auc".into(), failed_cases: FailedCases::Exclude, max_failed_fraction: 0.05 },
+        ranking: Ranking {
+            metric: "auc".into(),
+            failed_cases: FailedCases::Exclude,
+            max_failed_fraction: 0.05,
+        },
         limits: Limits { memory_mib: 256, case_ms: 2000, output_mib: 1, artifact_mib: 16 },
         phases: vec![Phase {
             id: "open".into(),
@@ -73,7 +78,7 @@ pub fn challenge() -> Challenge {
     }
 }
 
-pub fn reference_set() -> ReferenceSet {
+pub(crate) fn reference_set() -> ReferenceSet {
     ReferenceSet {
         schema: "fiel/reference-set/v1".into(),
         id: "held-out".into(),
@@ -88,7 +93,7 @@ pub fn reference_set() -> ReferenceSet {
     }
 }
 
-pub fn submission() -> Submission {
+pub(crate) fn submission() -> Submission {
     Submission {
         schema: "fiel/submission/v1".into(),
         id: SUBMISSION.into(),
@@ -103,7 +108,7 @@ pub fn submission() -> Submission {
     }
 }
 
-pub fn run_order() -> RunOrder {
+pub(crate) fn run_order() -> RunOrder {
     RunOrder {
         schema: "fiel/run-order/v1".into(),
         run: RUN.into(),
@@ -119,7 +124,7 @@ pub fn run_order() -> RunOrder {
     }
 }
 
-pub fn estimate() -> Estimate {
+pub(crate) fn estimate() -> Estimate {
     Estimate { value: Some(0.875), ci95: Some([0.75, 0.9375]), bound: 0.0, n: 220, undefined: 0 }
 }
 
@@ -145,12 +150,17 @@ fn summaries() -> Vec<(&'static str, Summary)> {
     ]
 }
 
-pub fn statement() -> Statement {
-    let metrics: Vec<_> =
-        summaries().into_iter().map(|(id, summary)| (id, SiteMetric { estimate: estimate(), summary })).collect();
+pub(crate) fn statement() -> Statement {
+    let metrics: Vec<_> = summaries()
+        .into_iter()
+        .map(|(id, summary)| (id, SiteMetric { estimate: estimate(), summary }))
+        .collect();
     Statement {
         statement_type: STATEMENT_TYPE.into(),
-        subject: vec![Subject { name: "Logistic regression 1.0".into(), digest: map(&[("sha256", digest("wasm"))]) }],
+        subject: vec![Subject {
+            name: "Logistic regression 1.0".into(),
+            digest: map(&[("sha256", digest("wasm"))]),
+        }],
         predicate_type: PREDICATE_TYPE.into(),
         predicate: Assessment {
             run: RUN.into(),
@@ -182,7 +192,7 @@ pub fn statement() -> Statement {
     }
 }
 
-pub fn leaderboard() -> Leaderboard {
+pub(crate) fn leaderboard() -> Leaderboard {
     let site = SiteRow {
         state: "reported".into(),
         metrics: map(&[("auc", estimate())]),
@@ -219,7 +229,7 @@ pub fn leaderboard() -> Leaderboard {
 }
 
 /// The full instance of a kind, serialised.
-pub fn full(kind: Kind) -> Value {
+pub(crate) fn full(kind: Kind) -> Value {
     let value = match kind {
         Kind::Challenge => serde_json::to_value(challenge()),
         Kind::ReferenceSet => serde_json::to_value(reference_set()),
