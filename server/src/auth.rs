@@ -6,7 +6,7 @@ use crate::store::{accounts, entities};
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use argon2::Argon2;
@@ -112,21 +112,24 @@ pub(crate) fn hash_blocking(password: &str) -> Result<String, Error> {
     Ok(hash.to_string())
 }
 
-async fn verify_password(state: &AppState, password: String, hash: Option<String>) -> Result<bool, Error> {
+/// The hash that the password of an unknown account is compared with.
+fn nobody_hash() -> Result<String, Error> {
     static NOBODY: OnceLock<String> = OnceLock::new();
+    if let Some(hash) = NOBODY.get() {
+        return Ok(hash.clone());
+    }
+    let hash = hash_blocking("nobody")?;
+    Ok(NOBODY.get_or_init(|| hash).clone())
+}
+
+async fn verify_password(state: &AppState, password: String, hash: Option<String>) -> Result<bool, Error> {
     let _permit = state.passwords.acquire().await.map_err(Error::internal)?;
     tokio::task::spawn_blocking(move || {
         let known = hash.is_some();
         // An unknown name costs as much as a wrong password.
         let hash = match hash {
             Some(hash) => hash,
-            None => match NOBODY.get() {
-                Some(hash) => hash.clone(),
-                None => {
-                    let hash = hash_blocking("nobody")?;
-                    NOBODY.get_or_init(|| hash).clone()
-                }
-            },
+            None => nobody_hash()?,
         };
         let parsed = PasswordHash::new(&hash).map_err(Error::internal)?;
         Ok(Argon2::default().verify_password(password.as_bytes(), &parsed).is_ok() && known)
@@ -179,7 +182,7 @@ pub(crate) async fn keep_pruned(state: Data<AppState>) {
         if let Err(error) = prune(&state).await {
             error.log();
         }
-        tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
+        tokio::time::sleep(std::time::Duration::from_hours(1)).await;
     }
 }
 
@@ -240,7 +243,7 @@ pub fn same_origin(request: &HttpRequest) -> Result<(), Error> {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(HeaderName::from(AUTHORIZATION))?.to_str().ok()?;
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     value.strip_prefix("Bearer ").or_else(|| value.strip_prefix("bearer ")).map(str::trim)
 }
 

@@ -85,7 +85,8 @@ pub(crate) async fn gather(
 }
 
 fn fingerprint(own: &[entities::run::Model]) -> String {
-    own.iter().map(|r| format!("{}:{}:{};", r.id, r.state, r.reason.as_deref().unwrap_or(""))).collect()
+    let words = own.iter().flat_map(|r| [&*r.id, &*r.state, r.reason.as_deref().unwrap_or("")]);
+    words.collect::<Vec<_>>().join(":")
 }
 
 fn part(

@@ -46,7 +46,7 @@ pub fn to_csv(board: &Leaderboard) -> String {
             .map(String::from)
             .into();
     for m in &ordered {
-        header.extend([m.to_string(), format!("{m} low"), format!("{m} high"), format!("{m} bound")]);
+        header.extend([(*m).clone(), format!("{m} low"), format!("{m} high"), format!("{m} bound")]);
     }
     header.extend(Outcome::ALL.iter().map(|o| format!("cases {}", o.as_str())));
     header.push("case_s_p50".into());

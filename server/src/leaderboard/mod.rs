@@ -20,51 +20,51 @@ use std::collections::HashSet;
 
 /// One submission to be put on a board.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The submission.
-    pub submission: Submission,
+    pub(crate) submission: Submission,
     /// Its runs.
-    pub runs: Vec<RunPart>,
+    pub(crate) runs: Vec<RunPart>,
     /// Changes whenever a run of it changes its state.
-    pub fingerprint: String,
+    pub(crate) fingerprint: String,
     /// True where the row must be made anew; then the runs carry their assessments.
-    pub fresh: bool,
+    pub(crate) fresh: bool,
 }
 
 /// One run of a submission.
 #[derive(Debug, Clone)]
-pub struct RunPart {
+pub(crate) struct RunPart {
     /// Run id.
-    pub run: String,
+    pub(crate) run: String,
     /// Name of the site's column; `site/set` where a site has several reference sets.
-    pub column: String,
+    pub(crate) column: String,
     /// State of the run.
-    pub state: String,
+    pub(crate) state: String,
     /// Reason code where it failed.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Digest of the reference set.
-    pub reference_set_digest: Option<String>,
+    pub(crate) reference_set_digest: Option<String>,
     /// Digest of the envelope, and what was assessed.
-    pub assessment: Option<(String, Assessment)>,
+    pub(crate) assessment: Option<(String, Assessment)>,
     /// When the assessment arrived.
-    pub received_at: Option<DateTime<Utc>>,
+    pub(crate) received_at: Option<DateTime<Utc>>,
 }
 
 /// Everything a build needs.
 #[derive(Debug, Clone)]
-pub struct Task {
+pub(crate) struct Task {
     /// The challenge.
-    pub challenge: Challenge,
+    pub(crate) challenge: Challenge,
     /// Digest of its definition.
-    pub digest: String,
+    pub(crate) digest: String,
     /// Phase of the board.
-    pub phase: String,
+    pub(crate) phase: String,
     /// The submissions, oldest first.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// Builds a leaderboard. `rows` keeps what need not be computed again.
-pub fn build(task: Task, rows: &mut Rows) -> Result<Leaderboard, Error> {
+pub(crate) fn build(task: Task, rows: &mut Rows) -> Result<Leaderboard, Error> {
     let alive: HashSet<String> = task.entries.iter().map(|e| e.submission.id.clone()).collect();
     rows.keep(&alive);
     for entry in &task.entries {

@@ -11,24 +11,24 @@ use std::sync::Arc;
 
 /// A row before ranking, with what ranking needs.
 #[derive(Debug, Clone)]
-pub struct Made {
+pub(super) struct Made {
     /// The row; rank, ties, cases and times are filled in by ranking.
-    pub row: Row,
+    pub(super) row: Row,
     /// Pooled summaries per metric.
-    pub pooled: Arc<BTreeMap<String, Summary>>,
+    pub(super) pooled: Arc<BTreeMap<String, Summary>>,
     /// Cases by outcome per site.
-    pub outcomes: Vec<(String, u64)>,
+    pub(super) outcomes: Vec<(String, u64)>,
     /// Median seconds per case at each site.
-    pub case_s: Vec<f64>,
+    pub(super) case_s: Vec<f64>,
     /// Columns whose run has reported.
-    pub reported: Vec<String>,
+    pub(super) reported: Vec<String>,
     /// When the newest assessment arrived.
-    pub received_at: Option<DateTime<Utc>>,
+    pub(super) received_at: Option<DateTime<Utc>>,
 }
 
 /// Rows by submission, kept between builds.
 #[derive(Debug, Default)]
-pub struct Rows(HashMap<String, (String, Made)>);
+pub(crate) struct Rows(HashMap<String, (String, Made)>);
 
 impl Rows {
     pub(super) fn keep(&mut self, alive: &HashSet<String>) {
