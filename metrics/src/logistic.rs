@@ -124,14 +124,14 @@ fn slope_of(points: &[Point], merged: bool) -> Answer {
     }
     let middles: Vec<_> = points.iter().map(|p| (p.middle(), p.pos, p.neg)).collect();
     let Some(fit) = Fit::of(&middles) else { return Answer::default() };
-    let bound = if merged {
-        let Some(bound) = slope_bound(points, &fit) else { return Answer::default() };
-        bound
+    let (value, bound) = if merged {
+        let Some([low, high]) = enclose_slope(points, &fit) else { return Answer::default() };
+        (0.5 * (low + high), 0.5 * (high - low) + ITERATED)
     } else {
-        0.0
+        (fit.slope, 0.0)
     };
     let half = Z * fit.covariance[2].sqrt() + bound;
-    Answer { value: Some(fit.slope), ci95: Some([fit.slope - half, fit.slope + half]), bound }
+    Answer { value: Some(value), ci95: Some([value - half, value + half]), bound }
 }
 
 /// Whether some arrangement of the scores inside their ranges would put all positives on one side of all
@@ -147,26 +147,91 @@ fn separable(points: &[Point]) -> bool {
         || most(|p| p.pos, |p| p.low) <= least(|p| p.neg, |p| p.high)
 }
 
-/// How far the slope can move while every score stays in its cell: one and a half times the first-order
-/// worst case, and never less than what the two worst arrangements themselves give.
-fn slope_bound(points: &[Point], fit: &Fit) -> Option<f64> {
-    let (mut first_order, mut up, mut down) = (0.0, Vec::new(), Vec::new());
-    for p in points {
-        let (x, half) = (p.middle(), p.half());
+/// Steps away from the fitted slope, in units of the first-order worst case, at which a bound is tried.
+const STEPS: [f64; 14] = [0.0, 1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0];
+
+/// An interval that holds the slope for every arrangement of the scores inside their cells.
+///
+/// For given scores the derivative of the profile likelihood falls as the slope rises, so a slope at which it
+/// cannot be positive (negative) for any arrangement lies above (below) all solutions.
+fn enclose_slope(points: &[Point], fit: &Fit) -> Option<[f64; 2]> {
+    let reach = first_order(points, fit);
+    let slope = |side: f64, step: f64| fit.slope + side * step * reach;
+    let high = STEPS.iter().map(|&s| slope(1.0, s)).find(|&b| profile_gradient(points, b)[1] <= ITERATED)?;
+    let low = STEPS.iter().map(|&s| slope(-1.0, s)).find(|&b| profile_gradient(points, b)[0] >= -ITERATED)?;
+    Some([low, high])
+}
+
+/// First-order worst case of the slope while every score stays in its cell.
+fn first_order(points: &[Point], fit: &Fit) -> f64 {
+    let effect = |p: &Point| {
+        let x = p.middle();
         let e = grid::sigmoid(fit.intercept + fit.slope * x);
         let w = e * (1.0 - e);
-        for (count, y) in [(p.pos, 1.0), (p.neg, 0.0)] {
+        let of = |y: f64| {
             let gradient = [-w * fit.slope, (y - e) - w * fit.slope * x];
-            let effect = fit.covariance[1] * gradient[0] + fit.covariance[2] * gradient[1];
-            first_order += count * effect.abs() * half;
-            let (pos, neg) = if y == 1.0 { (count, 0.0) } else { (0.0, count) };
-            up.push((x + half.copysign(effect), pos, neg));
-            down.push((x - half.copysign(effect), pos, neg));
+            (fit.covariance[1] * gradient[0] + fit.covariance[2] * gradient[1]).abs()
+        };
+        (p.pos * of(1.0) + p.neg * of(0.0)) * p.half()
+    };
+    points.iter().map(effect).sum()
+}
+
+/// Smallest and largest derivative of the profile likelihood at slope `b`, over all arrangements.
+///
+/// The intercept that belongs to `b` lies between those of the two extreme arrangements; that range is cut into
+/// pieces, and in each the terms are bounded by interval arithmetic. Residuals sum to zero at the right
+/// intercept, so scores may be centred, which takes the intercept's influence away to first order, and pieces
+/// where they cannot sum to zero are skipped.
+fn profile_gradient(points: &[Point], b: f64) -> [f64; 2] {
+    let offset = |at: fn(&Point) -> f64| {
+        offset_intercept(&points.iter().map(|p| (b * at(p), p.pos, p.neg)).collect::<Vec<_>>())
+    };
+    let (Some(one), Some(other)) = (offset(|p| p.low), offset(|p| p.high)) else {
+        return [f64::NEG_INFINITY, f64::INFINITY];
+    };
+    let (from, to) = (one.min(other) - ITERATED, one.max(other) + ITERATED);
+    let weight = |p: &Point| {
+        let e = grid::sigmoid(0.5 * (from + to) + b * p.middle());
+        (p.pos + p.neg) * e * (1.0 - e)
+    };
+    let (w, wx) = points.iter().fold((0.0, 0.0), |(w, wx), p| (w + weight(p), wx + weight(p) * p.middle()));
+    let centre = if w > 0.0 { wx / w } else { 0.0 };
+    let pieces = if to - from > 0.05 { 64 } else { 16 };
+    let width = (to - from) / f64::from(pieces);
+    let mut range = [f64::INFINITY, f64::NEG_INFINITY];
+    for piece in 0..pieces {
+        let a = from + f64::from(piece) * width;
+        if let Some([low, high]) = gradient_in(points, b, [a, a + width], centre) {
+            range = [range[0].min(low), range[1].max(high)];
         }
     }
-    let (up, down) = (Fit::of(&up)?, Fit::of(&down)?);
-    let reached = (up.slope - fit.slope).abs().max((down.slope - fit.slope).abs());
-    Some((1.5 * first_order).max(1.1 * reached) + ITERATED)
+    // No piece left would be a matter of rounding: nothing is certain then.
+    if range[0] <= range[1] { range } else { [f64::NEG_INFINITY, f64::INFINITY] }
+}
+
+/// The range of the sum of residual times centred score for intercepts in `a`; `None` if the residuals cannot
+/// sum to zero there.
+fn gradient_in(points: &[Point], b: f64, a: [f64; 2], centre: f64) -> Option<[f64; 2]> {
+    let (mut residuals, mut gradient) = ([0.0; 2], [0.0; 2]);
+    for p in points {
+        let ends = [b * p.low, b * p.high];
+        let least = grid::sigmoid(a[0] + ends[0].min(ends[1]));
+        let most = grid::sigmoid(a[1] + ends[0].max(ends[1]));
+        for (count, y) in [(p.pos, 1.0), (p.neg, 0.0)] {
+            if count == 0.0 {
+                continue;
+            }
+            let r = [y - most, y - least];
+            residuals[0] += count * r[0];
+            residuals[1] += count * r[1];
+            let x = [p.low - centre, p.high - centre];
+            let products = [r[0] * x[0], r[0] * x[1], r[1] * x[0], r[1] * x[1]];
+            gradient[0] += count * products.iter().copied().fold(f64::INFINITY, f64::min);
+            gradient[1] += count * products.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        }
+    }
+    (residuals[0] <= 1e-9 && residuals[1] >= -1e-9).then_some(gradient)
 }
 
 /// A fitted logistic regression with one covariate.
