@@ -6,7 +6,9 @@ use fiel_schemas::outcome::Outcome;
 /// Every expectation that the boards do not meet, in words.
 pub(super) fn unmet(boards: &[Leaderboard]) -> Vec<String> {
     let mut unmet = Vec::new();
-    for (challenge, check) in [("breast-fna", breast_fna as Check), ("lesion-phantom", lesion_phantom as Check)] {
+    for (challenge, check) in
+        [("breast-fna", breast_fna as Check), ("lesion-phantom", lesion_phantom as Check)]
+    {
         match boards.iter().find(|b| b.challenge == challenge) {
             Some(board) => {
                 let mut seen = Seen { board, unmet: Vec::new() };

@@ -78,8 +78,9 @@ pub(crate) fn run(args: &Args) -> Result {
         tokio::select! {
             done = demo(args, data) => done,
             signal = stopped() => {
+                signal?;
                 note("stopped");
-                signal
+                if args.once { Err(CommandError::new("stopped before all runs had ended")) } else { Ok(()) }
             }
         }
     })
