@@ -6,6 +6,7 @@ use fiel_schemas::digest::sha256_hex;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Who {
@@ -319,7 +320,6 @@ async fn secrets_are_stored_hashed_only() {
             }
         }
     }
-    use std::os::unix::fs::PermissionsExt;
     let mode = std::fs::metadata(hub.folder().join("admin-token")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     hub.end().await;

@@ -56,7 +56,7 @@ async fn an_upload_with_a_wrong_digest_or_above_the_limit_leaves_nothing() {
 async fn an_upload_cut_in_the_middle_leaves_nothing() {
     let hub = TestHub::start().await;
     let token = hub.account("anna", "participant").await;
-    let digest = sha256_hex(&[1; 100_000]);
+    let digest = sha256_hex(&vec![1; 100_000]);
     let address = hub.url.strip_prefix("http://").unwrap().to_owned();
     let mut socket = std::net::TcpStream::connect(&address).unwrap();
     let head = format!(
@@ -64,7 +64,7 @@ async fn an_upload_cut_in_the_middle_leaves_nothing() {
          Content-Length: 100000\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).unwrap();
-    socket.write_all(&[1; 50_000]).unwrap();
+    socket.write_all(&vec![1; 50_000]).unwrap();
     socket.flush().unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     drop(socket);
