@@ -30,14 +30,19 @@ impl Default for Options {
 pub fn assess(metric_id: &str, table: &DataFrame, options: &Options) -> Result<SiteMetric, MetricError> {
     let spec = spec(metric_id)?;
     let summary = match (spec.task, spec.id) {
-        (MetricTask::Segmentation, id) => Summary::Moments(moments::build(&table::segmentation(table, id, options)?)?),
+        (MetricTask::Segmentation, id) => {
+            Summary::Moments(moments::build(&table::segmentation(table, id, options)?)?)
+        }
         (MetricTask::Classification, id) => {
             let cases = table::classification(table, options)?;
             match id {
                 "brier" => Summary::Moments(moments::build(&cases.brier)?),
                 "ece@15" => {
                     let exact = released(calibration::exact(&cases)?);
-                    Summary::Calibration(Calibration { exact, ..calibration::build(&cases, options.min_cell)? })
+                    Summary::Calibration(Calibration {
+                        exact,
+                        ..calibration::build(&cases, options.min_cell)?
+                    })
                 }
                 _ => Summary::Scores(summarise_scores(spec, &cases, options)?),
             }
@@ -84,10 +89,15 @@ pub fn merge(a: &Summary, b: &Summary) -> Result<Summary, MetricError> {
 pub fn estimate(metric_id: &str, summary: &Summary) -> Result<Estimate, MetricError> {
     let spec = spec(metric_id)?;
     match (spec.id, summary) {
-        ("brier" | "dice" | "iou" | "volume_error_ml", Summary::Moments(m)) => moments::estimate(m, spec.range),
+        ("brier" | "dice" | "iou" | "volume_error_ml", Summary::Moments(m)) => {
+            moments::estimate(m, spec.range)
+        }
         ("ece@15", Summary::Calibration(c)) => calibration_estimate(c),
         (
-            "auc" | "average_precision" | "sensitivity@specificity=0.95" | "calibration_slope"
+            "auc"
+            | "average_precision"
+            | "sensitivity@specificity=0.95"
+            | "calibration_slope"
             | "calibration_intercept",
             Summary::Scores(s),
         ) => scores_estimate(spec, s),

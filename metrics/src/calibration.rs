@@ -47,7 +47,8 @@ fn bins(cases: &Cases) -> Result<Vec<Bin>, MetricError> {
         b.n += 1;
         b.pos += u64::from(y);
         b.sum = fixed::add(b.sum, fixed::from_f64(p, "a score")?, "the sum of scores")?;
-        b.middles = fixed::add(b.middles, fixed::from_f64(0.5 * (low + high), "a score")?, "the sum of scores")?;
+        b.middles =
+            fixed::add(b.middles, fixed::from_f64(0.5 * (low + high), "a score")?, "the sum of scores")?;
         // A score on an edge may fall to either side by rounding.
         b.slack += 0.5 * (high - low) + 1e-12;
     }
@@ -94,7 +95,11 @@ pub(crate) fn exact(cases: &Cases) -> Result<Answer, MetricError> {
 /// Adds two sets of bins.
 pub(crate) fn merge(a: &Calibration, b: &Calibration) -> Result<Calibration, MetricError> {
     if a.bins.len() != BINS || b.bins.len() != BINS {
-        return Err(MetricError::Malformed(format!("{} and {} calibration bins, not 15", a.bins.len(), b.bins.len())));
+        return Err(MetricError::Malformed(format!(
+            "{} and {} calibration bins, not 15",
+            a.bins.len(),
+            b.bins.len()
+        )));
     }
     let add = |(a, b): (&CalibrationBin, &CalibrationBin)| {
         let sum = fixed::add(fixed::parse(&a.sum_p)?, fixed::parse(&b.sum_p)?, "the sum of scores")?;

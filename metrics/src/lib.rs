@@ -18,7 +18,6 @@ mod ranking;
 mod scores;
 mod stats;
 
-
 pub use assess::{Options, assess, estimate, merge};
 pub use error::{ImageError, MetricError, ScoreError};
 

@@ -43,7 +43,9 @@ pub(crate) fn estimate(m: &Moments, range: (f64, f64)) -> Result<Estimate, Metri
     let value = (m.n > 0).then(|| fixed::mean(sum, m.n));
     let slack = 1e-9 * range.1.min(1e9);
     if value.is_some_and(|v| v < range.0 - slack || v > range.1 + slack) {
-        return Err(MetricError::Malformed(format!("the mean lies outside the range {range:?} of the metric")));
+        return Err(MetricError::Malformed(format!(
+            "the mean lies outside the range {range:?} of the metric"
+        )));
     }
     let ci95 = value.filter(|_| m.n > 1).map(|mean| {
         let n = m.n as f64;

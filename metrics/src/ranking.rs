@@ -45,7 +45,9 @@ pub(crate) fn auc_merged(s: &Scores) -> Result<Answer, MetricError> {
     let pooled = Pairs::of(&s.cells)?;
     let across = |all: u128, within: u64| {
         all.checked_sub(u128::from(within)).ok_or_else(|| {
-            MetricError::Malformed("the pairs counted within the parts exceed all pairs of the cells".to_owned())
+            MetricError::Malformed(
+                "the pairs counted within the parts exceed all pairs of the cells".to_owned(),
+            )
         })
     };
     let open = across(pooled.open, s.open_within)?;
@@ -93,7 +95,9 @@ pub(crate) fn average_precision(groups: &[Group]) -> Answer {
     let counts = |g: &Group| (g.pos as f64, g.neg as f64);
     match step_sum(groups.iter().rev().map(counts)) {
         None => Answer::default(),
-        Some(value) => Answer { value: Some(value), ci95: bootstrap_precision(groups, value, 0.0), bound: 0.0 },
+        Some(value) => {
+            Answer { value: Some(value), ci95: bootstrap_precision(groups, value, 0.0), bound: 0.0 }
+        }
     }
 }
 
@@ -133,8 +137,7 @@ pub(crate) fn average_precision_merged(s: &Scores) -> Answer {
     for c in cells.iter().filter(|c| c.pos > 0) {
         let own = if c.tied { (c.pos, c.neg) } else { (0, 0) };
         let (sure_hits, sure_false) = (positives.above(c.last) + own.0, negatives.above(c.last) + own.1);
-        let (most_hits, most_false) =
-            (s.pos - positives.below(c.first), s.neg - negatives.below(c.first));
+        let (most_hits, most_false) = (s.pos - positives.below(c.first), s.neg - negatives.below(c.first));
         high += c.pos as f64 * most_hits as f64 / (most_hits + sure_false) as f64;
         low += if c.tied {
             c.pos as f64 * sure_hits as f64 / (sure_hits + most_false) as f64

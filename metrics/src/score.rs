@@ -83,9 +83,8 @@ pub fn classification(
     .map_err(crate::MetricError::from)?;
     let squared = |(s, y): (&f64, &f64)| Some((s - y) * (s - y));
     let cases = names.into_iter().zip(scores.iter().zip(&labels).map(squared));
-    let cases = cases
-        .map(|(case, brier)| ScoreCase { case, values: BTreeMap::from([("brier", brier)]) })
-        .collect();
+    let cases =
+        cases.map(|(case, brier)| ScoreCase { case, values: BTreeMap::from([("brier", brier)]) }).collect();
     report(MetricTask::Classification, "classification", &frame, cases)
 }
 
@@ -204,7 +203,9 @@ impl Columns<'_> {
                 return Err(failed(format!("`{column}` is empty; every case needs a name")));
             }
             if let Some(first) = seen.insert(name.clone(), row) {
-                return Err(failed(format!("`{column}` is {name:?}, as in row {first}; each case may occur once")));
+                return Err(failed(format!(
+                    "`{column}` is {name:?}, as in row {first}; each case may occur once"
+                )));
             }
             names.push(name);
         }
@@ -228,14 +229,21 @@ fn pairs(reference: &Path, prediction: &Path) -> Result<Vec<(String, PathBuf, Pa
             return Ok(vec![(case, reference.to_owned(), prediction.to_owned())]);
         }
         (true, true) => {}
-        (true, false) => return failed(prediction, "the reference is a folder; give a folder of predictions as well"),
-        (false, true) => return failed(prediction, "the reference is one file; give one file as prediction as well"),
+        (true, false) => {
+            return failed(prediction, "the reference is a folder; give a folder of predictions as well");
+        }
+        (false, true) => {
+            return failed(prediction, "the reference is one file; give one file as prediction as well");
+        }
     }
     let (truths, mut answers) = (masks(reference)?, masks(prediction)?);
     let mut pairs = Vec::with_capacity(truths.len());
     for (case, path) in truths {
         let Some(answer) = answers.remove(&case) else {
-            return failed(&path, &format!("there is no prediction of that name in {}", prediction.display()));
+            return failed(
+                &path,
+                &format!("there is no prediction of that name in {}", prediction.display()),
+            );
         };
         pairs.push((case, path, answer));
     }

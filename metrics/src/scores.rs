@@ -116,10 +116,9 @@ impl Pairs {
         for cell in cells {
             let ties = cell.tie.as_deref().map_or(0, |token| tied[token]);
             let (below, above) = (reach.below(cell.first), reach.above(cell.last));
-            let unsure = reach
-                .total
-                .checked_sub(below + above + ties)
-                .ok_or_else(|| MetricError::Malformed("a tie token is used in cells that lie apart".to_owned()))?;
+            let unsure = reach.total.checked_sub(below + above + ties).ok_or_else(|| {
+                MetricError::Malformed("a tie token is used in cells that lie apart".to_owned())
+            })?;
             certain_u2 += u128::from(cell.pos) * u128::from(2 * below + ties);
             open += u128::from(cell.pos) * u128::from(unsure);
         }
@@ -185,7 +184,12 @@ fn cells(cases: &Cases, min_cell: u64) -> Vec<Draft> {
         let score = cases.score[run[0]];
         let cell = grid::cell(score);
         if run.len() as u64 >= TIE.max(min_cell) {
-            drafts.push(Draft { range: (cell, cell), members: run.to_vec(), tied: Some(score), counts: (0, 0) });
+            drafts.push(Draft {
+                range: (cell, cell),
+                members: run.to_vec(),
+                tied: Some(score),
+                counts: (0, 0),
+            });
         } else {
             pending[usize::from(cell)].extend_from_slice(run);
         }
@@ -196,7 +200,12 @@ fn cells(cases: &Cases, min_cell: u64) -> Vec<Draft> {
             if enough(members.len()) {
                 let first = node * width;
                 let members = std::mem::take(members);
-                drafts.push(Draft { range: (first, first + (width - 1)), members, tied: None, counts: (0, 0) });
+                drafts.push(Draft {
+                    range: (first, first + (width - 1)),
+                    members,
+                    tied: None,
+                    counts: (0, 0),
+                });
             }
         }
         if pending.len() == 1 {

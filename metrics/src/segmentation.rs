@@ -80,9 +80,8 @@ fn check(volume: &Volume<u8>) -> Result<(), ImageError> {
     }
     match volume.data.iter().position(|&v| v > 1) {
         None => Ok(()),
-        Some(i) => Err(ImageError::Label {
-            index: [i % x, i / x % y, i / x / y],
-            value: f64::from(volume.data[i]),
-        }),
+        Some(i) => {
+            Err(ImageError::Label { index: [i % x, i / x % y, i / x / y], value: f64::from(volume.data[i]) })
+        }
     }
 }

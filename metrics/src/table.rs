@@ -62,7 +62,8 @@ impl Cases {
 
     /// Groups of equal score, lowest first.
     pub(crate) fn groups(&self) -> Vec<Group> {
-        let mut sorted: Vec<(f64, bool)> = self.score.iter().copied().zip(self.label.iter().copied()).collect();
+        let mut sorted: Vec<(f64, bool)> =
+            self.score.iter().copied().zip(self.label.iter().copied()).collect();
         sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         sorted
             .chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq())
@@ -131,7 +132,8 @@ pub(crate) fn segmentation(
     need(table, &["case_id", "outcome", metric, "reference_ml"])?;
     numeric(table, &[metric, "reference_ml"])?;
     // A failed case counts as an empty answer where there was something to find.
-    let worst = if metric == "volume_error_ml" { col("reference_ml").cast(DataType::Float64) } else { lit(0.0) };
+    let worst =
+        if metric == "volume_error_ml" { col("reference_ml").cast(DataType::Float64) } else { lit(0.0) };
     let frame = table.clone().lazy().with_row_index("row", Some(1)).with_columns([
         answered().alias("answered"),
         col("case_id").cast(DataType::String),

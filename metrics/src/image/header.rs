@@ -189,7 +189,11 @@ fn offset(fields: &Fields) -> Result<usize, ImageError> {
     if !offset.is_finite() || offset < start || offset > start + MAX_EXTENSIONS || offset.fract() != 0.0 {
         return bad(format!("vox_offset is {offset}; it must be a whole number from 352 to 1048928"));
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be 352 to 1048928")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be 352 to 1048928"
+    )]
     Ok(offset as usize)
 }
 
@@ -257,11 +261,7 @@ fn qform(fields: &Fields) -> Result<([f64; 9], [f64; 3]), ImageError> {
     if !rest.is_finite() || rest < -1e-3 {
         return bad(format!("the quaternion ({b}, {c}, {d}) of the qform is longer than 1"));
     }
-    let (a, norm) = if rest < 1e-7 {
-        (0.0, (b * b + c * c + d * d).sqrt())
-    } else {
-        (rest.sqrt(), 1.0)
-    };
+    let (a, norm) = if rest < 1e-7 { (0.0, (b * b + c * c + d * d).sqrt()) } else { (rest.sqrt(), 1.0) };
     let (b, c, d) = (b / norm, c / norm, d / norm);
     let mut size = pixdim(fields)?;
     // pixdim[0] tells the handedness of the third axis.

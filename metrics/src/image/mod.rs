@@ -27,7 +27,12 @@ pub struct Geometry {
 impl Geometry {
     /// Axis-aligned grid with its first voxel at the origin.
     pub fn axis_aligned(shape: [usize; 3], spacing_mm: [f64; 3]) -> Self {
-        Self { shape, spacing_mm, origin_mm: [0.0; 3], direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0] }
+        Self {
+            shape,
+            spacing_mm,
+            origin_mm: [0.0; 3],
+            direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        }
     }
 
     /// Number of voxels.
@@ -100,5 +105,6 @@ impl Default for ReadLimits {
 }
 
 pub(crate) fn determinant(m: &[f64; 9]) -> f64 {
-    m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6]) + m[2] * (m[3] * m[7] - m[4] * m[6])
+    m[0] * (m[4] * m[8] - m[5] * m[7]) - m[1] * (m[3] * m[8] - m[5] * m[6])
+        + m[2] * (m[3] * m[7] - m[4] * m[6])
 }

@@ -26,7 +26,10 @@ pub fn read_nifti_mask(path: &Path, limits: &ReadLimits) -> Result<Volume<u8>, I
 /// [`read_nifti_f32`] for the bytes of a `.nii` or `.nii.gz` file.
 pub fn parse_nifti_f32(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<f32>, ImageError> {
     let (header, data) = open(bytes, limits)?;
-    #[expect(clippy::cast_possible_truncation, reason = "values are returned in single precision by contract")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "values are returned in single precision by contract"
+    )]
     let data = values(&header, &data).map(|v| v as f32).collect();
     Ok(Volume { geometry: header.geometry, data })
 }
@@ -111,7 +114,10 @@ fn open<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<(Header, Cow<'a, [u8
     let header = Header::parse(bytes, limits)?;
     let declared = header.offset + header.data_bytes();
     if bytes.len() != declared {
-        return Err(ImageError::Data(format!("the file has {} bytes, its header declares {declared}", bytes.len())));
+        return Err(ImageError::Data(format!(
+            "the file has {} bytes, its header declares {declared}",
+            bytes.len()
+        )));
     }
     let data = &bytes[header.offset..];
     Ok((header, Cow::Borrowed(data)))
@@ -131,7 +137,8 @@ fn inflate(bytes: &[u8], limits: &ReadLimits) -> Result<(Header, Vec<u8>), Image
         )));
     }
     let extensions = (header.offset - DATA_START) as u64;
-    let skipped = std::io::copy(&mut (&mut stream).take(extensions), &mut std::io::sink()).map_err(damaged)?;
+    let skipped =
+        std::io::copy(&mut (&mut stream).take(extensions), &mut std::io::sink()).map_err(damaged)?;
     let mut data = Vec::with_capacity(header.data_bytes());
     (&mut stream).take(header.data_bytes() as u64).read_to_end(&mut data).map_err(damaged)?;
     if skipped < extensions || data.len() < header.data_bytes() {
@@ -142,14 +149,17 @@ fn inflate(bytes: &[u8], limits: &ReadLimits) -> Result<(Header, Vec<u8>), Image
     }
     // Reading past the end also lets the decoder verify its checksum.
     if stream.read(&mut [0u8]).map_err(damaged)? != 0 {
-        return Err(ImageError::Data(format!("the file holds more than the {declared} bytes that its header declares")));
+        return Err(ImageError::Data(format!(
+            "the file holds more than the {declared} bytes that its header declares"
+        )));
     }
     Ok((header, data))
 }
 
 /// The scaled values, in file order.
 fn values<'a>(header: &Header, data: &'a [u8]) -> impl IndexedParallelIterator<Item = f64> + 'a {
-    let (datatype, big, slope, intercept) = (header.datatype, header.big_endian, header.slope, header.intercept);
+    let (datatype, big, slope, intercept) =
+        (header.datatype, header.big_endian, header.slope, header.intercept);
     let plain = slope == 1.0 && intercept == 0.0;
     data.par_chunks_exact(datatype.size()).with_min_len(1 << 14).map(move |voxel| {
         let stored = stored(datatype, big, voxel);

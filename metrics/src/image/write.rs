@@ -58,7 +58,13 @@ fn encode<T: Copy, const N: usize>(
 }
 
 /// A header for this grid, followed by the voxels.
-pub(super) fn assemble(geometry: &Geometry, datatype: Datatype, slope: f64, intercept: f64, data: &[u8]) -> Vec<u8> {
+pub(super) fn assemble(
+    geometry: &Geometry,
+    datatype: Datatype,
+    slope: f64,
+    intercept: f64,
+    data: &[u8],
+) -> Vec<u8> {
     let mut out = vec![0u8; DATA_START];
     out.reserve_exact(data.len());
     let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);

@@ -25,7 +25,10 @@ fn estimate(id: &str, scores: &[f64], labels: &[i32]) -> Estimate {
 }
 
 fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
-    assert!((found - expected).abs() <= tolerance * expected.abs().max(1.0), "{what}: {found} is not {expected}");
+    assert!(
+        (found - expected).abs() <= tolerance * expected.abs().max(1.0),
+        "{what}: {found} is not {expected}"
+    );
 }
 
 #[test]
@@ -69,7 +72,8 @@ fn calibration_agrees_with_the_reference_definitions() {
         let id = case["id"].as_str().unwrap();
         let Some(scores) = numbers(&case["prob"]) else { continue };
         if id == "out_of_range" {
-            let refused = assess("ece@15", &table(&scores, &labels(&case)), &options(1)).unwrap_err().to_string();
+            let refused =
+                assess("ece@15", &table(&scores, &labels(&case)), &options(1)).unwrap_err().to_string();
             assert!(refused.contains("row 1") && refused.contains("-0.1"), "{refused}");
             continue;
         }
@@ -115,7 +119,8 @@ fn volume(value: &Value, spacing: &[f64]) -> Volume<u8> {
             vec![run[0] as u8; run[1] as usize]
         })
         .collect();
-    let geometry = Geometry::axis_aligned([shape[0], shape[1], shape[2]], [spacing[0], spacing[1], spacing[2]]);
+    let geometry =
+        Geometry::axis_aligned([shape[0], shape[1], shape[2]], [spacing[0], spacing[1], spacing[2]]);
     Volume { geometry, data }
 }
 

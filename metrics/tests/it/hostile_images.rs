@@ -182,7 +182,9 @@ fn declared_sizes_are_held_against_the_limits_and_against_what_deflate_can_do() 
     // More data than declared is not read.
     let mut long = file.clone();
     long.resize(64 << 20, 0);
-    assert!(parse_nifti_f32(&gz(&long), &ReadLimits::default()).unwrap_err().to_string().contains("more than"));
+    assert!(
+        parse_nifti_f32(&gz(&long), &ReadLimits::default()).unwrap_err().to_string().contains("more than")
+    );
 }
 
 #[test]

@@ -12,7 +12,8 @@ use polars::prelude::*;
 /// A classification table without failures.
 fn table(scores: &[f64], labels: &[i32]) -> DataFrame {
     let ids: Vec<String> = (0..scores.len()).map(|i| format!("k{i}")).collect();
-    df!("case_id" => ids, "outcome" => vec!["ok"; scores.len()], "label" => labels, "score" => scores).unwrap()
+    df!("case_id" => ids, "outcome" => vec!["ok"; scores.len()], "label" => labels, "score" => scores)
+        .unwrap()
 }
 
 fn options(min_cell: u64) -> Options {

@@ -20,9 +20,7 @@ const SCORED: [&str; 6] = [
 type Case = (usize, f64, i32);
 
 fn split(cases: &[Case], sites: usize) -> Vec<(Vec<f64>, Vec<i32>)> {
-    (0..sites)
-        .map(|site| cases.iter().filter(|c| c.0 == site).map(|c| (c.1, c.2)).unzip())
-        .collect()
+    (0..sites).map(|site| cases.iter().filter(|c| c.0 == site).map(|c| (c.1, c.2)).unzip()).collect()
 }
 
 fn summaries(id: &str, cases: &[Case], sites: usize, min_cell: u64) -> Vec<Summary> {
@@ -191,8 +189,9 @@ fn constant_and_two_valued_models_tie_exactly_across_sites() {
 
 #[test]
 fn a_site_with_one_class_joins_the_pool_and_is_counted() {
-    let cases: Vec<Case> =
-        (0..60).map(|i| (usize::from(i >= 20), f64::from(i) / 60.0, i32::from(i % 3 == 0 && i >= 20))).collect();
+    let cases: Vec<Case> = (0..60)
+        .map(|i| (usize::from(i >= 20), f64::from(i) / 60.0, i32::from(i % 3 == 0 && i >= 20)))
+        .collect();
     let parts = summaries("auc", &cases, 2, 1);
     let first = estimate("auc", &parts[0]).unwrap();
     assert_eq!((first.value, first.undefined, first.n), (None, 1, 20));
@@ -221,7 +220,8 @@ fn a_calibration_bin_of_few_cases_never_carries_their_scores() {
 
 #[test]
 fn small_bins_are_suppressed_and_their_cases_counted() {
-    let mut cases: Vec<Case> = (0..40).map(|i| (0, 0.5 + f64::from(i) * 1e-4, i32::from(i % 2 == 0))).collect();
+    let mut cases: Vec<Case> =
+        (0..40).map(|i| (0, 0.5 + f64::from(i) * 1e-4, i32::from(i % 2 == 0))).collect();
     cases.extend([(0, 0.95, 1), (0, 0.96, 0)]);
     let part = summaries("ece@15", &cases, 1, 5).remove(0);
     let Summary::Calibration(c) = &part else { panic!("not bins") };

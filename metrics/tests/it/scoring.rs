@@ -41,7 +41,9 @@ fn every_problem_names_the_file_and_the_row() {
         let refused = classification(&path, "y", "p", None).unwrap_err().to_string();
         assert!(refused.contains(expected) && refused.contains("answers.csv"), "{text:?}: {refused}");
     }
-    assert!(classification(Path::new("none.csv"), "y", "p", None).unwrap_err().to_string().contains("none.csv"));
+    assert!(
+        classification(Path::new("none.csv"), "y", "p", None).unwrap_err().to_string().contains("none.csv")
+    );
 }
 
 #[test]
@@ -62,7 +64,8 @@ fn a_parquet_table_scores_as_its_csv_twin() {
 }
 
 fn mask(path: &Path, voxels: &[usize]) {
-    let mut volume = Volume { geometry: Geometry::axis_aligned([4, 4, 2], [1.0, 1.0, 5.0]), data: vec![0; 32] };
+    let mut volume =
+        Volume { geometry: Geometry::axis_aligned([4, 4, 2], [1.0, 1.0, 5.0]), data: vec![0; 32] };
     for &i in voxels {
         volume.data[i] = 1;
     }
