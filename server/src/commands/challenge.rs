@@ -169,7 +169,9 @@ fn remarks(path: &Path, challenge: &Challenge) {
     for metric in &challenge.metrics {
         match fiel_metrics::registry::find(metric) {
             None => note(format!("remark: this build knows no metric `{metric}`; see `fiel metrics`")),
-            Some(spec) if (spec.task == MetricTask::Classification) != (challenge.task == Task::Classification) => {
+            Some(spec)
+                if (spec.task == MetricTask::Classification) != (challenge.task == Task::Classification) =>
+            {
                 note(format!("remark: `{metric}` measures another task than the challenge's"));
             }
             Some(_) => {}

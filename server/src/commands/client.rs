@@ -20,6 +20,9 @@ pub(crate) struct HubArgs {
     pub(crate) token: Option<String>,
 }
 
+/// Longest wait for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_mins(1);
+
 /// A connection to a hub.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -77,7 +80,7 @@ impl Client {
 
     /// GET, the bytes as the hub sent them.
     pub(crate) async fn bytes(&self, path: &str) -> Result<Vec<u8>> {
-        let answer = self.send(self.request(Method::GET, path).timeout(Duration::from_secs(60))).await?;
+        let answer = self.send(self.request(Method::GET, path).timeout(ANSWER_WITHIN)).await?;
         Ok(answer.bytes().await.map_err(|e| self.unreachable(&e))?.to_vec())
     }
 
@@ -89,7 +92,7 @@ impl Client {
 
     /// POST of JSON.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T> {
-        let request = self.request(Method::POST, path).timeout(Duration::from_secs(60)).json(body);
+        let request = self.request(Method::POST, path).timeout(ANSWER_WITHIN).json(body);
         self.answer(path, request).await
     }
 
@@ -102,7 +105,7 @@ impl Client {
     ) -> Result<T> {
         let mut wait = Duration::from_millis(200);
         loop {
-            let request = self.request(Method::POST, path).timeout(Duration::from_secs(60));
+            let request = self.request(Method::POST, path).timeout(ANSWER_WITHIN);
             let request = request.header("Idempotency-Key", key).json(body);
             match request.send().await {
                 Ok(answer) if answer.status().is_success() => return decode(path, answer).await,
@@ -121,7 +124,7 @@ impl Client {
         kind: &str,
         text: String,
     ) -> Result<T> {
-        let request = self.request(Method::POST, path).timeout(Duration::from_secs(60));
+        let request = self.request(Method::POST, path).timeout(ANSWER_WITHIN);
         self.answer(path, request.header("Content-Type", kind).body(text)).await
     }
 

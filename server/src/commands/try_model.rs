@@ -63,9 +63,9 @@ pub(crate) fn run(args: &Args) -> Result {
     })?;
     let metrics = measure(&opened.challenge, &evaluation)?;
     if args.json {
-        print_json(&opened.challenge, &evaluation, &metrics)?
+        print_json(&opened.challenge, &evaluation, &metrics)?;
     } else {
-        print(&opened.challenge, &evaluation, &metrics)?
+        print(&opened.challenge, &evaluation, &metrics)?;
     }
     let failed: u64 = evaluation.cases.iter().filter(|(kind, _)| *kind != "ok").map(|(_, n)| n).sum();
     if failed == 0 {

@@ -31,7 +31,8 @@ impl Ran {
 /// Runs `fiel` in a folder, without any `FIEL_*` variable of the person who runs the tests.
 pub(crate) fn fiel_in<S: AsRef<std::ffi::OsStr>>(folder: &Path, args: &[S]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fiel"));
-    for name in ["FIEL_HUB", "FIEL_TOKEN", "FIEL_DATA", "FIEL_LISTEN", "FIEL_NODE_DATA", "RUST_LOG"] {
+    let settings = std::env::vars_os().map(|(name, _)| name);
+    for name in settings.filter(|name| name.to_string_lossy().starts_with("FIEL_") || name == "RUST_LOG") {
         command.env_remove(name);
     }
     let output = command.current_dir(folder).args(args).stdin(Stdio::null()).output().expect("fiel starts");

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// Longest silence before the demo gives up.
-const SILENCE_MAX: Duration = Duration::from_secs(300);
+const SILENCE_MAX: Duration = Duration::from_mins(5);
 
 /// Waits until every run of the submissions has ended.
 pub(super) async fn watch(demo: &mut Demo, submissions: &[String]) -> Result {

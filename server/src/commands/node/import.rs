@@ -78,10 +78,11 @@ fn fresh(args: &Args, copy: &Path) -> Result<LoadedReferenceSet> {
 fn guess(table: &Path, truth: &str) -> Result<Task> {
     let text = fs_err::read_to_string(table)?;
     let mut rows = text.lines().map(|line| line.split(',').map(|cell| cell.trim().trim_matches('"')));
-    let place = rows.next().and_then(|mut header| header.position(|name| name == truth)).ok_or_else(|| {
-        CommandError::new(format!("{} has no column `{truth}`", table.display()))
-            .hint("name the column of the truth with `--truth`")
-    })?;
+    let place =
+        rows.next().and_then(|mut header| header.position(|name| name == truth)).ok_or_else(|| {
+            CommandError::new(format!("{} has no column `{truth}`", table.display()))
+                .hint("name the column of the truth with `--truth`")
+        })?;
     let labels = rows.filter_map(|mut row| row.nth(place)).all(|cell| matches!(cell, "0" | "1"));
     Ok(if labels { Task::Classification } else { Task::Segmentation })
 }

@@ -5,6 +5,7 @@ use fiel_node::policy::Policy;
 use fiel_node::reference_set::{digest, open_document};
 use fiel_schemas::dsse::key_id;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// Runs `fiel node status`.
@@ -44,11 +45,9 @@ fn page(status: &Value) -> String {
     );
     for set in status["reference_sets"].as_array().into_iter().flatten() {
         let problem = set["problem"].as_str().map(|p| format!(", NOT USABLE: {p}")).unwrap_or_default();
-        page.push_str(&format!(
-            "\nset          {} for {}{problem}",
-            text(&set["id"]),
-            text(&set["challenge"])
-        ));
+        let (id, challenge) = (text(&set["id"]), text(&set["challenge"]));
+        // Writing to a String cannot fail.
+        let _ = write!(page, "\nset          {id} for {challenge}{problem}");
     }
     page
 }
