@@ -41,7 +41,8 @@ async fn results_of_all_sites_are_pooled_ranked_and_the_same_in_json_and_csv() {
         let dice = if order.submission.tool == "poor" { 0.25 } else { 1.0 };
         hub.report(&south, &order, &sign(&statement(&order, dice, 60, 0), &south.key)).await;
     }
-    let board = hub.board_when(|b| row(b, "breaks")["sites"]["south"]["state"] == "reported").await;
+    let state = |b: &Value, tool: &str| row(b, tool)["sites"]["south"]["state"].clone();
+    let board = hub.board_when(|b| state(b, "breaks") == "reported" && state(b, "waits") == "leased").await;
     let ranks: Vec<_> = board["leaderboard"].as_array().unwrap().iter().map(|r| r["rank"].as_u64()).collect();
     assert_eq!(ranks, [Some(1), Some(1), Some(3), None, None], "{board:#}");
     let good = row(&board, "good");
