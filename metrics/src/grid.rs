@@ -66,14 +66,6 @@ pub(crate) fn probabilities(first: u16, last: u16) -> [f64; 2] {
     [sigmoid(edge(first)), sigmoid(edge(last + 1))]
 }
 
-/// The smallest dyadic range that holds both ranges.
-pub(crate) fn hull(a: (u16, u16), b: (u16, u16)) -> (u16, u16) {
-    let (low, high) = (a.0.min(b.0), a.1.max(b.1));
-    let level = u16::BITS - (low ^ high).leading_zeros();
-    let low = low >> level << level;
-    (low, low + ((1 << level) - 1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,13 +81,5 @@ mod tests {
             assert!(low - 1e-9 <= logit(p) && logit(p) <= high + 1e-9, "{p} {c} {low} {high}");
         }
         assert_eq!((cell(0.0), cell(-0.0), cell(1.0), cell(5e-324)), (0, 0, 1023, 4));
-    }
-
-    #[test]
-    fn a_hull_is_dyadic_and_holds_both() {
-        assert_eq!(hull((5, 5), (5, 5)), (5, 5));
-        assert_eq!(hull((4, 4), (5, 5)), (4, 5));
-        assert_eq!(hull((3, 3), (4, 4)), (0, 7));
-        assert_eq!(hull((511, 511), (512, 512)), (0, 1023));
     }
 }

@@ -172,18 +172,19 @@ struct Draft {
     counts: (u64, u64),
 }
 
-/// Divides the cases into cells of at least `min_cell`: grid cells where they are full enough, otherwise what
-/// is left bubbles up the binary tree over the grid until enough has come together.
+/// Divides the cases into cells of at least `min_cell`: grid cells where they are full enough, otherwise runs of
+/// neighbouring grid cells. A run ends at the roundest grid line before the next case, and the outer ends of
+/// the first and last run are rounded outwards, so that no edge of a cell marks a case. A set smaller than one
+/// cell becomes one cell over the whole grid, which says no more than the numbers of positives and negatives.
 fn cells(cases: &Cases, min_cell: u64) -> Vec<Draft> {
-    let enough = |n: usize| n as u64 >= min_cell.max(1);
     let mut drafts = Vec::new();
-    let mut pending: Vec<Vec<usize>> = vec![Vec::new(); usize::from(grid::CELLS)];
+    let mut rest: Vec<usize> = Vec::new();
     let mut order: Vec<usize> = (0..cases.score.len()).collect();
     order.sort_by(|&a, &b| cases.score[a].total_cmp(&cases.score[b]));
     for run in order.chunk_by(|&a, &b| cases.score[a].total_cmp(&cases.score[b]).is_eq()) {
         let score = cases.score[run[0]];
-        let cell = grid::cell(score);
         if run.len() as u64 >= TIE.max(min_cell) {
+            let cell = grid::cell(score);
             drafts.push(Draft {
                 range: (cell, cell),
                 members: run.to_vec(),
@@ -191,30 +192,17 @@ fn cells(cases: &Cases, min_cell: u64) -> Vec<Draft> {
                 counts: (0, 0),
             });
         } else {
-            pending[usize::from(cell)].extend_from_slice(run);
+            rest.extend_from_slice(run);
         }
     }
-    let mut width = 1u16;
-    loop {
-        for (node, members) in (0u16..).zip(&mut pending) {
-            if enough(members.len()) {
-                let first = node * width;
-                let members = std::mem::take(members);
-                drafts.push(Draft {
-                    range: (first, first + (width - 1)),
-                    members,
-                    tied: None,
-                    counts: (0, 0),
-                });
-            }
+    if !rest.is_empty() && (rest.len() as u64) < min_cell && !drafts.is_empty() {
+        // Too few to stand alone: the smallest tied cell takes them in and loses its token.
+        if let Some(i) = (0..drafts.len()).min_by_key(|&i| drafts[i].members.len()) {
+            rest.extend(drafts.swap_remove(i).members);
+            rest.sort_by(|&a, &b| cases.score[a].total_cmp(&cases.score[b]));
         }
-        if pending.len() == 1 {
-            break;
-        }
-        pending = pending.chunks(2).map(<[_]>::concat).collect();
-        width *= 2;
     }
-    absorb(cases, &mut drafts, pending.concat());
+    drafts.extend(runs(cases, &rest, min_cell));
     for draft in &mut drafts {
         let pos = draft.members.iter().filter(|&&i| cases.label[i]).count() as u64;
         draft.counts = (pos, draft.members.len() as u64 - pos);
@@ -222,25 +210,48 @@ fn cells(cases: &Cases, min_cell: u64) -> Vec<Draft> {
     drafts
 }
 
-/// Gives each case that found no company to the cell it widens least. A set smaller than one cell becomes one
-/// cell over the whole grid, which says no more than the numbers of positives and negatives.
-fn absorb(cases: &Cases, drafts: &mut Vec<Draft>, left: Vec<usize>) {
-    if drafts.is_empty() && !left.is_empty() {
-        drafts.push(Draft { range: (0, grid::CELLS - 1), members: left, tied: None, counts: (0, 0) });
-        return;
-    }
-    for case in left {
-        let cell = grid::cell(cases.score[case]);
-        let widened = |d: &Draft| {
-            let (first, last) = grid::hull(d.range, (cell, cell));
-            last - first
-        };
-        if let Some(draft) = drafts.iter_mut().min_by_key(|d| (widened(d), d.tied.is_some())) {
-            draft.range = grid::hull(draft.range, (cell, cell));
-            draft.tied = None;
-            draft.members.push(case);
+/// Cuts sorted cases into runs of at least `min_cell`, never within a grid cell.
+fn runs(cases: &Cases, sorted: &[usize], min_cell: u64) -> Vec<Draft> {
+    let cell = |i: &usize| grid::cell(cases.score[*i]);
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    let mut open: Vec<usize> = Vec::new();
+    for bucket in sorted.chunk_by(|a, b| cell(a) == cell(b)) {
+        open.extend_from_slice(bucket);
+        if open.len() as u64 >= min_cell {
+            runs.push(std::mem::take(&mut open));
         }
     }
+    match runs.last_mut() {
+        Some(last) => last.append(&mut open),
+        None if open.is_empty() => {}
+        None => {
+            return vec![Draft { range: (0, grid::CELLS - 1), members: open, tied: None, counts: (0, 0) }];
+        }
+    }
+    let ends: Vec<(u16, u16)> = runs.iter().map(|r| (cell(&r[0]), cell(&r[r.len() - 1]))).collect();
+    let range = |k: usize| {
+        let (first, last) = ends[k];
+        if first == last {
+            return (first, last);
+        }
+        let low = if k == 0 { first & !(ROUND - 1) } else { roundest(ends[k - 1].1 + 1, first) };
+        let high =
+            if k + 1 == ends.len() { last | (ROUND - 1) } else { roundest(last + 1, ends[k + 1].0) - 1 };
+        (low, high)
+    };
+    let ranges: Vec<_> = (0..runs.len()).map(range).collect();
+    runs.into_iter()
+        .zip(ranges)
+        .map(|(members, range)| Draft { range, members, tied: None, counts: (0, 0) })
+        .collect()
+}
+
+/// The outer ends of the outer runs are multiples of this.
+const ROUND: u16 = 32;
+
+/// The number from `low` to `high` that the highest power of two divides.
+fn roundest(low: u16, high: u16) -> u16 {
+    (low..=high).max_by_key(|n| if *n == 0 { u16::BITS } else { n.trailing_zeros() }).unwrap_or(low)
 }
 
 fn release(drafts: Vec<Draft>) -> Vec<ScoreCell> {

@@ -170,6 +170,11 @@ fn a_realistic_federation_pools_its_auc_to_within_a_thousandth() {
         let found = estimate(id, &pooled(id, &cases, 3, 1)).unwrap();
         assert!(found.bound < 0.05, "{id}: {found:?}");
     }
+    // With the default policy's cells of five cases: still useful.
+    let coarse = |id| estimate(id, &pooled(id, &cases, 3, 5)).unwrap();
+    assert!(coarse("auc").bound < 0.02, "{:?}", coarse("auc"));
+    assert!(coarse("average_precision").bound < 0.03, "{:?}", coarse("average_precision"));
+    assert!(coarse("calibration_slope").value.is_some());
 }
 
 #[test]
