@@ -128,8 +128,10 @@ static int fall(int n) {
 }
 
 static void eat(void) {
+    // Volatile, or the compiler sees that nobody reads it and asks for nothing.
+    static char *volatile more;
     for (;;) {
-        char *more = malloc(1 << 20);
+        more = malloc(1 << 20);
         if (more) memset(more, 1, 1 << 20);
     }
 }
