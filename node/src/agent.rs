@@ -115,7 +115,8 @@ impl Node {
                 }
             }
         };
-        let mut watchers = std::mem::take(&mut *self.inner.watchers.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut watchers =
+            std::mem::take(&mut *self.inner.watchers.lock().unwrap_or_else(PoisonError::into_inner));
         watchers.shutdown().await;
         result
     }

@@ -105,7 +105,10 @@ type PortColumns<'a> = Vec<Vec<&'a str>>;
 
 impl std::fmt::Debug for CaseSource<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CaseSource").field("set", &self.set.doc.id).field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("CaseSource")
+            .field("set", &self.set.doc.id)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }
 
@@ -156,10 +159,8 @@ impl<'a> CaseSource<'a> {
     /// Voxels and grid, and nothing else of the header.
     fn clean_image(&self, path: &str) -> Result<Vec<u8>, NodeError> {
         let bytes = self.set.read_listed(path)?;
-        image::recode_nifti(&bytes, &image_limits()).map_err(|e| NodeError::ReferenceSet {
-            path: self.set.dir.join(path),
-            message: e.to_string(),
-        })
+        image::recode_nifti(&bytes, &image_limits())
+            .map_err(|e| NodeError::ReferenceSet { path: self.set.dir.join(path), message: e.to_string() })
     }
 }
 
@@ -199,7 +200,11 @@ fn one_row_table(case: &str, names: &[String], columns: &PortColumns<'_>, row: u
 }
 
 fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 #[cfg(test)]

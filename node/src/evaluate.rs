@@ -80,19 +80,20 @@ pub fn evaluate_until(
     let collected = Mutex::new((vec![Row::default(); set.cases()], LogRing::default()));
     let case_ids = set.column("case_id")?;
     on_progress(0, total);
-    let ran = sandbox.run_cases(&prepared, &challenge.limits, source, &expected, &|mut result: CaseResult| {
-        let Some(&row_index) = plan.order.get(result.index) else { return };
-        let log = std::mem::take(&mut result.log);
-        match judge.judge(row_index, result) {
-            Ok(row) => {
-                let mut kept = collected.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.1.push(case_ids[row_index], &plan.pseudonyms[row_index], log);
-                kept.0[row_index] = row;
+    let ran =
+        sandbox.run_cases(&prepared, &challenge.limits, source, &expected, &|mut result: CaseResult| {
+            let Some(&row_index) = plan.order.get(result.index) else { return };
+            let log = std::mem::take(&mut result.log);
+            match judge.judge(row_index, result) {
+                Ok(row) => {
+                    let mut kept = collected.lock().unwrap_or_else(PoisonError::into_inner);
+                    kept.1.push(case_ids[row_index], &plan.pseudonyms[row_index], log);
+                    kept.0[row_index] = row;
+                }
+                Err(e) => *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(e),
             }
-            Err(e) => *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(e),
-        }
-        on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
-    });
+            on_progress(done.fetch_add(1, Ordering::Relaxed) + 1, total);
+        });
     if let Some(e) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(e);
     }
@@ -120,10 +121,16 @@ impl<'a> Judge<'a> {
         };
         let wrong = |message: String| NodeError::Challenge { challenge: challenge.id.clone(), message };
         let [output] = challenge.interface.outputs.as_slice() else {
-            return Err(wrong(format!("{} output ports; this node measures one", challenge.interface.outputs.len())));
+            return Err(wrong(format!(
+                "{} output ports; this node measures one",
+                challenge.interface.outputs.len()
+            )));
         };
         if output.kind != wanted || (wanted == PortKind::Table && output.columns.len() != 1) {
-            return Err(wrong(format!("output `{}` does not fit the task {:?}", output.name, challenge.task)));
+            return Err(wrong(format!(
+                "output `{}` does not fit the task {:?}",
+                output.name, challenge.task
+            )));
         }
         let truth = set.column(&set.doc.truth)?;
         Ok(Self { set, output, truth, pseudonyms_in_tables: wanted == PortKind::Table })
@@ -173,10 +180,8 @@ impl<'a> Judge<'a> {
     fn reference_mask(&self, row: usize) -> Result<Volume<u8>, NodeError> {
         let path = self.truth[row];
         let bytes = self.set.read_listed(path)?;
-        image::parse_nifti_mask(&bytes, &image_limits()).map_err(|e| NodeError::ReferenceSet {
-            path: self.set.dir.join(path),
-            message: e.to_string(),
-        })
+        image::parse_nifti_mask(&bytes, &image_limits())
+            .map_err(|e| NodeError::ReferenceSet { path: self.set.dir.join(path), message: e.to_string() })
     }
 
     /// A case without a valid answer: only the reference's volume is known.
@@ -256,7 +261,8 @@ fn finish(
 fn costs(rows: &[Row], load_s: f64) -> Costs {
     let mut seconds: Vec<f64> = rows.iter().map(|r| r.seconds).collect();
     seconds.sort_by(f64::total_cmp);
-    let rank = |percent: usize| seconds.get((seconds.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+    let rank =
+        |percent: usize| seconds.get((seconds.len() * percent).div_ceil(100).saturating_sub(1)).copied();
     let fuel = rows.iter().filter_map(|r| r.fuel).reduce(u64::saturating_add);
     Costs {
         load_s: three_digits(load_s),
@@ -276,7 +282,8 @@ mod tests {
 
     #[test]
     fn costs_are_nearest_rank_with_three_digits() {
-        let rows: Vec<Row> = (1..=20).map(|i| Row { seconds: f64::from(i) + 0.123_456, ..Row::default() }).collect();
+        let rows: Vec<Row> =
+            (1..=20).map(|i| Row { seconds: f64::from(i) + 0.123_456, ..Row::default() }).collect();
         let costs = costs(&rows, 0.012_345_6);
         assert!((costs.load_s - 0.0123).abs() < 1e-12);
         assert!((costs.case_s_p50 - 10.1).abs() < 1e-12);

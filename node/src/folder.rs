@@ -87,11 +87,14 @@ pub fn signing_key(root: &Path) -> Result<SigningKey, NodeError> {
         let text = fs_err::read_to_string(&path)?;
         return SigningKey::from_pkcs8_pem(&text).map_err(|e| NodeError::Document {
             path,
-            message: format!("not an Ed25519 key in PKCS#8 PEM ({e}); restore it from a backup or enrol anew"),
+            message: format!(
+                "not an Ed25519 key in PKCS#8 PEM ({e}); restore it from a backup or enrol anew"
+            ),
         });
     }
     let mut secret = [0_u8; 32];
-    getrandom::fill(&mut secret).map_err(|e| NodeError::Task(format!("no randomness from the system: {e}")))?;
+    getrandom::fill(&mut secret)
+        .map_err(|e| NodeError::Task(format!("no randomness from the system: {e}")))?;
     let key = SigningKey::from_bytes(&secret);
     let pem = key
         .to_pkcs8_pem(LineEnding::LF)
@@ -158,7 +161,8 @@ pub(crate) fn is_plain_name(name: &str) -> bool {
 /// `length` random bytes of the system as hexadecimal.
 pub(crate) fn random_hex(length: usize) -> Result<String, NodeError> {
     let mut bytes = vec![0_u8; length];
-    getrandom::fill(&mut bytes).map_err(|e| NodeError::Task(format!("no randomness from the system: {e}")))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|e| NodeError::Task(format!("no randomness from the system: {e}")))?;
     Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
 }
 

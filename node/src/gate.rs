@@ -61,7 +61,13 @@ pub fn artifact(sha256: &str) -> Result<Outgoing, NodeError> {
 }
 
 /// A heartbeat: how many cases are done, of how many.
-pub fn heartbeat(run: &str, fence: i64, done: u64, total: u64, awaiting: bool) -> Result<Outgoing, NodeError> {
+pub fn heartbeat(
+    run: &str,
+    fence: i64,
+    done: u64,
+    total: u64,
+    awaiting: bool,
+) -> Result<Outgoing, NodeError> {
     let body = Heartbeat { fence, done, total, awaiting_release: awaiting };
     Outgoing::post(format!("/api/v1/node/runs/{}/heartbeat", segment(run)?), &body)
 }

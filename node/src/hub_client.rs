@@ -1,8 +1,8 @@
 //! The one place that opens connections, and only to the hub.
 
+use crate::NodeError;
 use crate::folder::NodeConfig;
 use crate::gate::{self, Outgoing};
-use crate::NodeError;
 use fiel_schemas::api::Problem;
 use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
@@ -128,7 +128,12 @@ async fn read_limited(url: &str, answer: &mut reqwest::Response) -> Result<Vec<u
 }
 
 /// Writes the body to a file and gives its digest; stops as soon as it is longer than announced.
-async fn stream_to(url: &str, answer: reqwest::Response, path: &Path, size: u64) -> Result<String, NodeError> {
+async fn stream_to(
+    url: &str,
+    answer: reqwest::Response,
+    path: &Path,
+    size: u64,
+) -> Result<String, NodeError> {
     let mut file = fs_err::File::create(path)?;
     let (mut hasher, mut written) = (Sha256::new(), 0_u64);
     let mut stream = answer.bytes_stream();
@@ -136,7 +141,9 @@ async fn stream_to(url: &str, answer: reqwest::Response, path: &Path, size: u64)
         let chunk = chunk.map_err(|e| unreachable(url, &e))?;
         written += chunk.len() as u64;
         if written > size {
-            return Err(mismatch(format!("the hub sent more than the {size} bytes the submission announces")));
+            return Err(mismatch(format!(
+                "the hub sent more than the {size} bytes the submission announces"
+            )));
         }
         hasher.update(&chunk);
         file.write_all(&chunk)?;
@@ -176,6 +183,7 @@ fn unreachable(url: &str, error: &reqwest::Error) -> NodeError {
 
 fn is_loopback(url: &reqwest::Url) -> bool {
     url.host_str().is_some_and(|host| {
-        host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        host == "localhost"
+            || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     })
 }

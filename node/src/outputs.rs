@@ -20,7 +20,8 @@ pub fn probability(bytes: &[u8], case: &str, column: &str) -> Result<f64, Broken
         return Err(BrokenRule("the table is larger than 64 KiB"));
     }
     let text = std::str::from_utf8(bytes).map_err(|_| BrokenRule("the table is not UTF-8 text"))?;
-    let mut lines = text.strip_suffix('\n').unwrap_or(text).split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l));
+    let mut lines =
+        text.strip_suffix('\n').unwrap_or(text).split('\n').map(|l| l.strip_suffix('\r').unwrap_or(l));
     let header = lines.next().unwrap_or_default();
     if header.split_once(',') != Some(("case_id", column)) {
         return Err(BrokenRule("the header must be `case_id` and the port's column, nothing else"));
@@ -47,7 +48,8 @@ pub fn probability(bytes: &[u8], case: &str, column: &str) -> Result<f64, Broken
 
 /// Digits, optionally a point and digits, optionally an exponent: no sign, no space, no `nan`, `inf` or hexadecimal.
 fn number_between_0_and_1(text: &str) -> Result<f64, BrokenRule> {
-    const NOTATION: BrokenRule = BrokenRule("the probability must be a plain decimal number such as 0.25 or 1e-3");
+    const NOTATION: BrokenRule =
+        BrokenRule("the probability must be a plain decimal number such as 0.25 or 1e-3");
     if text.len() > NUMBER_CHARS_MAX {
         return Err(BrokenRule("the probability is longer than 64 characters"));
     }
@@ -73,14 +75,21 @@ fn number_between_0_and_1(text: &str) -> Result<f64, BrokenRule> {
 
 /// Reads a mask on the grid of the reference, labels 0 and 1 only.
 pub fn mask(bytes: &[u8], reference: &Volume<u8>) -> Result<Volume<u8>, BrokenRule> {
+    // A gzip stream would be inflated by the reader; the interface asks for an uncompressed file.
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return Err(BrokenRule("the mask must be an uncompressed NIfTI-1 file"));
+    }
     let limits = ReadLimits { voxels: reference.data.len() as u64, ..ReadLimits::default() };
-    let volume = image::parse_nifti_mask(bytes, &limits)
-        .map_err(|_| BrokenRule("the mask is not a readable NIfTI-1 file of labels on the grid of the input"))?;
+    let volume = image::parse_nifti_mask(bytes, &limits).map_err(|_| {
+        BrokenRule("the mask is not a readable NIfTI-1 file of labels on the grid of the input")
+    })?;
     if volume.geometry.shape != reference.geometry.shape {
         return Err(BrokenRule("the mask has another shape than the input image"));
     }
     if !volume.geometry.same_grid(&reference.geometry) {
-        return Err(BrokenRule("the mask lies on another grid (spacing, origin or orientation) than the input image"));
+        return Err(BrokenRule(
+            "the mask lies on another grid (spacing, origin or orientation) than the input image",
+        ));
     }
     if volume.data.iter().any(|label| *label > 1) {
         return Err(BrokenRule("the mask holds labels other than 0 and 1"));
@@ -91,6 +100,7 @@ pub fn mask(bytes: &[u8], reference: &Volume<u8>) -> Result<Volume<u8>, BrokenRu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fiel_metrics::image::Geometry;
 
     #[test]
     fn plain_probabilities_are_read() {
@@ -109,21 +119,66 @@ mod tests {
     fn hostile_predictions_are_refused() {
         let with = |value: &str| format!("case_id,probability\nc1,{value}\n");
         let mut hostile: Vec<String> = [
-            "NaN", "nan", "inf", "-inf", "infinity", "1e999", "0x1p-1", "0x0.8", "7", "1.0000001", "-0", "-0.5", "+0.5",
-            "", " 0.5", "0.5 ", "0,5", "0.5,0.5", ".5", "5.", "1e", "e1", "1e+-3", "0.5f", "1_0", "true", "\"0.5\"",
-            "٠.٥", "0.5\0", "0.5\t", "--1", "1e5", "0..5", "0.5.5",
+            "NaN",
+            "nan",
+            "inf",
+            "-inf",
+            "infinity",
+            "1e999",
+            "0x1p-1",
+            "0x0.8",
+            "7",
+            "1.0000001",
+            "-0",
+            "-0.5",
+            "+0.5",
+            "",
+            " 0.5",
+            "0.5 ",
+            "0,5",
+            "0.5,0.5",
+            ".5",
+            "5.",
+            "1e",
+            "e1",
+            "1e+-3",
+            "0.5f",
+            "1_0",
+            "true",
+            "\"0.5\"",
+            "٠.٥",
+            "0.5\0",
+            "0.5\t",
+            "--1",
+            "1e5",
+            "0..5",
+            "0.5.5",
         ]
         .iter()
         .map(|value| with(value))
         .collect();
         hostile.push(with(&"0".repeat(65)));
         for text in [
-            "", "\n", "case_id,probability", "case_id,probability\n", "c1,0.5\n", "case_id,score\nc1,0.5\n",
-            "probability,case_id\n0.5,c1\n", "case_id,probability,extra\nc1,0.5,1\n", "case_id,probability\nc2,0.5\n",
-            "case_id,probability\nc1,0.5\nc1,0.5\n", "case_id,probability\nc1,0.5\nc2,0.5\n",
-            "case_id,probability\nc1,0.5\n\n", "case_id,probability\n\nc1,0.5\n", "case_id,probability\nc1\n",
-            "\u{feff}case_id,probability\nc1,0.5\n", "case_id;probability\nc1;0.5\n", "case_id, probability\nc1,0.5\n",
-            "case_id,probability\rc1,0.5\r", "case_id,probability\n c1,0.5\n", "Case_ID,probability\nc1,0.5\n",
+            "",
+            "\n",
+            "case_id,probability",
+            "case_id,probability\n",
+            "c1,0.5\n",
+            "case_id,score\nc1,0.5\n",
+            "probability,case_id\n0.5,c1\n",
+            "case_id,probability,extra\nc1,0.5,1\n",
+            "case_id,probability\nc2,0.5\n",
+            "case_id,probability\nc1,0.5\nc1,0.5\n",
+            "case_id,probability\nc1,0.5\nc2,0.5\n",
+            "case_id,probability\nc1,0.5\n\n",
+            "case_id,probability\n\nc1,0.5\n",
+            "case_id,probability\nc1\n",
+            "\u{feff}case_id,probability\nc1,0.5\n",
+            "case_id;probability\nc1;0.5\n",
+            "case_id, probability\nc1,0.5\n",
+            "case_id,probability\rc1,0.5\r",
+            "case_id,probability\n c1,0.5\n",
+            "Case_ID,probability\nc1,0.5\n",
         ] {
             hostile.push(text.to_owned());
         }
@@ -134,6 +189,62 @@ mod tests {
         let mut large = b"case_id,probability\nc1,0.5\n".to_vec();
         large.resize(TABLE_BYTES_MAX + 1, b'\n');
         assert!(probability(&large, "c1", "probability").is_err());
+    }
+
+    fn grid() -> Geometry {
+        Geometry::axis_aligned([4, 3, 2], [0.7, 0.7, 2.5])
+    }
+
+    fn bytes_of(geometry: Geometry) -> Vec<u8> {
+        let data = vec![1; geometry.voxels()];
+        image::encode_nifti_mask(&Volume { geometry, data }).unwrap()
+    }
+
+    #[test]
+    fn a_mask_on_the_grid_of_the_reference_is_read_within_a_thousandth_of_a_millimetre() {
+        let reference = Volume { geometry: grid(), data: vec![0; 24] };
+        let shifted = Geometry { origin_mm: [0.0005, 0.0, 0.0], ..grid() };
+        for geometry in [grid(), shifted] {
+            assert_eq!(mask(&bytes_of(geometry), &reference).unwrap().data, vec![1; 24]);
+        }
+    }
+
+    #[test]
+    fn hostile_masks_are_refused() {
+        let reference = Volume { geometry: grid(), data: vec![0; 24] };
+        let good = bytes_of(grid());
+        let with = |at: usize, value: &[u8]| {
+            let mut bytes = good.clone();
+            bytes[at..at + value.len()].copy_from_slice(value);
+            bytes
+        };
+        let flipped = [-1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let mut hostile = vec![
+            bytes_of(Geometry { shape: [4, 3, 1], ..grid() }),
+            bytes_of(Geometry { shape: [3, 4, 2], ..grid() }),
+            bytes_of(Geometry { spacing_mm: [0.7, 0.7, 2.6], ..grid() }),
+            bytes_of(Geometry { origin_mm: [0.01, 0.0, 0.0], ..grid() }),
+            bytes_of(Geometry { direction: flipped, ..grid() }),
+            with(good.len() - 1, &[2]),
+            with(good.len() - 1, &[255]),
+            with(42, &(-1_i16).to_le_bytes()),
+            with(42, &i16::MAX.to_le_bytes()),
+            with(108, &f32::NAN.to_le_bytes()),
+            with(108, &(-5.0_f32).to_le_bytes()),
+            with(108, &1e9_f32.to_le_bytes()),
+            with(112, &f32::NAN.to_le_bytes()),
+            with(70, &64_i16.to_le_bytes()),
+            good[..good.len() - 1].to_vec(),
+            good[..100].to_vec(),
+            Vec::new(),
+            b"case_id,probability\nc1,0.5\n".to_vec(),
+        ];
+        let mut gzip = vec![0x1f, 0x8b];
+        gzip.extend_from_slice(&good);
+        hostile.push(gzip);
+        for (at, bytes) in hostile.iter().enumerate() {
+            assert!(mask(bytes, &reference).is_err(), "number {at} was accepted");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Runs that wait for a person: listing, approving, refusing. Everything is a file, so that it survives restarts
 //! and the command line needs no connection to the running node.
 
-use crate::folder::{self, Access};
 use crate::NodeError;
+use crate::folder::{self, Access};
 use chrono::{DateTime, Utc};
 use fiel_schemas::assessment::{Estimate, Statement};
 use fiel_schemas::run_order::RunOrder;
@@ -53,7 +53,10 @@ pub fn refuse(data_dir: &Path, run: &str) -> Result<(), NodeError> {
 }
 
 fn decide(data_dir: &Path, run: &str, word: &str) -> Result<(), NodeError> {
-    if !folder::is_plain_name(run) || !record_path(data_dir, run).exists() || decision(data_dir, run)?.is_some() {
+    if !folder::is_plain_name(run)
+        || !record_path(data_dir, run).exists()
+        || decision(data_dir, run)?.is_some()
+    {
         return Err(NodeError::NotPending(run.to_owned()));
     }
     folder::write_atomic(&decision_path(data_dir, run), word.as_bytes(), Access::Shared)

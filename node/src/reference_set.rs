@@ -4,9 +4,9 @@
 //! row per case. The digest of a set is the SHA-256 of that document in canonical JSON; as the document holds the
 //! digests of all files, labels included, it fixes every byte.
 
+use crate::NodeError;
 use crate::folder::{self, Access};
 use crate::hub_client::file_digest;
-use crate::NodeError;
 use fiel_schemas::challenge::{Challenge, PortKind, Task};
 use fiel_schemas::digest as digests;
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
@@ -42,11 +42,10 @@ impl LoadedReferenceSet {
 
     /// The text of a column; missing values are empty.
     pub fn column(&self, name: &str) -> Result<Vec<&str>, NodeError> {
-        let column = self
-            .table
-            .column(name)
-            .and_then(|c| c.str())
-            .map_err(|_| refuse(&self.dir.join(&self.doc.table), format!("there is no column `{name}`")))?;
+        let column =
+            self.table.column(name).and_then(|c| c.str()).map_err(|_| {
+                refuse(&self.dir.join(&self.doc.table), format!("there is no column `{name}`"))
+            })?;
         Ok(column.iter().map(Option::unwrap_or_default).collect())
     }
 
@@ -73,12 +72,9 @@ impl LoadedReferenceSet {
     /// Reads a file of the set that a table row names, checking its digest again.
     pub(crate) fn read_listed(&self, path: &str) -> Result<Vec<u8>, NodeError> {
         let full = self.dir.join(path);
-        let listed = self
-            .doc
-            .files
-            .iter()
-            .find(|file| file.path == path)
-            .ok_or_else(|| refuse(&full, "the table names it but the document does not list it; seal the set again"))?;
+        let listed = self.doc.files.iter().find(|file| file.path == path).ok_or_else(|| {
+            refuse(&full, "the table names it but the document does not list it; seal the set again")
+        })?;
         let bytes = fs_err::read(&full)?;
         if digests::sha256_hex(&bytes) == listed.sha256 { Ok(bytes) } else { Err(changed(&full)) }
     }
@@ -141,7 +137,10 @@ pub fn seal(
     truth: &str,
 ) -> Result<ReferenceSet, NodeError> {
     if !folder::is_plain_name(id) {
-        return Err(refuse(dir, format!("`{}` is not a name: letters, digits and hyphens", id.escape_default())));
+        return Err(refuse(
+            dir,
+            format!("`{}` is not a name: letters, digits and hyphens", id.escape_default()),
+        ));
     }
     let mut files = Vec::new();
     collect_files(dir, Path::new(""), &mut files)?;
@@ -157,7 +156,8 @@ pub fn seal(
     };
     let mut bytes = serde_json::to_vec_pretty(&doc).map_err(|e| refuse(dir, e.to_string()))?;
     bytes.push(b'\n');
-    validate::from_json::<ReferenceSet>(Kind::ReferenceSet, &bytes).map_err(|e| refuse(dir, e.to_string()))?;
+    validate::from_json::<ReferenceSet>(Kind::ReferenceSet, &bytes)
+        .map_err(|e| refuse(dir, e.to_string()))?;
     folder::write_atomic(&dir.join(DOCUMENT), &bytes, Access::Shared)?;
     load(dir)?;
     Ok(doc)
@@ -219,7 +219,8 @@ fn check_table(set: &LoadedReferenceSet) -> Result<(), NodeError> {
                 return Err(refuse(&path, message));
             }
             Task::Segmentation if !set.doc.files.iter().any(|f| f.path == value) => {
-                let message = format!("row {}: the mask in `{}` is not among the files", row + 1, set.doc.truth);
+                let message =
+                    format!("row {}: the mask in `{}` is not among the files", row + 1, set.doc.truth);
                 return Err(refuse(&path, message));
             }
             _ => {}
@@ -230,7 +231,9 @@ fn check_table(set: &LoadedReferenceSet) -> Result<(), NodeError> {
 
 /// Refuses paths that are absolute, climb, or pass through a link.
 fn check_relative(dir: &Path, path: &str) -> Result<(), NodeError> {
-    let outside = || refuse(&dir.join(DOCUMENT), format!("`{}` is not a path inside the folder", path.escape_default()));
+    let outside = || {
+        refuse(&dir.join(DOCUMENT), format!("`{}` is not a path inside the folder", path.escape_default()))
+    };
     if path.is_empty() || path.contains(['\\', '\0']) {
         return Err(outside());
     }
@@ -250,5 +253,8 @@ fn refuse(path: &Path, message: impl Into<String>) -> NodeError {
 }
 
 fn changed(path: &Path) -> NodeError {
-    refuse(path, "its bytes are not those the document fixes; restore the file, or seal the set anew and offer it again")
+    refuse(
+        path,
+        "its bytes are not those the document fixes; restore the file, or seal the set anew and offer it again",
+    )
 }

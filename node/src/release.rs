@@ -1,9 +1,9 @@
 //! Release: from a case table to a statement that may leave, through disclosure control, and its signature.
 
+use crate::NodeError;
 use crate::evaluate::Evaluation;
 use crate::policy::Policy;
 use crate::reference_set::LoadedReferenceSet;
-use crate::NodeError;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use fiel_metrics::Options;
@@ -82,7 +82,10 @@ fn check_counts(cases: &BTreeMap<String, u64>, policy: &Policy) -> Result<(), No
     if total < policy.min_cases || (scored > 0 && scored < policy.min_cases) {
         return Err(NodeError::refused(
             FailureReason::TooFewCases,
-            format!("{scored} of {total} cases have a valid answer; the policy releases from {} on", policy.min_cases),
+            format!(
+                "{scored} of {total} cases have a valid answer; the policy releases from {} on",
+                policy.min_cases
+            ),
         ));
     }
     Ok(())
@@ -91,12 +94,15 @@ fn check_counts(cases: &BTreeMap<String, u64>, policy: &Policy) -> Result<(), No
 /// The bytes that are signed: canonical JSON, checked once more against the schema.
 pub(crate) fn payload(statement: &Statement) -> Result<Vec<u8>, NodeError> {
     let bytes = digest::canonical_json(statement);
-    let again: Statement = validate::from_json(Kind::Statement, &bytes)
-        .map_err(|e| NodeError::Metric(format!("the statement does not fit its schema and stays here: {e}")))?;
+    let again: Statement = validate::from_json(Kind::Statement, &bytes).map_err(|e| {
+        NodeError::Metric(format!("the statement does not fit its schema and stays here: {e}"))
+    })?;
     if again == *statement {
         Ok(bytes)
     } else {
-        Err(NodeError::Metric("the statement does not survive its own serialisation and stays here".to_owned()))
+        Err(NodeError::Metric(
+            "the statement does not survive its own serialisation and stays here".to_owned(),
+        ))
     }
 }
 
@@ -125,7 +131,8 @@ mod tests {
     #[test]
     fn counts_below_the_threshold_are_refused_and_total_failure_is_not() {
         let policy = Policy { min_cases: 10, ..Policy::default() };
-        let counts = |ok: u64, crashed: u64| BTreeMap::from([("ok".to_owned(), ok), ("crashed".to_owned(), crashed)]);
+        let counts =
+            |ok: u64, crashed: u64| BTreeMap::from([("ok".to_owned(), ok), ("crashed".to_owned(), crashed)]);
         assert!(check_counts(&counts(10, 0), &policy).is_ok());
         assert!(check_counts(&counts(0, 10), &policy).is_ok());
         for (ok, crashed) in [(9, 0), (9, 100), (1, 50), (0, 9), (0, 0)] {

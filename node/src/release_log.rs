@@ -80,14 +80,21 @@ impl ReleaseLog {
         let Some(line) = last_whole_line(&log.path)? else { return Ok(log) };
         let entry: Entry = serde_json::from_slice(&line).map_err(|e| NodeError::Document {
             path: log.path.clone(),
-            message: format!("the last entry is not readable ({e}); run `fiel node verify-log` and restore a backup"),
+            message: format!(
+                "the last entry is not readable ({e}); run `fiel node verify-log` and restore a backup"
+            ),
         })?;
         (log.seq, log.head) = (entry.seq, entry.hash);
         Ok(log)
     }
 
     /// Appends an envelope, syncs it to disk, and stores it as `envelope.json` of its run.
-    pub fn append(&mut self, run: &str, run_dir: &Path, envelope: Envelope) -> Result<LoggedEnvelope, NodeError> {
+    pub fn append(
+        &mut self,
+        run: &str,
+        run_dir: &Path,
+        envelope: Envelope,
+    ) -> Result<LoggedEnvelope, NodeError> {
         let mut entry = Entry {
             seq: self.seq + 1,
             at: Utc::now().trunc_subsecs(3),
@@ -98,7 +105,8 @@ impl ReleaseLog {
             hash: String::new(),
         };
         entry.hash = entry.expected_hash();
-        let mut line = serde_json::to_vec(&entry).map_err(|e| NodeError::Task(format!("release log: {e}")))?;
+        let mut line =
+            serde_json::to_vec(&entry).map_err(|e| NodeError::Task(format!("release log: {e}")))?;
         line.push(b'\n');
         let mut file = OpenOptions::new().create(true).append(true).open(&self.path)?;
         file.write_all(&line)?;

@@ -65,7 +65,12 @@ impl Inner {
 
     /// Does a run to its end: reported, failed, pending or given up. Only trouble with the site's own disk is an error.
     pub(crate) async fn execute(self: Arc<Self>, order: RunOrder, stop: &Stop) -> Result<(), NodeError> {
-        tracing::info!(run = order.run, challenge = order.challenge.id, attempt = order.attempt, "run claimed");
+        tracing::info!(
+            run = order.run,
+            challenge = order.challenge.id,
+            attempt = order.attempt,
+            "run claimed"
+        );
         folder::write_json(&self.current_path(), &order, Access::Shared)?;
         let result = Arc::clone(&self).attempt(&order, stop).await;
         match result {
@@ -107,7 +112,10 @@ impl Inner {
             Some(Decision::Approved) => self.release(order, &statement, stop).await?,
             Some(Decision::Refused) => {
                 pending::clear(self.data.root(), &order.run)?;
-                return Err(NodeError::refused(FailureReason::PolicyRefused, "a person at the site refused the release"));
+                return Err(NodeError::refused(
+                    FailureReason::PolicyRefused,
+                    "a person at the site refused the release",
+                ));
             }
             None => {
                 pending::store(self.data.root(), order, &statement)?;
@@ -121,13 +129,20 @@ impl Inner {
     }
 
     /// Signs a statement, writes it to the release log, sends it.
-    pub(crate) async fn release(&self, order: &RunOrder, statement: &Statement, stop: &Stop) -> Result<(), NodeError> {
+    pub(crate) async fn release(
+        &self,
+        order: &RunOrder,
+        statement: &Statement,
+        stop: &Stop,
+    ) -> Result<(), NodeError> {
         let run_dir = self.data.run(&order.run);
         let envelope = {
             let mut log = self.log.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             match LoggedEnvelope::load(&run_dir)? {
                 Some(logged) if release::answers(&statement_of(&logged)?, order) => logged,
-                _ => log.append(&order.run, &run_dir, release::sign(&release::payload(statement)?, &self.key))?,
+                _ => {
+                    log.append(&order.run, &run_dir, release::sign(&release::payload(statement)?, &self.key))?
+                }
             }
         };
         self.deliver(&order.run, order.fence, &envelope, stop).await
@@ -149,11 +164,16 @@ impl Inner {
         if !folder::is_plain_name(&order.run) {
             return refuse(FailureReason::PolicyRefused, "the run's id is not a plain name");
         }
-        if artifact.sha256.len() != 64 || !artifact.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        if artifact.sha256.len() != 64
+            || !artifact.sha256.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        {
             return refuse(FailureReason::ArtifactInvalid, "the artifact's digest is not a SHA-256");
         }
         if artifact.size > order.challenge.limits.artifact_mib.saturating_mul(1 << 20) {
-            return refuse(FailureReason::ArtifactInvalid, "the artifact is larger than the challenge allows");
+            return refuse(
+                FailureReason::ArtifactInvalid,
+                "the artifact is larger than the challenge allows",
+            );
         }
         Ok(())
     }
@@ -182,7 +202,8 @@ impl Inner {
                 return Err(NodeError::Abandoned("the node is stopping"));
             }
         };
-        let (this, order, policy, run_dir) = (Arc::clone(&self), order.clone(), policy.clone(), run_dir.to_owned());
+        let (this, order, policy, run_dir) =
+            (Arc::clone(&self), order.clone(), policy.clone(), run_dir.to_owned());
         blocking(move || {
             let engine = this.sandbox.info();
             store_evaluation(&run_dir, &evaluation)?;
@@ -200,10 +221,12 @@ impl Inner {
         policy: Policy,
         progress: Arc<Progress>,
     ) -> Result<(Arc<LoadedReferenceSet>, Evaluation), NodeError> {
-        let (this, wanted) = (Arc::clone(&self), (order.reference_set.clone(), order.reference_set_digest.clone()));
+        let (this, wanted) =
+            (Arc::clone(&self), (order.reference_set.clone(), order.reference_set_digest.clone()));
         let set = blocking(move || this.shelf.get(&wanted.0, &wanted.1)).await?;
         if (set.cases() as u64) < policy.min_cases {
-            let message = format!("the set has {} cases, the policy asks for {}", set.cases(), policy.min_cases);
+            let message =
+                format!("the set has {} cases, the policy asks for {}", set.cases(), policy.min_cases);
             return Err(NodeError::refused(FailureReason::TooFewCases, message));
         }
         let artifact = &order.submission.artifact;
@@ -233,7 +256,9 @@ impl Inner {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                 }
-                Err(e @ NodeError::Hub { .. }) => return Err(NodeError::Task(format!("downloading the artifact: {e}"))),
+                Err(e @ NodeError::Hub { .. }) => {
+                    return Err(NodeError::Task(format!("downloading the artifact: {e}")));
+                }
                 other => return other,
             }
         }
@@ -251,7 +276,8 @@ impl Inner {
         let (mut last, mut sent_done) = (Instant::now(), 0);
         loop {
             tokio::time::sleep(every.min(Duration::from_secs(1))).await;
-            let (done, total) = (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed));
+            let (done, total) =
+                (progress.done.load(Ordering::Relaxed), progress.total.load(Ordering::Relaxed));
             if done == sent_done && last.elapsed() < every {
                 continue;
             }

@@ -68,7 +68,9 @@ impl FakeHub {
         let head = String::from_utf8(received[..head_end].to_vec()).unwrap();
         let length = head
             .lines()
-            .find_map(|l| l.to_ascii_lowercase().strip_prefix("content-length:").map(|v| v.trim().parse().unwrap()))
+            .find_map(|l| {
+                l.to_ascii_lowercase().strip_prefix("content-length:").map(|v| v.trim().parse().unwrap())
+            })
             .unwrap_or(0_usize);
         while received.len() < head_end + length {
             if stream.read_buf(&mut received).await.ok()? == 0 {
@@ -97,9 +99,8 @@ impl FakeHub {
                     (204, Vec::new())
                 }
             },
-            ("GET", ["artifacts", sha256]) => {
-                self.with(|s| s.artifacts.get(*sha256).map_or((404, Vec::new()), |bytes| (200, bytes.clone())))
-            }
+            ("GET", ["artifacts", sha256]) => self
+                .with(|s| s.artifacts.get(*sha256).map_or((404, Vec::new()), |bytes| (200, bytes.clone()))),
             ("POST", ["node", "runs", run, what]) => self.with(|s| s.about_run(run, what, body)),
             _ => (404, Vec::new()),
         }
@@ -127,5 +128,6 @@ impl State {
 }
 
 fn problem(code: &str) -> Vec<u8> {
-    format!(r#"{{"type":"/docs/errors#{code}","title":"t","status":0,"code":"{code}","detail":"d"}}"#).into_bytes()
+    format!(r#"{{"type":"/docs/errors#{code}","title":"t","status":0,"code":"{code}","detail":"d"}}"#)
+        .into_bytes()
 }

@@ -4,7 +4,7 @@ use super::FakeHub;
 use chrono::{TimeDelta, Utc};
 use fiel_node::policy::{POLICY_SCHEMA, Policy, ReleaseRule};
 use fiel_node::{Node, NodeError, NodeOptions, enrol, reference_set};
-use fiel_sandbox::WorkerCommand;
+use fiel_sandbox::{Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::{Challenge, Task};
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, Submission};
@@ -54,7 +54,12 @@ impl TestSite {
         let lines: Vec<&str> = public.lines().take(cases + 1).collect();
         std::fs::write(folder.join("cases.csv"), lines.join("\n") + "\n").unwrap();
         let set = reference_set::seal(
-            &folder, "held-out", "breast-fna", Task::Classification, "cases.csv", "malignant",
+            &folder,
+            "held-out",
+            "breast-fna",
+            Task::Classification,
+            "cases.csv",
+            "malignant",
         )
         .unwrap();
         Self { dir, hub, challenge, set }
@@ -103,11 +108,8 @@ impl TestSite {
     }
 
     pub(crate) fn start(&self) -> Running {
-        let worker = WorkerCommand {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_fiel-node-test-worker")),
-            args: Vec::new(),
-        };
-        let options = NodeOptions { parallel: 2, claim_wait: Duration::from_secs(1), ..NodeOptions::new(worker) };
+        let options =
+            NodeOptions { parallel: 2, claim_wait: Duration::from_secs(1), ..NodeOptions::new(worker()) };
         let node = Node::open(self.path(), options).unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let task = tokio::spawn(async move {
@@ -124,6 +126,17 @@ impl Running {
         drop(self.stop);
         self.task.await.unwrap().unwrap();
     }
+}
+
+fn worker() -> WorkerCommand {
+    WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_fiel-node-test-worker")), args: Vec::new() }
+}
+
+/// A sandbox of its own.
+pub(crate) fn sandbox(folder: &Path) -> Sandbox {
+    let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
+    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel: 2, metered: false })
+        .unwrap()
 }
 
 /// A valid run id that ends in the given hexadecimal digits.
