@@ -295,16 +295,16 @@ fn log_likelihood(points: &[(f64, f64, f64)], a: f64, b: f64) -> f64 {
 
 /// Gradient and information (intercept, both, slope).
 fn derivatives(points: &[(f64, f64, f64)], a: f64, b: f64) -> ([f64; 2], [f64; 3]) {
-    let (mut g, mut h) = ([0.0; 2], [0.0; 3]);
+    let (mut gradient, mut information) = ([0.0; 2], [0.0; 3]);
     for &(x, pos, neg) in points {
-        let e = grid::sigmoid(a + b * x);
-        let residual = pos * (1.0 - e) - neg * e;
-        let w = (pos + neg) * e * (1.0 - e);
-        g[0] += residual;
-        g[1] += residual * x;
-        h[0] += w;
-        h[1] += w * x;
-        h[2] += w * x * x;
+        let expected = grid::sigmoid(a + b * x);
+        let residual = pos * (1.0 - expected) - neg * expected;
+        let weight = (pos + neg) * expected * (1.0 - expected);
+        gradient[0] += residual;
+        gradient[1] += residual * x;
+        information[0] += weight;
+        information[1] += weight * x;
+        information[2] += weight * x * x;
     }
-    (g, h)
+    (gradient, information)
 }

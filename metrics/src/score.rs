@@ -65,7 +65,7 @@ pub fn classification(
         other => ScoreError::Metric(other),
     })?;
     let columns = Columns { path, frame: &frame };
-    let labels = columns.numbers(label, "a label, 0 or 1", |v| v == 0.0 || v == 1.0)?;
+    let labels = columns.numbers(label, "a label, 0 or 1", table::is_label)?;
     let scores = columns.numbers(score, "a probability from 0 to 1", |v| (0.0..=1.0).contains(&v))?;
     if scores.is_empty() {
         let problem = "the table has no rows; it needs at least one case".to_owned();

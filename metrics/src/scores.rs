@@ -106,20 +106,20 @@ impl Pairs {
     /// Counts the pairs of checked cells.
     pub(crate) fn of(cells: &[ScoreCell]) -> Result<Self, MetricError> {
         let reach = Reach::new(cells.iter().map(|c| (c.first, c.last, c.neg)));
-        let mut tied: HashMap<&str, u64> = HashMap::new();
+        let mut negatives: HashMap<&str, u64> = HashMap::new();
         for cell in cells {
             if let Some(token) = &cell.tie {
-                *tied.entry(token).or_default() += cell.neg;
+                *negatives.entry(token).or_default() += cell.neg;
             }
         }
         let (mut certain_u2, mut open) = (0u128, 0u128);
         for cell in cells {
-            let ties = cell.tie.as_deref().map_or(0, |token| tied[token]);
+            let equal = cell.tie.as_deref().map_or(0, |token| negatives[token]);
             let (below, above) = (reach.below(cell.first), reach.above(cell.last));
-            let unsure = reach.total.checked_sub(below + above + ties).ok_or_else(|| {
+            let unsure = reach.total.checked_sub(below + above + equal).ok_or_else(|| {
                 MetricError::Malformed("a tie token is used in cells that lie apart".to_owned())
             })?;
-            certain_u2 += u128::from(cell.pos) * u128::from(2 * below + ties);
+            certain_u2 += u128::from(cell.pos) * u128::from(2 * below + equal);
             open += u128::from(cell.pos) * u128::from(unsure);
         }
         Ok(Self { certain_u2, open })

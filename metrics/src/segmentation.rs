@@ -19,6 +19,9 @@ pub struct SegmentationCase {
     pub prediction_ml: f64,
 }
 
+/// Voxels counted at once by one thread.
+const CHUNK: usize = 1 << 16;
+
 /// Compares two masks that lie on the same grid (every corner within 1e-3 mm).
 ///
 /// Labels above 1 are an error: a metric that silently took them for foreground would hide a wrong file.
@@ -32,7 +35,6 @@ pub fn measure(reference: &Volume<u8>, prediction: &Volume<u8>) -> Result<Segmen
     for volume in [reference, prediction] {
         check(volume)?;
     }
-    const CHUNK: usize = 1 << 16;
     let [both, of_reference, of_prediction] = reference
         .data
         .par_chunks(CHUNK)

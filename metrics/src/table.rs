@@ -108,12 +108,12 @@ pub(crate) fn classification(table: &DataFrame, options: &Options) -> Result<Cas
     };
     for (i, (score, label)) in score.iter().zip(label.iter()).enumerate() {
         match (score, label) {
-            (Some(s), Some(y)) if (0.0..=1.0).contains(&s) && (y == 0.0 || y == 1.0) => {
+            (Some(s), Some(y)) if (0.0..=1.0).contains(&s) && is_label(y) => {
                 // Adding zero turns -0 into 0, so that equal scores have equal bits.
                 cases.score.push(s + 0.0);
-                cases.label.push(y == 1.0);
+                cases.label.push(y > 0.5);
             }
-            (Some(s), Some(y)) if y == 0.0 || y == 1.0 => {
+            (Some(s), Some(y)) if is_label(y) => {
                 return case(&frame, i, format!("score {s} is not a probability from 0 to 1"));
             }
             (_, Some(y)) => return case(&frame, i, format!("label {y} is neither 0 nor 1")),
@@ -121,6 +121,12 @@ pub(crate) fn classification(table: &DataFrame, options: &Options) -> Result<Cas
         }
     }
     Ok(cases)
+}
+
+/// Whether this is exactly 0 or 1.
+#[expect(clippy::float_cmp, reason = "a label is one of two numbers, nothing near them")]
+pub(crate) fn is_label(y: f64) -> bool {
+    y == 0.0 || y == 1.0
 }
 
 /// A per-case value of a segmentation table: `None` where it is undefined.

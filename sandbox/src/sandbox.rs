@@ -17,10 +17,10 @@ use crate::engine;
 use crate::protocol::{Confine, Order, Reply};
 use crate::slot::{Slot, io_error};
 use crate::types::{CompileLimits, Prepared, Refusal, SandboxConfig, SandboxError};
-use crate::workplace::Workplace;
+use crate::workplace::{self, Workplace};
 
 /// How long a worker may take to confine itself and load its module.
-pub(crate) const START: Duration = Duration::from_secs(60);
+pub(crate) const START: Duration = Duration::from_mins(1);
 
 /// Memory a worker needs beside the model's own.
 pub(crate) const OVERHEAD: u64 = 256 << 20;
@@ -156,7 +156,7 @@ impl Sandbox {
 
     /// A worker in a memory group where possible.
     pub(crate) fn worker(&self, memory_bytes: u64) -> Result<Worker, SandboxError> {
-        let name = format!("fiel-{}-{}", std::process::id(), self.workplace.unique());
+        let name = format!("fiel-{}-{}", std::process::id(), workplace::unique());
         Worker::start(&self.config.worker, MemoryGroup::create(&name, memory_bytes))
     }
 
@@ -201,10 +201,14 @@ fn file_digest(path: &Path) -> std::io::Result<String> {
     let mut chunk = vec![0; 1 << 16];
     loop {
         match file.read(&mut chunk)? {
-            0 => return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            0 => return Ok(hexadecimal(&hasher.finalize())),
             count => hasher.update(&chunk[..count]),
         }
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Moves a complete compiled module into the cache, its digest beside it.

@@ -113,6 +113,6 @@ pub struct CompileLimits {
 
 impl Default for CompileLimits {
     fn default() -> Self {
-        Self { wall: std::time::Duration::from_secs(60), memory_bytes: 4 << 30, compiled_bytes: 1 << 30 }
+        Self { wall: std::time::Duration::from_mins(1), memory_bytes: 4 << 30, compiled_bytes: 1 << 30 }
     }
 }

@@ -31,7 +31,7 @@ impl Workplace {
             let turn = File::open(&parent)?;
             rustix::fs::flock(&turn, FlockOperation::LockExclusive)?;
             remove_leftovers(&parent)?;
-            let folder = parent.join(format!("work-{}-{}", std::process::id(), count()));
+            let folder = parent.join(format!("work-{}-{}", std::process::id(), unique()));
             fs::create_dir(&folder)?;
             rustix::fs::chmod(&folder, rustix::fs::Mode::from_raw_mode(0o700))?;
             let lock = File::open(&folder)?;
@@ -44,11 +44,6 @@ impl Workplace {
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
-
-    /// A number not given before in this process.
-    pub(crate) fn unique(&self) -> u64 {
-        count()
-    }
 }
 
 impl Drop for Workplace {
@@ -58,7 +53,8 @@ impl Drop for Workplace {
     }
 }
 
-fn count() -> u64 {
+/// A number not given before in this process.
+pub(crate) fn unique() -> u64 {
     COUNT.fetch_add(1, Ordering::Relaxed)
 }
 

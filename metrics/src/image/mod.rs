@@ -68,12 +68,13 @@ impl Geometry {
 
 impl fmt::Display for Geometry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [x, y, z] = self.shape;
-        let [sx, sy, sz] = self.spacing_mm;
-        let [ox, oy, oz] = self.origin_mm;
-        write!(f, "{x}x{y}x{z} voxels of {sx:.4}x{sy:.4}x{sz:.4} mm at ({ox:.3}, {oy:.3}, {oz:.3}) mm, ")?;
-        let d: Vec<String> = self.direction.iter().map(|v| format!("{v:.4}")).collect();
-        write!(f, "direction [{}]", d.join(" "))
+        let list = |values: &[f64], digits: usize, separator: &str| {
+            values.iter().map(|v| format!("{v:.digits$}")).collect::<Vec<_>>().join(separator)
+        };
+        let shape = self.shape.map(|n| n.to_string()).join("x");
+        let (spacing, origin) = (list(&self.spacing_mm, 4, "x"), list(&self.origin_mm, 3, ", "));
+        let direction = list(&self.direction, 4, " ");
+        write!(f, "{shape} voxels of {spacing} mm at ({origin}) mm, direction [{direction}]")
     }
 }
 

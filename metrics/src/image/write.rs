@@ -24,12 +24,12 @@ pub fn write_nifti_mask(path: &Path, volume: &Volume<u8>) -> Result<(), ImageErr
 
 /// The bytes of an uncompressed floating-point image.
 pub fn encode_nifti_f32(volume: &Volume<f32>) -> Result<Vec<u8>, ImageError> {
-    encode(volume, Datatype::F32, |v| v.to_le_bytes())
+    encode(volume, Datatype::F32, f32::to_le_bytes)
 }
 
 /// The bytes of an uncompressed image of 16-bit integers.
 pub fn encode_nifti_i16(volume: &Volume<i16>) -> Result<Vec<u8>, ImageError> {
-    encode(volume, Datatype::I16, |v| v.to_le_bytes())
+    encode(volume, Datatype::I16, i16::to_le_bytes)
 }
 
 /// The bytes of an uncompressed mask.

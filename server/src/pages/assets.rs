@@ -45,7 +45,9 @@ pub(crate) fn version() -> &'static str {
 /// `GET /static/{name}`
 pub(crate) async fn serve(request: HttpRequest, name: web::Path<String>) -> HttpResponse {
     let Some(asset) = ASSETS.iter().find(|a| a.name == *name) else {
-        return HttpResponse::NotFound().content_type("text/plain; charset=utf-8").body("There is no such file.");
+        return HttpResponse::NotFound()
+            .content_type("text/plain; charset=utf-8")
+            .body("There is no such file.");
     };
     let is_versioned = request.query_string() == format!("v={}", version());
     let cache = if is_versioned { "public, max-age=31536000, immutable" } else { "public, max-age=300" };

@@ -58,8 +58,11 @@ pub(super) async fn show(
         let frame = Frame { title: &kept.title, viewer: Some(&viewer), wide: true, ..Frame::default() };
         return Ok(html(StatusCode::OK, page(&frame, &kept.main)));
     }
-    let mut builder = if is_known(&request, &kept.etag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    builder.insert_header((header::ETAG, kept.etag.as_str())).insert_header((header::CACHE_CONTROL, "no-cache"));
+    let mut builder =
+        if is_known(&request, &kept.etag) { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    builder
+        .insert_header((header::ETAG, kept.etag.as_str()))
+        .insert_header((header::CACHE_CONTROL, "no-cache"));
     page_headers(&mut builder);
     if is_known(&request, &kept.etag) {
         return Ok(builder.finish());

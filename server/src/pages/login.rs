@@ -43,7 +43,13 @@ fn own_address(next: &str) -> &str {
     if is_own { next } else { "/" }
 }
 
-fn login_page(status: StatusCode, name: &str, next: &str, error: Option<&str>, viewer: &Viewer) -> HttpResponse {
+fn login_page(
+    status: StatusCode,
+    name: &str,
+    next: &str,
+    error: Option<&str>,
+    viewer: &Viewer,
+) -> HttpResponse {
     let viewer = person(viewer);
     let frame = Frame { title: "Sign in", viewer: viewer.as_ref(), ..Frame::default() };
     html(status, page(&frame, &render_login(name, own_address(next), error)))
@@ -93,7 +99,9 @@ mod tests {
 
     #[test]
     fn signing_in_never_leads_to_another_host() {
-        for hostile in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/\n/x"] {
+        for hostile in
+            ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/\n/x"]
+        {
             assert_eq!(own_address(hostile), "/", "{hostile}");
         }
         assert_eq!(own_address("/submit/breast-fna"), "/submit/breast-fna");

@@ -60,7 +60,11 @@ pub(super) fn section(board: &Board) -> Result<Arc<String>, Error> {
 }
 
 /// `GET /challenges/{id}/plots/{roc|reliability}.svg`
-pub(super) async fn show(request: HttpRequest, state: Data<AppState>, path: Path<(String, String)>) -> Answer {
+pub(super) async fn show(
+    request: HttpRequest,
+    state: Data<AppState>,
+    path: Path<(String, String)>,
+) -> Answer {
     let (challenge, name) = path.into_inner();
     if !matches!(name.as_str(), "roc" | "reliability") {
         return Err(Error::not_found("The plot").into());

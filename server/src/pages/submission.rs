@@ -34,7 +34,8 @@ pub(super) async fn show(state: Data<AppState>, viewer: Viewer, id: Path<String>
         Err(error) => return Err(error.into()),
     };
     let entry = app::challenges::get(&state, &status.submission.challenge).await?;
-    let board = app::leaderboards::get(&state, &status.submission.challenge, Some(&status.submission.phase)).await?;
+    let board =
+        app::leaderboards::get(&state, &status.submission.challenge, Some(&status.submission.phase)).await?;
     let results = render_entry(&board.leaderboard, &id);
     let main = render_submission(&status, &entry.challenge.title, results.as_deref());
     let is_running = status.state == "running";
@@ -52,7 +53,9 @@ pub(super) async fn show(state: Data<AppState>, viewer: Viewer, id: Path<String>
 /// What a leaderboard shows of the submission anyway, as a page.
 async fn public(state: &AppState, viewer: &Viewer, id: &str) -> Result<Option<HttpResponse>, Error> {
     let Some((title, board)) = board_with(state, id).await? else { return Ok(None) };
-    let Some(main) = super::views::entry::render_public(&title, &board.leaderboard, id) else { return Ok(None) };
+    let Some(main) = super::views::entry::render_public(&title, &board.leaderboard, id) else {
+        return Ok(None);
+    };
     let person = person(viewer);
     let frame = Frame { title: "Submission", viewer: person.as_ref(), ..Frame::default() };
     Ok(Some(html(StatusCode::OK, page(&frame, &main))))

@@ -46,7 +46,10 @@ fn may_submit(actor: &Actor) -> Result<(), Error> {
     if actor.at_least(Role::Participant) {
         return Ok(());
     }
-    Err(Error::new(Code::WrongRole, "Submitting needs the role participant. Ask the administrator of this hub."))
+    Err(Error::new(
+        Code::WrongRole,
+        "Submitting needs the role participant. Ask the administrator of this hub.",
+    ))
 }
 
 /// The form.
@@ -101,7 +104,8 @@ async fn enter(
         description: form.description.clone(),
         artifact: file.sha256.clone(),
     };
-    let (status, _) = app::submissions::create(state, actor, &entry.challenge.id, Some(&form.key), new).await?;
+    let (status, _) =
+        app::submissions::create(state, actor, &entry.challenge.id, Some(&form.key), new).await?;
     Ok(status.submission.id)
 }
 

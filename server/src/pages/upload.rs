@@ -120,7 +120,8 @@ async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_ma
     while let Some(chunk) = in_time(field.try_next()).await? {
         size += chunk.len() as u64;
         if size > bytes_max.saturating_mul(2) {
-            let detail = format!("The file is larger than {} MiB, the limit of this challenge.", bytes_max >> 20);
+            let detail =
+                format!("The file is larger than {} MiB, the limit of this challenge.", bytes_max >> 20);
             return Err(Error::new(Code::ArtifactTooLarge, detail));
         }
         if head.len() < 4 {

@@ -1,7 +1,11 @@
 use super::{ReliabilityPoint, ReliabilitySeries, RocSeries, SERIES_MAX, reliability, roc, standalone};
 
 fn curve(label: &str) -> RocSeries {
-    RocSeries { label: label.into(), auc: Some(0.875), points: vec![[0.0, 0.0], [0.0, 0.5], [0.5, 1.0], [1.0, 1.0]] }
+    RocSeries {
+        label: label.into(),
+        auc: Some(0.875),
+        points: vec![[0.0, 0.0], [0.0, 0.5], [0.5, 1.0], [1.0, 1.0]],
+    }
 }
 
 #[test]
@@ -39,7 +43,8 @@ fn sensitivity_is_the_best_within_the_allowed_false_positive_rate() {
 #[test]
 fn a_reliability_figure_draws_points_and_survives_values_that_are_not_numbers() {
     let point = |p: f64| ReliabilityPoint { mean_p: p, observed: p, ci95: [p - 0.1, p + 0.1], n: 20 };
-    let series = ReliabilitySeries { label: "a".into(), points: vec![point(0.1), point(0.9), point(f64::NAN)] };
+    let series =
+        ReliabilitySeries { label: "a".into(), points: vec![point(0.1), point(0.9), point(f64::NAN)] };
     let svg = reliability(&[series]).unwrap();
     assert_eq!(svg.matches("<circle").count(), 3);
     assert!(!svg.contains("NaN"));

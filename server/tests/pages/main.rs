@@ -2,7 +2,9 @@
 
 use fiel_server::config::HubConfig;
 use fiel_server::hub::{self, RunningHub};
-use reqwest::header::{CONTENT_SECURITY_POLICY, ETAG, HeaderMap, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::header::{
+    CONTENT_SECURITY_POLICY, ETAG, HeaderMap, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE,
+};
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::json;
 
@@ -29,7 +31,8 @@ impl TestHub {
     }
 
     async fn api(&self, path: &str, media_type: &str, body: String) {
-        let request = self.client.post(format!("{}/api/v1/{path}", self.hub.url)).bearer_auth(&self.hub.admin_token);
+        let request =
+            self.client.post(format!("{}/api/v1/{path}", self.hub.url)).bearer_auth(&self.hub.admin_token);
         let response = request.header("content-type", media_type).body(body).send().await.expect("an answer");
         let status = response.status();
         assert!(status.is_success(), "{path}: {status} {}", response.text().await.unwrap_or_default());
@@ -67,8 +70,11 @@ impl TestHub {
 
     async fn submit(&self, cookie: &str, csrf: &str, tool: &str, bytes: &[u8]) -> Response {
         let mut body = Vec::new();
-        for (name, value) in [("csrf", csrf), ("key", "k1"), ("tool", tool), ("version", "1.0"), ("description", "")] {
-            let part = format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        for (name, value) in
+            [("csrf", csrf), ("key", "k1"), ("tool", tool), ("version", "1.0"), ("description", "")]
+        {
+            let part =
+                format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
             body.extend_from_slice(part.as_bytes());
         }
         let head = format!(
@@ -102,7 +108,9 @@ fn token_in(page: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_answers_and_may_load_nothing_from_elsewhere() {
     let test = TestHub::start().await;
-    for path in ["/", "/challenges/breast-fna", "/challenges/breast-fna/leaderboard", "/login", "/docs/errors"] {
+    for path in
+        ["/", "/challenges/breast-fna", "/challenges/breast-fna/leaderboard", "/login", "/docs/errors"]
+    {
         let response = test.get(path, None).await;
         assert_eq!(response.status(), 200, "{path}");
         let policy = header(response.headers(), CONTENT_SECURITY_POLICY.as_str());
@@ -110,8 +118,14 @@ async fn every_page_answers_and_may_load_nothing_from_elsewhere() {
         let html = response.text().await.expect("text");
         assert!(html.starts_with("<!doctype html>") && html.matches("<h1").count() == 1, "{path}");
     }
-    for path in ["/static/style.css", "/static/plot.css", "/static/live.js", "/static/favicon.svg",
-        "/challenges/breast-fna/plots/roc.svg", "/challenges/breast-fna/plots/reliability.svg"] {
+    for path in [
+        "/static/style.css",
+        "/static/plot.css",
+        "/static/live.js",
+        "/static/favicon.svg",
+        "/challenges/breast-fna/plots/roc.svg",
+        "/challenges/breast-fna/plots/reliability.svg",
+    ] {
         assert_eq!(test.get(path, None).await.status(), 200, "{path}");
     }
     test.hub.stop().await;
@@ -124,7 +138,10 @@ async fn what_does_not_exist_is_a_page_for_people_and_a_problem_for_programs() {
         assert_eq!(test.get(path, None).await.status(), 404, "{path}");
     }
     let page = test.get("/challenges/none", None).await.text().await.expect("text");
-    assert!(page.contains("There is no such thing here") && page.contains("/docs/errors#not-found"), "{page}");
+    assert!(
+        page.contains("There is no such thing here") && page.contains("/docs/errors#not-found"),
+        "{page}"
+    );
     let problem = test.get("/api/v1/nowhere", None).await;
     assert!(header(problem.headers(), "content-type").starts_with("application/problem+json"));
     test.hub.stop().await;

@@ -16,10 +16,17 @@ pub struct CodeLine {
 }
 
 const RUN_REASONS: [&str; 8] = [
-    "artifact-invalid", "import-refused", "compile-limit", "digest-mismatch", "policy-refused", "too-few-cases",
-    "reference-set-missing", "site-error",
+    "artifact-invalid",
+    "import-refused",
+    "compile-limit",
+    "digest-mismatch",
+    "policy-refused",
+    "too-few-cases",
+    "reference-set-missing",
+    "site-error",
 ];
-const OUTCOMES: [&str; 6] = ["crashed", "timed-out", "out-of-memory", "invalid-output", "missing-output", "refused"];
+const OUTCOMES: [&str; 6] =
+    ["crashed", "timed-out", "out-of-memory", "invalid-output", "missing-output", "refused"];
 
 #[derive(Template)]
 #[template(path = "errors.html")]

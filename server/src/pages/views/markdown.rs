@@ -6,7 +6,8 @@ use std::collections::HashSet;
 /// Renders Markdown below a heading of level 2: headings are demoted, HTML is shown as text, images become their
 /// descriptions, and what remains passes an allow-list.
 pub fn render(source: &str) -> String {
-    let events = Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).filter_map(tame);
+    let events =
+        Parser::new_ext(source, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).filter_map(tame);
     let mut out = String::new();
     html::push_html(&mut out, events);
     clean(&out)
@@ -24,9 +25,12 @@ pub fn render_readme(source: &str) -> String {
 fn tame(event: Event<'_>) -> Option<Event<'_>> {
     Some(match event {
         Event::Html(text) | Event::InlineHtml(text) => Event::Text(text),
-        Event::Start(Tag::Heading { level, .. }) => {
-            Event::Start(Tag::Heading { level: demote(level), id: None, classes: Vec::new(), attrs: Vec::new() })
-        }
+        Event::Start(Tag::Heading { level, .. }) => Event::Start(Tag::Heading {
+            level: demote(level),
+            id: None,
+            classes: Vec::new(),
+            attrs: Vec::new(),
+        }),
         Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(demote(level))),
         Event::Start(Tag::Image { .. }) | Event::End(TagEnd::Image) => return None,
         other => other,
@@ -44,8 +48,29 @@ fn demote(level: HeadingLevel) -> HeadingLevel {
 
 fn clean(html: &str) -> String {
     let tags: HashSet<&str> = [
-        "p", "h3", "h4", "h5", "h6", "ul", "ol", "li", "em", "strong", "del", "code", "pre", "blockquote", "a", "br",
-        "hr", "table", "thead", "tbody", "tr", "th", "td",
+        "p",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "ul",
+        "ol",
+        "li",
+        "em",
+        "strong",
+        "del",
+        "code",
+        "pre",
+        "blockquote",
+        "a",
+        "br",
+        "hr",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
     ]
     .into();
     ammonia::Builder::new()

@@ -46,12 +46,16 @@ pub fn run_failure(reason: &str) -> &'static str {
         "digest-mismatch" => {
             "The bytes that reached the site do not have the digest of the artifact. Submit it again."
         }
-        "policy-refused" => "The site's policy, or a person at the site, refused the run. Ask the organisers.",
+        "policy-refused" => {
+            "The site's policy, or a person at the site, refused the run. Ask the organisers."
+        }
         "too-few-cases" => "Too few cases were measured for the site to release anything about them.",
         "reference-set-missing" => {
             "The site does not have this version of its reference set. The organisers have to offer it again."
         }
-        "site-error" => "Something failed at the site, not in the model. The run was tried again without success.",
+        "site-error" => {
+            "Something failed at the site, not in the model. The run was tried again without success."
+        }
         _ => "The run ended without a result, for a reason this hub does not know.",
     }
 }

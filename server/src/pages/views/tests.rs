@@ -31,12 +31,17 @@ fn estimate(value: f64, low: f64, high: f64) -> Value {
 
 fn row(rank: Option<u32>, tool: &str, auc: f64, half: f64) -> Value {
     let site = |id: &str, n: u64, auc: f64| {
-        (id.to_owned(), json!({"state": "reported", "metrics": {"auc": estimate(auc, auc - 0.05, (auc + 0.03).min(1.0))},
+        (
+            id.to_owned(),
+            json!({"state": "reported", "metrics": {"auc": estimate(auc, auc - 0.05, (auc + 0.03).min(1.0))},
             "cases": {"ok": n}, "statement": "ab".repeat(32), "reference_set_digest": "cd".repeat(32),
-            "engine": "wasmtime 48.0.2", "metrics_version": "0.1.0"}))
+            "engine": "wasmtime 48.0.2", "metrics_version": "0.1.0"}),
+        )
     };
     let sites: serde_json::Map<String, Value> =
-        [site("site-a", 220, auc), site("site-b", 120, auc - 0.004), site("site-c", 60, auc + 0.002)].into_iter().collect();
+        [site("site-a", 220, auc), site("site-b", 120, auc - 0.004), site("site-c", 60, auc + 0.002)]
+            .into_iter()
+            .collect();
     json!({"rank": rank, "tied": false, "submission": tool, "version": "1.0.0",
         "submission_id": format!("0192-{tool}"), "participant": "demo", "artifact": "ef".repeat(32),
         "metrics": {"auc": estimate(auc, auc - half, (auc + half).min(1.0)), "average_precision": estimate(auc - 0.01, auc - 0.03, auc),
@@ -61,15 +66,24 @@ fn board() -> Leaderboard {
     running["sites"]["site-c"] = json!({"state": "leased", "metrics": {}, "cases": {}, "statement": null,
         "reference_set_digest": null, "engine": null, "metrics_version": null});
     running["metrics"] = json!({});
-    let rows = vec![logistic, twin, row(Some(3), "boosted-trees", 0.9902, 0.007),
-        row(Some(4), "one-feature-threshold", 0.9124, 0.027), row(Some(5), "constant-prevalence", 0.5, 0.0), broken, running];
+    let rows = vec![
+        logistic,
+        twin,
+        row(Some(3), "boosted-trees", 0.9902, 0.007),
+        row(Some(4), "one-feature-threshold", 0.9124, 0.027),
+        row(Some(5), "constant-prevalence", 0.5, 0.0),
+        broken,
+        running,
+    ];
     of_rows(&rows)
 }
 
 fn of_rows(rows: &[Value]) -> Leaderboard {
-    serde_json::from_value(json!({"schema": "fiel/leaderboard/v1", "challenge": "breast-fna", "challenge_version": "1.0.0",
+    serde_json::from_value(
+        json!({"schema": "fiel/leaderboard/v1", "challenge": "breast-fna", "challenge_version": "1.0.0",
         "challenge_digest": "12".repeat(32), "phase": "open", "primary_metric": "auc",
-        "updated_at": "2026-11-23T11:00:00Z", "leaderboard": rows}))
+        "updated_at": "2026-11-23T11:00:00Z", "leaderboard": rows}),
+    )
     .unwrap()
 }
 
@@ -113,8 +127,13 @@ fn viewer() -> Viewer {
 }
 
 fn curves() -> (Vec<RocSeries>, Vec<ReliabilitySeries>) {
-    let labels = ["logistic-regression 1.0.0", "overconfident-twin 1.0.0", "boosted-trees 1.0.0", "one-feature-threshold 1.0.0",
-        "constant-prevalence 1.0.0"];
+    let labels = [
+        "logistic-regression 1.0.0",
+        "overconfident-twin 1.0.0",
+        "boosted-trees 1.0.0",
+        "one-feature-threshold 1.0.0",
+        "constant-prevalence 1.0.0",
+    ];
     let roc = labels.iter().enumerate().map(|(i, label)| {
         let bend = [0.02, 0.03, 0.05, 0.2, 1.0][i];
         let points = (0..=60).map(|k| f64::from(k) / 60.0).map(|x| [x, x.powf(bend)]).collect();
@@ -123,7 +142,12 @@ fn curves() -> (Vec<RocSeries>, Vec<ReliabilitySeries>) {
     let reliability = labels.iter().take(3).enumerate().map(|(i, label)| {
         let points = (0..10).map(|k| (f64::from(k) + 0.5) / 10.0).map(|p| {
             let observed = (p + [0.03, -0.12, 0.06][i] * (p * 6.0).sin()).clamp(0.0, 1.0);
-            ReliabilityPoint { mean_p: p, observed, ci95: [(observed - 0.12).max(0.0), (observed + 0.12).min(1.0)], n: 24 }
+            ReliabilityPoint {
+                mean_p: p,
+                observed,
+                ci95: [(observed - 0.12).max(0.0), (observed + 0.12).min(1.0)],
+                n: 24,
+            }
         });
         ReliabilitySeries { label: (*label).into(), points: points.collect() }
     });
@@ -138,32 +162,98 @@ fn board_page(board: &Leaderboard, sort: Option<&str>, page_no: Option<usize>) -
 /// Every page once, by name; written to the folder named by `FIEL_PAGES` for looking at.
 fn every_page() -> Vec<(&'static str, String)> {
     let viewer = viewer();
-    let signed_in = |title: &'static str, main: &str| page(&Frame { title, viewer: Some(&viewer), ..Frame::default() }, main);
-    let card = |id: &str, title: &str, open| Card { id: id.into(), title: title.into(), community: "fiel".into(),
-        summary: challenge().summary, task: "Classification", phase: if open { "open".into() } else { "opens 1 January 2027".into() },
-        open, submissions: 7, sites: 3, best: open.then(|| "AUC 0.993".into()) };
+    let signed_in = |title: &'static str, main: &str| {
+        page(&Frame { title, viewer: Some(&viewer), ..Frame::default() }, main)
+    };
+    let card = |id: &str, title: &str, open| Card {
+        id: id.into(),
+        title: title.into(),
+        community: "fiel".into(),
+        summary: challenge().summary,
+        task: "Classification",
+        phase: if open { "open".into() } else { "opens 1 January 2027".into() },
+        open,
+        submissions: 7,
+        sites: 3,
+        best: open.then(|| "AUC 0.993".into()),
+    };
     let (roc, reliability) = curves();
-    let extras = Extras { readme: "# Title\n\n## Task\n\nA model is a *module*.\n\n| site | n |\n|---|---|\n| a | 220 |\n".into(),
-        digest: "12".repeat(32), left: vec![Some(17)], top: render_top(&board(), 5),
+    let extras = Extras {
+        readme: "# Title\n\n## Task\n\nA model is a *module*.\n\n| site | n |\n|---|---|\n| a | 220 |\n"
+            .into(),
+        digest: "12".repeat(32),
+        left: vec![Some(17)],
+        top: render_top(&board(), 5),
         curves: render_curves("breast-fna", &roc, &reliability).unwrap(),
-        sites: vec![("site-a".into(), "cd".repeat(32))] };
-    let facts = SubmitFacts { challenge: "breast-fna".into(), title: "Breast mass".into(), phase: Some("Open phase".into()),
-        quota: "20 per day".into(), left: Some(17), artifact_mib: 16 };
+        sites: vec![("site-a".into(), "cd".repeat(32))],
+    };
+    let facts = SubmitFacts {
+        challenge: "breast-fna".into(),
+        title: "Breast mass".into(),
+        phase: Some("Open phase".into()),
+        quota: "20 per day".into(),
+        left: Some(17),
+        artifact_mib: 16,
+    };
     let mut form = SubmitForm { tool: " ".into(), version: "1".into(), ..SubmitForm::default() };
     form.check();
     form.artifact_error = Some("Choose a file.".into());
-    let live = Frame { title: "my-model", viewer: Some(&viewer), refresh_s: Some(5), live: true, wide: false };
+    let live =
+        Frame { title: "my-model", viewer: Some(&viewer), refresh_s: Some(5), live: true, wide: false };
     vec![
-        ("home", page(&Frame { title: "Challenges", ..Frame::default() },
-            &render_home(&[card("breast-fna", "Breast mass, fine needle aspirate", true), card("lesion-phantom", "Liver lesions, phantom", false)]))),
+        (
+            "home",
+            page(
+                &Frame { title: "Challenges", ..Frame::default() },
+                &render_home(&[
+                    card("breast-fna", "Breast mass, fine needle aspirate", true),
+                    card("lesion-phantom", "Liver lesions, phantom", false),
+                ]),
+            ),
+        ),
         ("challenge", signed_in("Breast mass", &render_challenge(&challenge(), &extras, now()))),
         ("board", board_page(&board(), None, None)),
-        ("submission", page(&live, &render_submission(&status("running"), "Breast mass", render_entry(&board(), "0192-boosted-trees").as_deref()))),
-        ("entry", page(&Frame { title: "Submission", ..Frame::default() }, &render_public("Breast mass", &board(), "0192-boosted-trees").unwrap())),
-        ("login", page(&Frame { title: "Sign in", ..Frame::default() }, &render_login("ada", "/", Some("Name or password is wrong.")))),
+        (
+            "submission",
+            page(
+                &live,
+                &render_submission(
+                    &status("running"),
+                    "Breast mass",
+                    render_entry(&board(), "0192-boosted-trees").as_deref(),
+                ),
+            ),
+        ),
+        (
+            "entry",
+            page(
+                &Frame { title: "Submission", ..Frame::default() },
+                &render_public("Breast mass", &board(), "0192-boosted-trees").unwrap(),
+            ),
+        ),
+        (
+            "login",
+            page(
+                &Frame { title: "Sign in", ..Frame::default() },
+                &render_login("ada", "/", Some("Name or password is wrong.")),
+            ),
+        ),
         ("submit", signed_in("Submit", &render_submit("t", &facts, &form))),
-        ("errors", signed_in("Errors", &render_errors(&[CodeLine { code: "not-found", status: 404, title: "There is no such thing here" }]))),
-        ("problem", problem(404, "There is no such thing here", "The challenge does not exist.", "not-found", None)),
+        (
+            "errors",
+            signed_in(
+                "Errors",
+                &render_errors(&[CodeLine {
+                    code: "not-found",
+                    status: 404,
+                    title: "There is no such thing here",
+                }]),
+            ),
+        ),
+        (
+            "problem",
+            problem(404, "There is no such thing here", "The challenge does not exist.", "not-found", None),
+        ),
     ]
 }
 
@@ -175,9 +265,18 @@ fn every_page_has_one_heading_a_skip_link_landmarks_and_nothing_inline() {
             std::fs::write(std::path::Path::new(folder).join(format!("{name}.html")), &html).unwrap();
         }
         assert_eq!(html.matches("<h1").count(), 1, "{name}");
-        assert!(html.contains("<a class=\"skip\" href=\"#main\">") && html.contains("<main id=\"main\""), "{name}");
-        assert!(html.contains("<html lang=\"en-GB\">") && html.contains("<nav ") && html.contains("<footer"), "{name}");
-        assert!(!html.contains(" style=") && !html.contains("<style") && !html.contains(" onclick="), "{name}");
+        assert!(
+            html.contains("<a class=\"skip\" href=\"#main\">") && html.contains("<main id=\"main\""),
+            "{name}"
+        );
+        assert!(
+            html.contains("<html lang=\"en-GB\">") && html.contains("<nav ") && html.contains("<footer"),
+            "{name}"
+        );
+        assert!(
+            !html.contains(" style=") && !html.contains("<style") && !html.contains(" onclick="),
+            "{name}"
+        );
         assert!(!html.replace("<script src=\"/static/live.js", "").contains("<script"), "{name}");
         let html = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         assert!(!html.contains("http://") && !html.contains("https://"), "{name} reaches another host");
@@ -205,10 +304,20 @@ fn hostile_text_stays_text_in_every_template() {
         }
         let mut status = status("running");
         status.submission.tool = (*hostile).into();
-        status.submission.description = format!("{hostile}\n\n[x](javascript:alert(1)) ![y](http://evil/x.png) <b onclick=x>z</b>");
+        status.submission.description =
+            format!("{hostile}\n\n[x](javascript:alert(1)) ![y](http://evil/x.png) <b onclick=x>z</b>");
         status.runs[2].reason = Some((*hostile).into());
-        let facts = SubmitFacts { title: (*hostile).into(), phase: Some((*hostile).into()), ..SubmitFacts::default() };
-        let form = SubmitForm { tool: (*hostile).into(), description: (*hostile).into(), error: Some((*hostile).into()), ..SubmitForm::default() };
+        let facts = SubmitFacts {
+            title: (*hostile).into(),
+            phase: Some((*hostile).into()),
+            ..SubmitFacts::default()
+        };
+        let form = SubmitForm {
+            tool: (*hostile).into(),
+            description: (*hostile).into(),
+            error: Some((*hostile).into()),
+            ..SubmitForm::default()
+        };
         let mut definition = challenge();
         definition.title = (*hostile).into();
         definition.data.description = (*hostile).into();
@@ -220,14 +329,23 @@ fn hostile_text_stays_text_in_every_template() {
             render_login(hostile, hostile, Some(hostile)),
             render_challenge(&definition, &extras, now()),
             render_public(hostile, &board, "0192-boosted-trees").unwrap(),
-            problem(500, hostile, hostile, "x", Some(&Viewer { name: (*hostile).into(), csrf: (*hostile).into() })),
+            problem(
+                500,
+                hostile,
+                hostile,
+                "x",
+                Some(&Viewer { name: (*hostile).into(), csrf: (*hostile).into() }),
+            ),
         ] {
             for tag in html.split('<').skip(1).filter_map(|part| part.split('>').next()) {
                 let outside_quotes: String = tag.split('"').step_by(2).collect();
                 let is_harmful = ["img", "script", "svg/", "iframe"].iter().any(|name| tag.starts_with(name))
                     || tag.contains("=\"javascript:")
                     || outside_quotes.contains(" on");
-                assert!(!is_harmful || tag.starts_with("script src=\"/static/"), "{hostile} gave <{tag}> in {html}");
+                assert!(
+                    !is_harmful || tag.starts_with("script src=\"/static/"),
+                    "{hostile} gave <{tag}> in {html}"
+                );
             }
         }
     }
@@ -235,10 +353,15 @@ fn hostile_text_stays_text_in_every_template() {
 
 #[test]
 fn markdown_keeps_structure_and_drops_what_could_act() {
-    let html = markdown::render("# A\n\n[ok](https://example.org) [no](javascript:x) [rel](/logout)\n\n<iframe src=x></iframe>\n\n- `code`\n");
+    let html = markdown::render(
+        "# A\n\n[ok](https://example.org) [no](javascript:x) [rel](/logout)\n\n<iframe src=x></iframe>\n\n- `code`\n",
+    );
     assert!(html.contains("<h3>A</h3>") && html.contains("<code>code</code>"), "{html}");
     assert!(html.contains("href=\"https://example.org\"") && html.contains("nofollow"), "{html}");
-    assert!(!html.contains("javascript:") && !html.contains("<iframe") && !html.contains("/logout"), "{html}");
+    assert!(
+        !html.contains("javascript:") && !html.contains("<iframe") && !html.contains("/logout"),
+        "{html}"
+    );
 }
 
 #[test]
@@ -247,10 +370,27 @@ fn the_board_heads_its_columns_and_says_how_it_is_sorted() {
     let headings: Vec<String> = html
         .split("<th scope=\"col\"")
         .skip(1)
-        .filter_map(|part| Some(part.split_once("<a ")?.1.split_once('>')?.1.split('<').next()?.trim().to_owned()))
+        .filter_map(|part| {
+            Some(part.split_once("<a ")?.1.split_once('>')?.1.split('<').next()?.trim().to_owned())
+        })
         .collect();
-    assert_eq!(headings[..12], ["Rank", "Tool", "AUC", "AP", "Sens. at 95 % spec.", "Brier", "ECE", "Cal. slope", "Cal. intercept",
-        "site-a", "site-b", "site-c"]);
+    assert_eq!(
+        headings[..12],
+        [
+            "Rank",
+            "Tool",
+            "AUC",
+            "AP",
+            "Sens. at 95 % spec.",
+            "Brier",
+            "ECE",
+            "Cal. slope",
+            "Cal. intercept",
+            "site-a",
+            "site-b",
+            "site-c"
+        ]
+    );
     assert_eq!(html.matches("aria-sort=").count(), 1);
     assert!(html.contains("aria-sort=\"ascending\"") && html.contains("?sort=-brier"));
 }
@@ -273,7 +413,10 @@ fn sorting_puts_the_best_first_and_rows_without_a_value_last_both_ways() {
     let names = |sort: &str| -> Vec<String> {
         Query::read(Some(sort), None, &board).order(&board).iter().map(|r| r.submission.clone()).collect()
     };
-    assert_eq!(names("auc")[4..], ["one-feature-threshold", "constant-prevalence", "still-running"].map(String::from)[..]);
+    assert_eq!(
+        names("auc")[4..],
+        ["one-feature-threshold", "constant-prevalence", "still-running"].map(String::from)[..]
+    );
     assert_eq!(names("-auc")[0], "constant-prevalence");
     assert_eq!(names("-auc")[6], "still-running");
     assert_eq!(names("brier")[5], "overconfident-twin");
@@ -283,15 +426,21 @@ fn sorting_puts_the_best_first_and_rows_without_a_value_last_both_ways() {
 
 #[test]
 fn a_long_board_is_paged_and_addresses_are_canonical() {
-    let rows: Vec<Value> = (0..120).map(|i| row(Some(i + 1), &format!("tool-{i:03}"), 0.99 - f64::from(i) / 1000.0, 0.01)).collect();
+    let rows: Vec<Value> = (0..120)
+        .map(|i| row(Some(i + 1), &format!("tool-{i:03}"), 0.99 - f64::from(i) / 1000.0, 0.01))
+        .collect();
     let board = of_rows(&rows);
     let html = board_page(&board, None, Some(2));
     assert_eq!(html.matches("<th scope=\"row\"").count(), 50);
     assert!(html.contains("tool-050") && !html.contains("tool-049<") && html.contains("Page 2 of 3"));
-    assert!(html.contains("?page=3") && html.contains("rel=\"prev\" href=\"/challenges/breast-fna/leaderboard\""));
+    assert!(
+        html.contains("?page=3") && html.contains("rel=\"prev\" href=\"/challenges/breast-fna/leaderboard\"")
+    );
     assert_eq!(Query::read(Some("bogus"), Some(99), &board), Query::read(None, Some(3), &board));
-    assert_eq!(Query::read(Some("-sensitivity@specificity=0.95"), Some(2), &board).address(),
-        "?sort=-sensitivity%40specificity%3D0.95&page=2");
+    assert_eq!(
+        Query::read(Some("-sensitivity@specificity=0.95"), Some(2), &board).address(),
+        "?sort=-sensitivity%40specificity%3D0.95&page=2"
+    );
 }
 
 #[test]

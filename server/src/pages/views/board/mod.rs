@@ -150,8 +150,10 @@ fn headings(base: &str, query: &Query, columns: &[Column], sites: &[String]) -> 
             sorted,
         }
     };
-    let mut out =
-        vec![heading(Key::Rank, "Rank", "rank", Better::Lower), heading(Key::Tool, "Tool", "tool", Better::Lower)];
+    let mut out = vec![
+        heading(Key::Rank, "Rank", "rank", Better::Lower),
+        heading(Key::Tool, "Tool", "tool", Better::Lower),
+    ];
     for (index, column) in columns.iter().enumerate() {
         let class = if index == 0 { "num primary" } else { "num" };
         let mut cell = heading(Key::Metric(column.id.clone()), &column.short, class, column.better);

@@ -162,7 +162,6 @@ fn origin(site: &str, part: &SiteRow) -> Origin {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use crate::pages::views::board::query::failures;

@@ -52,7 +52,8 @@ impl Scale {
         }
         if value < self.low || value > self.high {
             // Off the scale: a pointer to where it would be.
-            let (at, tip) = if value < self.low { (INSET + 5.0, INSET) } else { (WIDTH - INSET - 5.0, WIDTH - INSET) };
+            let (at, tip) =
+                if value < self.low { (INSET + 5.0, INSET) } else { (WIDTH - INSET - 5.0, WIDTH - INSET) };
             let _ = write!(svg, "<path class=\"off\" d=\"M{at} 4L{tip} 8L{at} 12Z\"/></svg>");
             return svg;
         }
