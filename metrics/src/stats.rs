@@ -112,3 +112,32 @@ pub(crate) fn percentile_interval(mut replicates: Vec<f64>, value: f64) -> Optio
     };
     Some([at(0.025).min(value), at(0.975).max(value)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn student_quantiles_agree_with_published_tables() {
+        for (df, expected) in [
+            (1, 12.706_204_736),
+            (2, 4.302_652_730),
+            (5, 2.570_581_836),
+            (30, 2.042_272_456),
+            (1000, 1.962_339_081),
+        ] {
+            let found = student_t_975(df);
+            assert!((found - expected).abs() < 1e-8, "{df}: {found}");
+        }
+    }
+
+    #[test]
+    fn wilson_intervals_agree_with_published_values() {
+        assert_eq!(wilson(0, 0), [0.0, 1.0]);
+        let [low, high] = wilson(0, 10);
+        assert!(low == 0.0 && (high - 0.277_532_799_862_889).abs() < 1e-12, "{high}");
+        let [low, high] = wilson(81, 263);
+        // Newcombe 1998, doi:10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E, to four places.
+        assert!((low - 0.2553).abs() < 5e-5 && (high - 0.3662).abs() < 5e-5, "{low} {high}");
+    }
+}
