@@ -8,7 +8,7 @@ mod reliability;
 mod roc;
 mod theme;
 
-pub use reliability::{ReliabilityPoint, ReliabilitySeries, reliability};
+pub use reliability::{BIN_CASES_MIN, ReliabilityPoint, ReliabilitySeries, reliability};
 pub use roc::{RocSeries, roc};
 pub use theme::{STANDALONE_STYLE, standalone};
 

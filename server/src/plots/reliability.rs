@@ -51,20 +51,24 @@ pub fn reliability(curves: &[ReliabilitySeries]) -> Result<String, PlotError> {
     Ok(apply(&svg, "reliability", "Reliability diagram", &description))
 }
 
+/// Bins of fewer cases are noise that hides the curve; the table beside the figure has them.
+pub const BIN_CASES_MIN: u64 = 5;
+
 fn draw_series(
     chart: &mut Unit<'_, '_>,
     curve: &ReliabilitySeries,
     colour: RGBColor,
     whiskers: bool,
 ) -> Result<(), PlotError> {
+    let shown: Vec<&ReliabilityPoint> = curve.points.iter().filter(|p| p.n >= BIN_CASES_MIN).collect();
     if whiskers {
-        for p in &curve.points {
+        for p in &shown {
             let x = unit(p.mean_p);
             let ends = vec![(x, unit(p.ci95[0])), (x, unit(p.ci95[1]))];
             line(chart, ends, colour.mix(0.5).stroke_width(SCALE + 1))?;
         }
     }
-    let points: Vec<(f64, f64)> = curve.points.iter().map(|p| (unit(p.mean_p), unit(p.observed))).collect();
+    let points: Vec<(f64, f64)> = shown.iter().map(|p| (unit(p.mean_p), unit(p.observed))).collect();
     line(chart, points.clone(), colour.stroke_width(2 * SCALE))?;
     chart
         .draw_series(points.into_iter().map(|p| Circle::new(p, 4 * SCALE, colour.filled())))

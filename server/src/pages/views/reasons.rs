@@ -5,10 +5,10 @@ pub fn outcome(kind: &str) -> &'static str {
     match kind {
         "ok" => "measured",
         "crashed" => "crashed",
-        "timed-out" => "over the time limit",
-        "out-of-memory" => "over the memory limit",
-        "invalid-output" => "with an invalid answer",
-        "missing-output" => "without an answer",
+        "timed-out" => "timed out",
+        "out-of-memory" => "out of memory",
+        "invalid-output" => "invalid",
+        "missing-output" => "missing",
         "refused" => "refused",
         _ => "failed in another way",
     }
