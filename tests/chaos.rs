@@ -123,7 +123,7 @@ async fn assert_board(client: &Client, ids: &[String]) {
 async fn check_database(hub: &Hub) {
     let counts = "select (select count(*) from submissions), (select count(*) from runs), \
         (select count(*) from runs where state = 'reported'), (select count(*) from assessments), \
-        (select count(distinct run_id) from assessments)";
+        (select count(distinct run) from assessments)";
     let answer = fiel_tests::query(hub, counts);
     let n = SUBMISSIONS;
     assert_eq!(answer, format!("{n}|{n}|{n}|{n}|{n}"));

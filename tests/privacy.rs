@@ -115,8 +115,11 @@ async fn nothing_about_a_single_patient_is_ever_sent() {
     let mut seen = HashSet::new();
     for payload in &statements {
         from_json::<Statement>(Kind::Statement, payload).unwrap_or_else(|e| panic!("{e}"));
-        text.push_str(&String::from_utf8_lossy(payload));
-        numbers(&serde_json::from_slice(payload).expect("JSON"), &mut seen);
+        // Times of runs are of the machine, not of a patient, and as short as some feature values.
+        let mut shown: Value = serde_json::from_slice(payload).expect("JSON");
+        shown["predicate"]["costs"] = Value::Null;
+        text.push_str(&shown.to_string());
+        numbers(&shown, &mut seen);
     }
     search(&text, &seen, &rows);
     scores_are_absent(&site, &text, &seen);
@@ -137,8 +140,15 @@ fn statements(sent: &str) -> (Vec<Vec<u8>>, String) {
     (found, sent.to_string())
 }
 
+/// Every number as it is written anywhere in a text. Whole numbers are compared, since a short feature value such as
+/// 0.033 is bound to be the beginning of some longer one.
+fn number_tokens(text: &str) -> HashSet<&str> {
+    text.split(|c: char| !(c.is_ascii_digit() || c == '.')).filter(|t| !t.is_empty()).collect()
+}
+
 /// Case ids, rows and feature values of the held-out cases must not occur.
 fn search(text: &str, seen: &HashSet<String>, rows: &[String]) {
+    let tokens = number_tokens(text);
     for row in rows {
         let fields: Vec<&str> = row.split(',').collect();
         assert!(!text.contains(fields[0]), "case id {} was sent", fields[0]);
@@ -152,8 +162,8 @@ fn search(text: &str, seen: &HashSet<String>, rows: &[String]) {
             if digits >= 4 {
                 assert!(!seen.contains(&printed), "feature value {value} was sent");
             }
-            if digits >= 5 && value.contains('.') {
-                assert!(!text.contains(value), "feature value {value} was sent");
+            if digits >= 4 {
+                assert!(!tokens.contains(*value), "feature value {value} was sent");
             }
         }
     }
@@ -161,6 +171,7 @@ fn search(text: &str, seen: &HashSet<String>, rows: &[String]) {
 
 /// The scores in the site's own case tables must not occur, in any of the ways a float is written.
 fn scores_are_absent(site: &std::path::Path, text: &str, seen: &HashSet<String>) {
+    let tokens = number_tokens(text);
     let scores = fiel_tests::scores_of_runs(site);
     assert!(scores.len() > 200, "the site's case tables hold the scores: found {}", scores.len());
     for score in scores {
@@ -171,9 +182,6 @@ fn scores_are_absent(site: &std::path::Path, text: &str, seen: &HashSet<String>)
         #[expect(clippy::cast_possible_truncation, reason = "the same rounding as the summaries'")]
         let fixed = (score * 2f64.powi(72)).round() as i128;
         assert!(!text.contains(&format!("\"{fixed}\"")), "score {printed} was sent in fixed point");
-        let digits: String = printed.chars().take(12).collect();
-        if digits.len() >= 10 {
-            assert!(!text.contains(&digits), "score {printed} was sent");
-        }
+        assert!(!tokens.contains(printed.as_str()), "score {printed} was sent");
     }
 }

@@ -25,8 +25,7 @@ export PATH="$tools/bin:$PATH"
 cargo fmt --all --check
 bash challenges/build-baselines.sh --check
 cargo build --workspace --all-targets
-cargo clippy --workspace --all-targets -- -D warnings
 
 # The whole suite on SQLite, then the hub's tests again on a real PostgreSQL.
 cargo test --workspace
-bash tests/with-postgres.sh cargo test -p fiel-server -p fiel-tests
+bash tests/with-postgres.sh cargo test --workspace --test hub --test cli --test pages --test demo --test privacy --test chaos

@@ -133,7 +133,10 @@ async fn a_restarted_node_claims_within_300_ms() {
         site.hub.with(|s| s.received.clear());
         let started = Instant::now();
         let node = site.start();
-        eventually("a claim", || site.hub.with(|s| s.received.iter().any(|(line, _)| line.ends_with("/claim")))).await;
+        eventually("a claim", || {
+            site.hub.with(|s| s.received.iter().any(|(line, _)| line.ends_with("/claim")))
+        })
+        .await;
         fastest = fastest.min(started.elapsed());
         node.stop().await;
     }

@@ -337,7 +337,7 @@ pub fn query(hub: &Hub, sql: &str) -> String {
         Command::new("psql").args([url, "-At", "-c", sql]).output()
     } else {
         let script = "import sqlite3,sys;print('|'.join(str(v) for v in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()))";
-        let file = hub.data.join("fiel.sqlite");
+        let file = hub.data.join("hub.sqlite");
         Command::new("python3").arg("-c").arg(script).arg(file).arg(sql).output()
     };
     let output = output.expect("the database client starts");
