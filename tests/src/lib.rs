@@ -1,5 +1,7 @@
 //! What the tests across crates share: the real binary, started on folders and ports of its own.
 
+pub mod webdriver;
+
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
