@@ -30,7 +30,7 @@ pub struct Moments {
 }
 
 /// Class-conditional histogram on the fixed grid of 1,024 cells over the score's range [0, 1]; cells may be
-/// dyadic unions of grid cells.
+/// unions of neighbouring grid cells.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scores {
