@@ -25,6 +25,8 @@ async fn submit(browser: &Browser, hub: &str, model: &Path) {
     browser.type_into("main form [name=name]", "ada").await;
     browser.type_into("main form [name=password]", "a long enough passphrase").await;
     browser.click("main form [type=submit]").await;
+    // The click does not wait for the answer: opening the next page before it would drop the session's cookie.
+    browser.find("form[action='/logout']").await;
     browser.goto(&format!("{hub}/submit/breast-fna")).await;
     shoot(browser, "submit").await;
     browser.type_into("main form[enctype] [name=tool]", "my-model").await;
