@@ -1,5 +1,6 @@
-//! What can go wrong while measuring, summarising and reading images.
+//! What can go wrong while measuring and summarising.
 
+use fiel_kernels::ImageError;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -54,59 +55,6 @@ pub enum MetricError {
     /// A table operation failed.
     #[error("the case table could not be processed: {0}")]
     Table(#[from] polars::error::PolarsError),
-}
-
-/// An image could not be read, written or compared.
-#[derive(Debug, Error)]
-pub enum ImageError {
-    /// The file could not be opened, read or written.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The bytes are not a NIfTI-1 file that this crate reads.
-    #[error("not a readable NIfTI-1 image: {0}")]
-    Header(String),
-    /// The image is larger than the reader may accept.
-    #[error("the image is too large: {what} is {found}, the limit is {limit}")]
-    TooLarge {
-        /// What was counted.
-        what: &'static str,
-        /// The number found or declared.
-        found: u64,
-        /// The number allowed.
-        limit: u64,
-    },
-    /// The data do not match what the header declares.
-    #[error("the image's data are damaged: {0}")]
-    Data(String),
-    /// A mask holds something other than 0 and 1.
-    #[error("voxel {index:?} of the mask is {value}; a mask holds 0 (background) and 1 (foreground) only")]
-    Label {
-        /// Position of the voxel.
-        index: [usize; 3],
-        /// Its value.
-        value: f64,
-    },
-    /// Two images lie on different grids.
-    #[error("the images lie on different grids: reference {reference}; prediction {prediction}")]
-    Geometry {
-        /// Grid of the reference.
-        reference: String,
-        /// Grid of the prediction.
-        prediction: String,
-    },
-    /// The same, naming the file.
-    #[error("{path}: {source}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<ImageError>,
-    },
 }
 
 /// Files could not be scored.

@@ -2,7 +2,6 @@
 
 pub mod curves;
 pub mod error;
-pub mod image;
 pub mod registry;
 pub mod score;
 pub mod segmentation;
@@ -19,7 +18,8 @@ mod scores;
 mod stats;
 
 pub use assess::{Options, assess, estimate, merge};
-pub use error::{ImageError, MetricError, ScoreError};
+pub use error::{MetricError, ScoreError};
+pub use fiel_kernels::{ImageError, image};
 
 /// Version of this crate, recorded with every assessment.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,11 +1,12 @@
 //! Scoring files at once, for the command line: no server, no challenge.
 
 use crate::assess::{Options, assess};
-use crate::error::{ImageError, ScoreError};
-use crate::image::{ReadLimits, read_nifti_mask};
+use crate::error::ScoreError;
 use crate::registry::{self, MetricTask};
 use crate::segmentation::measure;
 use crate::table;
+use fiel_kernels::ImageError;
+use fiel_kernels::image::{ReadLimits, read_nifti_mask};
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
 use serde::Serialize;

@@ -1,7 +1,7 @@
 //! Overlap and volume of a predicted mask against its reference.
 
-use crate::error::ImageError;
-use crate::image::Volume;
+use fiel_kernels::ImageError;
+use fiel_kernels::image::Volume;
 use rayon::prelude::*;
 
 /// The measurements of one case.

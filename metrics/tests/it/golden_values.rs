@@ -1,4 +1,4 @@
-//! Agreement with the reference implementations recorded in `tests/golden`.
+//! Agreement with the reference implementations recorded in `metrics/golden`.
 
 use crate::{options, table};
 use fiel_metrics::assess;
@@ -34,7 +34,7 @@ fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
 #[test]
 fn ranking_metrics_agree_with_scikit_learn_and_delong() {
     let mut compared = 0;
-    for case in cases(include_str!("../golden/classification_binary_scores.json")) {
+    for case in cases(include_str!("../../golden/classification_binary_scores.json")) {
         let id = case["id"].as_str().unwrap();
         let Some(scores) = numbers(&case["score"]) else {
             assert!(id == "nan_score" || id == "inf_score", "{id}");
@@ -68,7 +68,7 @@ fn ranking_metrics_agree_with_scikit_learn_and_delong() {
 
 #[test]
 fn calibration_agrees_with_the_reference_definitions() {
-    for case in cases(include_str!("../golden/calibration_binary.json")) {
+    for case in cases(include_str!("../../golden/calibration_binary.json")) {
         let id = case["id"].as_str().unwrap();
         let Some(scores) = numbers(&case["prob"]) else { continue };
         if id == "out_of_range" {
@@ -126,7 +126,7 @@ fn volume(value: &Value, spacing: &[f64]) -> Volume<u8> {
 
 #[test]
 fn overlap_agrees_with_the_exact_counts() {
-    for case in cases(include_str!("../golden/seg_overlap.json")) {
+    for case in cases(include_str!("../../golden/seg_overlap.json")) {
         let id = case["id"].as_str().unwrap();
         let spacing = numbers(&case["spacing"]).unwrap();
         let (reference, prediction) = (volume(&case["ref"], &spacing), volume(&case["pred"], &spacing));

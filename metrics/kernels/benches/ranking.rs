@@ -1,0 +1,6 @@
+//! Speed of the ranking kernels.
+
+use criterion::{criterion_group, criterion_main};
+
+criterion_group!(benches,);
+criterion_main!(benches);

@@ -1,0 +1,1 @@
+//! Scores and labels against the truth: ROC, precision-recall, confusion matrices, their intervals.

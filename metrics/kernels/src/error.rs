@@ -1,0 +1,159 @@
+//! What can go wrong while measuring and reading images, and why a measure may have no value.
+
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Input that no measure may be computed from.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum InputError {
+    /// A list is empty.
+    #[error("{0}: the list is empty; at least one value is needed")]
+    Empty(&'static str),
+    /// Two lists that belong together differ in length.
+    #[error("{left} has {left_len} values and {right} has {right_len}; they must be equally long")]
+    Length {
+        /// Name of the first list.
+        left: &'static str,
+        /// Its length.
+        left_len: usize,
+        /// Name of the second list.
+        right: &'static str,
+        /// Its length.
+        right_len: usize,
+    },
+    /// A value is outside what is allowed there: not finite, below zero, not a probability, ...
+    #[error("{what} at index {index} is {value}; it must be {expected}")]
+    Value {
+        /// Name of the list.
+        what: &'static str,
+        /// Position in it, from 0.
+        index: usize,
+        /// The value.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A setting (tolerance, number of bins, quantile, ...) is outside what is allowed.
+    #[error("{what} is {value}; it must be {expected}")]
+    Setting {
+        /// Name of the setting.
+        what: &'static str,
+        /// The value.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// Two images have different shapes.
+    #[error("{left} has shape {left_shape:?} and {right} has {right_shape:?}; they must be equal")]
+    Shape {
+        /// Name of the first image.
+        left: &'static str,
+        /// Its shape.
+        left_shape: [usize; 3],
+        /// Name of the second image.
+        right: &'static str,
+        /// Its shape.
+        right_shape: [usize; 3],
+    },
+    /// More elements than the measure can hold.
+    #[error("{what}: {found} exceeds the limit of {limit}")]
+    TooLarge {
+        /// What was counted.
+        what: &'static str,
+        /// The number found.
+        found: u64,
+        /// The number allowed.
+        limit: u64,
+    },
+}
+
+/// Why a measure has no value although its input is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+pub enum Undefined {
+    /// Neither reference nor prediction marks anything.
+    #[error("reference and prediction are both empty")]
+    BothEmpty,
+    /// The reference marks nothing.
+    #[error("the reference is empty")]
+    ReferenceEmpty,
+    /// The prediction marks nothing.
+    #[error("the prediction is empty")]
+    PredictionEmpty,
+    /// All cases are of one class.
+    #[error("only one class is present")]
+    OneClass,
+    /// No case is of the class that is asked for.
+    #[error("no case is of that class")]
+    NoPositive,
+    /// No event was observed.
+    #[error("no event was observed")]
+    NoEvents,
+    /// No two cases can be compared.
+    #[error("no two cases can be compared")]
+    NoPairs,
+    /// A value that must vary is constant.
+    #[error("a value that must vary is constant")]
+    Constant,
+    /// The classes are separated, so that the likelihood has no maximum.
+    #[error("the classes are separated completely")]
+    Separated,
+    /// Too few cases.
+    #[error("there are too few cases")]
+    TooFew,
+    /// A denominator is zero.
+    #[error("the denominator is zero")]
+    ZeroDenominator,
+}
+
+/// An image could not be read, written or compared.
+#[derive(Debug, Error)]
+pub enum ImageError {
+    /// The file could not be opened, read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The bytes are not a NIfTI-1 file that this crate reads.
+    #[error("not a readable NIfTI-1 image: {0}")]
+    Header(String),
+    /// The image is larger than the reader may accept.
+    #[error("the image is too large: {what} is {found}, the limit is {limit}")]
+    TooLarge {
+        /// What was counted.
+        what: &'static str,
+        /// The number found or declared.
+        found: u64,
+        /// The number allowed.
+        limit: u64,
+    },
+    /// The data do not match what the header declares.
+    #[error("the image's data are damaged: {0}")]
+    Data(String),
+    /// A mask holds something other than 0 and 1.
+    #[error("voxel {index:?} of the mask is {value}; a mask holds 0 (background) and 1 (foreground) only")]
+    Label {
+        /// Position of the voxel.
+        index: [usize; 3],
+        /// Its value.
+        value: f64,
+    },
+    /// Two images lie on different grids.
+    #[error("the images lie on different grids: reference {reference}; prediction {prediction}")]
+    Geometry {
+        /// Grid of the reference.
+        reference: String,
+        /// Grid of the prediction.
+        prediction: String,
+    },
+    /// The same, naming the file.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<ImageError>,
+    },
+}

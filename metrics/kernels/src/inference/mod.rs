@@ -1,0 +1,1 @@
+//! Uncertainty: bootstraps, tests, multiple comparisons, random effects.

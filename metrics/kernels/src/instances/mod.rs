@@ -1,0 +1,1 @@
+//! Matching of lesions and other instances: panoptic quality, lesion-wise scores.

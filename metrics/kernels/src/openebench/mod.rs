@@ -1,0 +1,1 @@
+//! OpenEBench's classes of tools: quartiles and clusters.

@@ -1,0 +1,1 @@
+//! Voxel counts of masks and label maps, and what follows from them.

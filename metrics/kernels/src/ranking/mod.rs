@@ -1,0 +1,1 @@
+//! Rankings of algorithms over cases, and their stability.

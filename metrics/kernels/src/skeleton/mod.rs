@@ -1,0 +1,1 @@
+//! Skeletons of tubular masks, and centreline Dice.

@@ -1,0 +1,1 @@
+//! Risks against censored times: concordance, Brier scores, Kaplan-Meier.
