@@ -1,7 +1,9 @@
 //! What the tests across crates share: the real binary, started on folders and ports of its own.
 
+pub mod database;
 pub mod webdriver;
 
+use database::Database;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -73,20 +75,6 @@ impl Drop for Process {
     }
 }
 
-/// A database of its own: PostgreSQL where `FIEL_TEST_DATABASE_URL` names one, else SQLite in the data folder.
-#[must_use]
-pub fn database_url() -> Option<String> {
-    let server = std::env::var("FIEL_TEST_DATABASE_URL").ok()?;
-    let name = format!("t{}_{}", std::process::id(), free_port());
-    let status = Command::new("psql")
-        .args([&server, "-q", "-c", &format!("create database {name}")])
-        .status()
-        .expect("psql is installed where a PostgreSQL is offered");
-    assert!(status.success(), "could not create {name}");
-    let base = server.rsplit_once('/').expect("a database address ends with a name").0;
-    Some(format!("{base}/{name}"))
-}
-
 /// A hub in a process of its own.
 #[derive(Debug)]
 pub struct Hub {
@@ -94,31 +82,32 @@ pub struct Hub {
     pub data: PathBuf,
     /// `http://127.0.0.1:port`.
     pub url: String,
-    /// PostgreSQL address, if it runs on one.
-    pub database: Option<String>,
-    args: Vec<String>,
     process: Option<Process>,
+    /// Its PostgreSQL database, if it runs on one. Dropped after the process has ended.
+    pub database: Option<Database>,
+    args: Vec<String>,
 }
 
 impl Hub {
     /// Starts a hub in `data` and waits until it answers.
     ///
     /// # Panics
-    /// When it does not answer within 20 seconds.
+    /// When it does not answer within 20 seconds, or keeps its rows elsewhere than in the test's database.
     pub async fn start(data: &Path, extra: &[&str]) -> Self {
         let port = free_port();
-        let database = database_url();
+        let database = Database::own();
         let mut args: Vec<String> = ["serve", "--data"].map(String::from).to_vec();
         args.push(data.display().to_string());
         args.extend(["--listen".into(), format!("127.0.0.1:{port}")]);
-        if let Some(url) = &database {
-            args.extend(["--database-url".into(), url.clone()]);
+        if let Some(own) = &database {
+            args.extend(["--database-url".into(), own.url.clone()]);
         }
         args.extend(extra.iter().map(ToString::to_string));
         let url = format!("http://127.0.0.1:{port}");
         let mut hub = Self { data: data.into(), url, database, args, process: None };
         hub.restart();
         hub.wait().await;
+        database::assert_used(hub.database.as_ref(), data);
         hub
     }
 
@@ -335,13 +324,12 @@ pub fn node(node_data: &Path) -> Process {
 /// When neither Python's `sqlite3` nor `psql` can run it.
 #[must_use]
 pub fn query(hub: &Hub, sql: &str) -> String {
-    let output = if let Some(url) = &hub.database {
-        Command::new("psql").args([url, "-At", "-c", sql]).output()
-    } else {
-        let script = "import sqlite3,sys;print('|'.join(str(v) for v in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()))";
-        let file = hub.data.join("hub.sqlite");
-        Command::new("python3").arg("-c").arg(script).arg(file).arg(sql).output()
-    };
+    if let Some(database) = &hub.database {
+        return database.query(sql);
+    }
+    let script = "import sqlite3,sys;print('|'.join(str(v) for v in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()))";
+    let file = hub.data.join("hub.sqlite");
+    let output = Command::new("python3").arg("-c").arg(script).arg(file).arg(sql).output();
     let output = output.expect("the database client starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_string()

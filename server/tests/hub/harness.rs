@@ -11,8 +11,8 @@ use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::summary::{Moments, Summary};
 use fiel_server::config::{Clock, HubConfig};
 use fiel_server::hub::{self, RunningHub};
+use fiel_tests::database::{Database, assert_used};
 use reqwest::{Method, Response, StatusCode};
-use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub struct TestHub {
     pub admin: String,
     offset_ms: Arc<AtomicI64>,
     folder: tempfile::TempDir,
-    database: Option<(String, String)>,
+    database: Option<Database>,
     http: reqwest::Client,
 }
 
@@ -38,16 +38,6 @@ pub struct TestSite {
     pub key: SigningKey,
 }
 
-async fn own_database() -> Option<(String, String)> {
-    let server = std::env::var("FIEL_TEST_DATABASE_URL").ok()?;
-    let name = format!("fiel_{}", uuid::Uuid::now_v7().simple());
-    let admin = Database::connect(&server).await.expect("the test PostgreSQL answers");
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
-    admin.close().await.expect("closing");
-    let base = server.rsplit_once('/').expect("an address with a database").0.to_owned();
-    Some((server, format!("{base}/{name}")))
-}
-
 impl TestHub {
     pub async fn start() -> Self {
         Self::with(|_| {}).await
@@ -56,30 +46,25 @@ impl TestHub {
     pub async fn with(change: impl FnOnce(&mut HubConfig)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let offset_ms = Arc::new(AtomicI64::new(0));
-        let database = own_database().await;
+        let database = Database::own();
         let mut config = HubConfig::new(folder.path());
-        config.database_url = database.as_ref().map(|d| d.1.clone());
+        config.database_url = database.as_ref().map(|d| d.url.clone());
         let offset = offset_ms.clone();
         config.clock =
             Clock(Arc::new(move || chrono::Utc::now().timestamp_millis() + offset.load(Ordering::SeqCst)));
         config.workers = 1;
         change(&mut config);
         let hub = hub::start(config).await.expect("the hub starts");
+        assert_used(database.as_ref(), folder.path());
         let http = reqwest::Client::new();
         let (url, admin) = (hub.url.clone(), hub.admin_token.clone());
         Self { hub: Some(hub), url, admin, offset_ms, folder, database, http }
     }
 
-    /// Ends the hub and removes what the test made outside of its folder.
+    /// Ends the hub, and with it its folder and database.
     pub async fn end(mut self) {
         if let Some(hub) = self.hub.take() {
             hub.stop().await;
-        }
-        if let Some((server, own)) = &self.database {
-            let name = own.rsplit_once('/').expect("a name").1;
-            let admin = Database::connect(server).await.expect("the test PostgreSQL answers");
-            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            admin.execute_unprepared(&drop).await.expect("dropping");
         }
     }
 
