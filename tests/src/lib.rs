@@ -1,6 +1,7 @@
 //! What the tests across crates share: the real binary, started on folders and ports of its own.
 
 pub mod database;
+pub mod recorder;
 pub mod webdriver;
 
 use database::Database;
@@ -24,6 +25,9 @@ pub fn fiel() -> PathBuf {
 }
 
 /// The root of the repository.
+///
+/// # Panics
+/// Never: the crate lies in the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository").to_path_buf()
@@ -112,6 +116,9 @@ impl Hub {
     }
 
     /// Starts the process again on the same folder and port.
+    ///
+    /// # Panics
+    /// When it cannot be started.
     pub fn restart(&mut self) {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         fs_err::create_dir_all(&self.data).expect("the data folder can be made");
@@ -211,6 +218,9 @@ impl Client {
     }
 
     /// Creates an account and returns a client that acts as it.
+    ///
+    /// # Panics
+    /// When the hub refuses it.
     pub async fn account(&self, name: &str, role: &str) -> Self {
         let password = "a long enough passphrase";
         self.post("/accounts", json!({"name": name, "role": role, "password": password})).await;
@@ -285,13 +295,35 @@ pub fn breast_fna_site(node_data: &Path, part: &str, most: usize) -> Vec<String>
     rows
 }
 
+/// Generates one site's phantoms as a sealed reference set below `node_data`.
+///
+/// # Panics
+/// When the generator knows no such site or the folder cannot be written.
+pub fn lesion_phantom_site(node_data: &Path, part: &str) {
+    let spec = lesion_phantom::PhantomSpec::sites().into_iter().find(|s| s.name == part);
+    let spec = spec.expect("the generator knows the site");
+    // A set lies in the folder of its id, and the generator names a set by its site.
+    let set = node_data.join("reference-sets").join(part);
+    lesion_phantom::generate(&set, &spec).expect("phantoms can be written");
+    lesion_phantom::seal(&set, &spec).expect("the document can be written");
+}
+
 /// Writes a policy that releases automatically at the finest resolution.
 ///
 /// # Panics
 /// When the folder cannot be written.
 pub fn open_policy(node_data: &Path) {
+    write_policy(node_data, 1);
+}
+
+/// Writes a policy that releases automatically, with the fewest cases that a histogram's cell may describe.
+///
+/// # Panics
+/// When the folder cannot be written.
+pub fn write_policy(node_data: &Path, min_cell: u64) {
     fs_err::create_dir_all(node_data).expect("the folder can be made");
-    let policy = json!({"schema": "fiel/policy/v1", "min_cases": 10, "min_cell": 1, "release": "automatic"});
+    let policy =
+        json!({"schema": "fiel/policy/v1", "min_cases": 10, "min_cell": min_cell, "release": "automatic"});
     fs_err::write(node_data.join("policy.json"), policy.to_string()).expect("the policy can be written");
 }
 
@@ -333,20 +365,4 @@ pub fn query(hub: &Hub, sql: &str) -> String {
     let output = output.expect("the database client starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_string()
-}
-
-/// The scores in the case tables of every run at a site, read from its Parquet files.
-///
-/// # Panics
-/// When a table cannot be read.
-#[must_use]
-pub fn scores_of_runs(node_data: &Path) -> Vec<f64> {
-    let mut scores = Vec::new();
-    for entry in fs_err::read_dir(node_data.join("runs")).expect("runs/ exists") {
-        let table = entry.expect("a folder entry").path().join("cases.parquet");
-        let column =
-            fiel_metrics::table::read_f64_column(&table, "score").expect("the case table is readable");
-        scores.extend(column.into_iter().flatten());
-    }
-    scores
 }
