@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// What one connection sent.
+type Sent = Arc<Mutex<Vec<u8>>>;
+
 /// What was sent through the proxy so far, one stream of bytes per connection.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder(Arc<Mutex<Vec<Arc<Mutex<Vec<u8>>>>>>);
+pub struct Recorder(Arc<Mutex<Vec<Sent>>>);
 
 impl Recorder {
     /// Starts a proxy of the hub and returns its address.
