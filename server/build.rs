@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 const PARTS: [&str; 5] = ["challenge.yaml", "README.md", "public", "data", "baselines"];
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../challenges");
+    // As cargo says now, not as it was when this was compiled: a target folder may have moved with its checkout.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR");
+    let root = Path::new(&own).join("../challenges");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={}", root.display());
     let mut files = Vec::new();
@@ -20,10 +22,12 @@ fn main() {
             }
         }
     }
+    assert!(!files.is_empty(), "{} holds no challenge to embed", root.display());
     let mut text = String::from("&[\n");
     for file in files {
         let name = file.strip_prefix(&root).expect("every file lies below challenges/");
-        let _ = writeln!(text, "    ({:?}, include_bytes!({:?})),", name.display().to_string(), file);
+        let (name, file) = (name.display().to_string(), file.display().to_string());
+        let _ = writeln!(text, "    ({name:?}, include_bytes!({file:?})),");
     }
     text.push_str("]\n");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
@@ -38,7 +42,9 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) {
     } else if baselines {
         files.extend(sorted(path).into_iter().filter(|p| p.extension().is_some_and(|e| e == "wasm")));
     } else if path.is_dir() {
-        sorted(path).iter().for_each(|p| collect(p, files));
+        for inner in sorted(path) {
+            collect(&inner, files);
+        }
     }
 }
 

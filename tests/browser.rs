@@ -82,6 +82,7 @@ async fn looks(driver: &Driver, hub: &str) {
     ];
     for (width, dark) in [(1280, false), (1280, true), (500, false), (500, true)] {
         let browser = driver.session(width, dark, true).await;
+        assert!(browser.runs_scripts().await, "scripts are on unless switched off");
         for (name, path) in pages {
             browser.goto(&format!("{hub}{path}")).await;
             assert_eq!(browser.find_all("h1").await.len(), 1, "{path} has one h1");
@@ -93,6 +94,11 @@ async fn looks(driver: &Driver, hub: &str) {
         browser.close().await;
     }
     let plain = driver.session(1280, false, false).await;
+    assert!(!plain.runs_scripts().await, "scripts are really off");
+    for (_, path) in pages {
+        plain.goto(&format!("{hub}{path}")).await;
+        assert_eq!(plain.find_all("h1").await.len(), 1, "{path} reads without scripts");
+    }
     assert_board(&plain, hub).await;
     plain.close().await;
 }

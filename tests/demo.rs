@@ -1,13 +1,28 @@
 //! The main job, as the README gives it, against scikit-learn's values.
 
-use fiel_tests::{fiel, repository};
+use fiel_tests::database::{Database, assert_used};
+use fiel_tests::{fiel, free_port, repository};
 use serde_json::Value;
 use std::process::Command;
 
+/// Runs the demo to its end on the database that the tests were given, and checks that it was this one.
 fn demo() -> Value {
-    let output = Command::new(fiel()).args(["demo", "--once", "--json"]).output().expect("fiel starts");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let database = Database::own();
+    let data = folder.path().join("demo");
+    let mut command = Command::new(fiel());
+    command.args(["demo", "--once", "--json", "--port", &free_port().to_string(), "--data"]).arg(&data);
+    if let Some(database) = &database {
+        command.args(["--database-url", &database.url]);
+    }
+    let output = command.output().expect("fiel starts");
     let errors = String::from_utf8_lossy(&output.stderr).to_string();
     assert!(output.status.success(), "fiel demo failed:\n{errors}");
+    assert_used(database.as_ref(), &data.join("hub"));
+    if let Some(database) = &database {
+        let reported = database.query("select count(*) from assessments");
+        assert_ne!(reported, "0", "what the sites reported lies in PostgreSQL");
+    }
     serde_json::from_slice(&output.stdout).expect("one JSON object and nothing else on stdout")
 }
 

@@ -120,11 +120,11 @@ async fn load(page: &str, rows: usize) {
         }
     }
     times.sort_by(f64::total_cmp);
-    let at = |q: f64| times[((times.len() - 1) as f64 * q) as usize];
+    let at = |percent: usize| times[(times.len() - 1) * percent / 100];
     println!(
         "leaderboard page with {rows} submissions, {size} bytes: {:.0} requests/s, median {:.1} ms, p99 {:.1} ms (16 connections, load generator on the same 2 cores)",
         times.len() as f64 / 10.0,
-        at(0.5),
-        at(0.99)
+        at(50),
+        at(99)
     );
 }

@@ -26,7 +26,8 @@ cargo fmt --all --check
 bash challenges/build-baselines.sh --check
 cargo build --workspace --all-targets
 
-# Everything on SQLite, then again what can run on a real PostgreSQL: these three read FIEL_TEST_DATABASE_URL; the
-# tests of the command line, the pages and the demo start hubs on SQLite only.
+# Everything on SQLite; then every test that starts a hub again, on a real PostgreSQL. A hub that is not on the
+# database that the variable offers fails its test (tests/src/database.rs).
 cargo test --workspace
-bash tests/with-postgres.sh cargo test --workspace --test hub --test privacy --test chaos
+bash tests/with-postgres.sh cargo test --workspace \
+  --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser

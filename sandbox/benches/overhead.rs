@@ -4,6 +4,8 @@
 //! making the instance until `_start` returned, measured in the worker; "case" is the wall time per case of a whole
 //! run, folders filled and outputs read included, in the steady state.
 
+#![allow(clippy::unwrap_used, reason = "a benchmark ends where it unwraps")]
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;

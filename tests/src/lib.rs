@@ -1,7 +1,10 @@
 //! What the tests across crates share: the real binary, started on folders and ports of its own.
 
+pub mod database;
+pub mod recorder;
 pub mod webdriver;
 
+use database::Database;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -22,6 +25,9 @@ pub fn fiel() -> PathBuf {
 }
 
 /// The root of the repository.
+///
+/// # Panics
+/// Never: the crate lies in the repository.
 #[must_use]
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the repository").to_path_buf()
@@ -73,20 +79,6 @@ impl Drop for Process {
     }
 }
 
-/// A database of its own: PostgreSQL where `FIEL_TEST_DATABASE_URL` names one, else SQLite in the data folder.
-#[must_use]
-pub fn database_url() -> Option<String> {
-    let server = std::env::var("FIEL_TEST_DATABASE_URL").ok()?;
-    let name = format!("t{}_{}", std::process::id(), free_port());
-    let status = Command::new("psql")
-        .args([&server, "-q", "-c", &format!("create database {name}")])
-        .status()
-        .expect("psql is installed where a PostgreSQL is offered");
-    assert!(status.success(), "could not create {name}");
-    let base = server.rsplit_once('/').expect("a database address ends with a name").0;
-    Some(format!("{base}/{name}"))
-}
-
 /// A hub in a process of its own.
 #[derive(Debug)]
 pub struct Hub {
@@ -94,35 +86,39 @@ pub struct Hub {
     pub data: PathBuf,
     /// `http://127.0.0.1:port`.
     pub url: String,
-    /// PostgreSQL address, if it runs on one.
-    pub database: Option<String>,
-    args: Vec<String>,
     process: Option<Process>,
+    /// Its PostgreSQL database, if it runs on one. Dropped after the process has ended.
+    pub database: Option<Database>,
+    args: Vec<String>,
 }
 
 impl Hub {
     /// Starts a hub in `data` and waits until it answers.
     ///
     /// # Panics
-    /// When it does not answer within 20 seconds.
+    /// When it does not answer within 20 seconds, or keeps its rows elsewhere than in the test's database.
     pub async fn start(data: &Path, extra: &[&str]) -> Self {
         let port = free_port();
-        let database = database_url();
+        let database = Database::own();
         let mut args: Vec<String> = ["serve", "--data"].map(String::from).to_vec();
         args.push(data.display().to_string());
         args.extend(["--listen".into(), format!("127.0.0.1:{port}")]);
-        if let Some(url) = &database {
-            args.extend(["--database-url".into(), url.clone()]);
+        if let Some(own) = &database {
+            args.extend(["--database-url".into(), own.url.clone()]);
         }
         args.extend(extra.iter().map(ToString::to_string));
         let url = format!("http://127.0.0.1:{port}");
         let mut hub = Self { data: data.into(), url, database, args, process: None };
         hub.restart();
         hub.wait().await;
+        database::assert_used(hub.database.as_ref(), data);
         hub
     }
 
     /// Starts the process again on the same folder and port.
+    ///
+    /// # Panics
+    /// When it cannot be started.
     pub fn restart(&mut self) {
         let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
         fs_err::create_dir_all(&self.data).expect("the data folder can be made");
@@ -222,6 +218,9 @@ impl Client {
     }
 
     /// Creates an account and returns a client that acts as it.
+    ///
+    /// # Panics
+    /// When the hub refuses it.
     pub async fn account(&self, name: &str, role: &str) -> Self {
         let password = "a long enough passphrase";
         self.post("/accounts", json!({"name": name, "role": role, "password": password})).await;
@@ -296,13 +295,35 @@ pub fn breast_fna_site(node_data: &Path, part: &str, most: usize) -> Vec<String>
     rows
 }
 
+/// Generates one site's phantoms as a sealed reference set below `node_data`.
+///
+/// # Panics
+/// When the generator knows no such site or the folder cannot be written.
+pub fn lesion_phantom_site(node_data: &Path, part: &str) {
+    let spec = lesion_phantom::PhantomSpec::sites().into_iter().find(|s| s.name == part);
+    let spec = spec.expect("the generator knows the site");
+    // A set lies in the folder of its id, and the generator names a set by its site.
+    let set = node_data.join("reference-sets").join(part);
+    lesion_phantom::generate(&set, &spec).expect("phantoms can be written");
+    lesion_phantom::seal(&set, &spec).expect("the document can be written");
+}
+
 /// Writes a policy that releases automatically at the finest resolution.
 ///
 /// # Panics
 /// When the folder cannot be written.
 pub fn open_policy(node_data: &Path) {
+    write_policy(node_data, 1);
+}
+
+/// Writes a policy that releases automatically, with the fewest cases that a histogram's cell may describe.
+///
+/// # Panics
+/// When the folder cannot be written.
+pub fn write_policy(node_data: &Path, min_cell: u64) {
     fs_err::create_dir_all(node_data).expect("the folder can be made");
-    let policy = json!({"schema": "fiel/policy/v1", "min_cases": 10, "min_cell": 1, "release": "automatic"});
+    let policy =
+        json!({"schema": "fiel/policy/v1", "min_cases": 10, "min_cell": min_cell, "release": "automatic"});
     fs_err::write(node_data.join("policy.json"), policy.to_string()).expect("the policy can be written");
 }
 
@@ -335,30 +356,13 @@ pub fn node(node_data: &Path) -> Process {
 /// When neither Python's `sqlite3` nor `psql` can run it.
 #[must_use]
 pub fn query(hub: &Hub, sql: &str) -> String {
-    let output = if let Some(url) = &hub.database {
-        Command::new("psql").args([url, "-At", "-c", sql]).output()
-    } else {
-        let script = "import sqlite3,sys;print('|'.join(str(v) for v in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()))";
-        let file = hub.data.join("hub.sqlite");
-        Command::new("python3").arg("-c").arg(script).arg(file).arg(sql).output()
-    };
+    if let Some(database) = &hub.database {
+        return database.query(sql);
+    }
+    let script = "import sqlite3,sys;print('|'.join(str(v) for v in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchone()))";
+    let file = hub.data.join("hub.sqlite");
+    let output = Command::new("python3").arg("-c").arg(script).arg(file).arg(sql).output();
     let output = output.expect("the database client starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_string()
-}
-
-/// The scores in the case tables of every run at a site, read from its Parquet files.
-///
-/// # Panics
-/// When a table cannot be read.
-#[must_use]
-pub fn scores_of_runs(node_data: &Path) -> Vec<f64> {
-    let mut scores = Vec::new();
-    for entry in fs_err::read_dir(node_data.join("runs")).expect("runs/ exists") {
-        let table = entry.expect("a folder entry").path().join("cases.parquet");
-        let column =
-            fiel_metrics::table::read_f64_column(&table, "score").expect("the case table is readable");
-        scores.extend(column.into_iter().flatten());
-    }
-    scores
 }

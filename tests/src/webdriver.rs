@@ -99,6 +99,16 @@ impl Browser {
         self.post("/url", json!({"url": url})).await;
     }
 
+    /// Whether scripts of pages run in this window.
+    ///
+    /// # Panics
+    /// When the browser does not tell the title of a page.
+    pub async fn runs_scripts(&self) -> bool {
+        self.goto("data:text/html,<title>off</title><script>document.title='on'</script>").await;
+        let title = self.call(reqwest::Method::GET, "/title", None).await.expect("a page has a title");
+        title == "on"
+    }
+
     /// Elements that match a CSS selector.
     pub async fn find_all(&self, css: &str) -> Vec<String> {
         let found = self.post("/elements", json!({"using": "css selector", "value": css})).await;

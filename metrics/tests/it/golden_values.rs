@@ -105,6 +105,11 @@ fn calibration_agrees_with_the_reference_definitions() {
 }
 
 /// A C-ordered golden volume: its last axis runs fastest and becomes the first of ours.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the file holds small whole numbers"
+)]
 fn volume(value: &Value, spacing: &[f64]) -> Volume<u8> {
     let mut shape: Vec<usize> = numbers(&value["shape"]).unwrap().iter().map(|&n| n as usize).rev().collect();
     let mut spacing: Vec<f64> = spacing.iter().rev().copied().collect();

@@ -64,7 +64,7 @@ fn every_type_in_both_byte_orders_with_scaling_reads_the_same() {
         ($type:ty, $big:expr) => {
             (0..24u8)
                 .flat_map(|i| {
-                    let v = i as $type;
+                    let v = <$type>::try_from(i).unwrap();
                     if $big { v.to_be_bytes().to_vec() } else { v.to_le_bytes().to_vec() }
                 })
                 .collect::<Vec<u8>>()

@@ -1,5 +1,8 @@
 //! Behaviour of the crate as its users see it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![allow(clippy::float_cmp, reason = "what is exact by construction is compared exactly")]
+
 mod golden_values;
 mod hostile_images;
 mod pooling;

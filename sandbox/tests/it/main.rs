@@ -1,5 +1,7 @@
 //! The sandbox against models that do what they should not.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod isolation;
 mod outcomes;
 mod preparing;

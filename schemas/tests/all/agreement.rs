@@ -106,7 +106,7 @@ fn each_value(kind: Kind, mut visit: impl FnMut(&Value, &str, &Value, &Value)) {
     let schema: Value = serde_json::from_str(kind.schema_json()).unwrap();
     let base = schema["$id"].as_str().unwrap().to_owned();
     walk(&base, &schema, "", &document, &mut |pointer, schema, value| {
-        visit(&document, pointer, schema, value)
+        visit(&document, pointer, schema, value);
     });
 }
 
@@ -270,8 +270,8 @@ fn edge_values() -> impl Strategy<Value = Value> {
         json!(0.5),
         json!(1e300),
         json!(65536),
-        json!(4294967296_u64),
-        json!(9223372036854775807_i64),
+        json!(4_294_967_296_u64),
+        json!(9_223_372_036_854_775_807_i64),
         json!(u64::MAX),
         json!(""),
         json!("a"),

@@ -39,11 +39,22 @@ pub(crate) struct Process {
 impl Process {
     /// Starts this program with other arguments, its output going to a log file.
     pub(crate) fn start<S: AsRef<OsStr>>(name: &str, args: &[S], log: &Path) -> Result<Self> {
+        Self::start_with(name, args, &[], log)
+    }
+
+    /// The same, with variables added to the environment.
+    pub(crate) fn start_with<S: AsRef<OsStr>>(
+        name: &str,
+        args: &[S],
+        environment: &[(&str, &str)],
+        log: &Path,
+    ) -> Result<Self> {
         let out = fs_err::OpenOptions::new().create(true).append(true).open(log)?;
         let errors = out.try_clone()?;
         let mut command = this_program(args);
         let child = command
             .args(["--die-with", &std::process::id().to_string()])
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(out.into_file())
             .stderr(errors.into_file())

@@ -75,13 +75,12 @@ pub(super) async fn show(
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
     }
     let key = (board.etag.clone(), name.clone());
-    let svg = match FILES.get(&key) {
-        Some(svg) => svg,
-        None => {
-            let (roc, reliability) = series(&board);
-            let drawn = if name == "roc" { plots::roc(&roc) } else { plots::reliability(&reliability) };
-            FILES.keep(key, plots::standalone(&drawn.map_err(Error::internal)?))
-        }
+    let svg = if let Some(svg) = FILES.get(&key) {
+        svg
+    } else {
+        let (roc, reliability) = series(&board);
+        let drawn = if name == "roc" { plots::roc(&roc) } else { plots::reliability(&reliability) };
+        FILES.keep(key, plots::standalone(&drawn.map_err(Error::internal)?))
     };
     Ok(HttpResponse::Ok()
         .content_type("image/svg+xml")

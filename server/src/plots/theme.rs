@@ -25,10 +25,10 @@ pub(super) fn apply(svg: &str, id: &str, title: &str, description: &str) -> Stri
     let mut out = svg.to_owned();
     let roles = [(INK, "ink"), (GRID, "grid"), (AXIS, "axis"), (REFERENCE, "reference")];
     for (colour, name) in roles {
-        out = replace_colour(out, colour, name);
+        out = replace_colour(&out, colour, name);
     }
     for index in 0..super::SERIES_MAX {
-        out = replace_colour(out, series(index), &format!("series-{}", index + 1));
+        out = replace_colour(&out, series(index), &format!("series-{}", index + 1));
     }
     let size = out.find("viewBox").map_or(0, |at| at);
     let rest = out.split_off(size);
@@ -41,7 +41,7 @@ pub(super) fn apply(svg: &str, id: &str, title: &str, description: &str) -> Stri
     )
 }
 
-fn replace_colour(svg: String, colour: RGBColor, name: &str) -> String {
+fn replace_colour(svg: &str, colour: RGBColor, name: &str) -> String {
     let code = format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2);
     svg.replace(&format!("stroke=\"{code}\""), &format!("class=\"plot-stroke plot-{name}\""))
         .replace(&format!("fill=\"{code}\""), &format!("class=\"plot-fill plot-{name}\""))

@@ -2,6 +2,7 @@
 
 mod challenge;
 mod help;
+mod hub;
 mod node;
 mod score;
 mod verify;

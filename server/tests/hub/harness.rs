@@ -11,87 +11,72 @@ use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::summary::{Moments, Summary};
 use fiel_server::config::{Clock, HubConfig};
 use fiel_server::hub::{self, RunningHub};
+use fiel_tests::database::{Database, assert_used};
 use reqwest::{Method, Response, StatusCode};
-use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-pub const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// A hub with a clock the test moves.
-pub struct TestHub {
-    pub hub: Option<RunningHub>,
-    pub url: String,
-    pub admin: String,
+pub(crate) struct TestHub {
+    pub(crate) hub: Option<RunningHub>,
+    pub(crate) url: String,
+    pub(crate) admin: String,
     offset_ms: Arc<AtomicI64>,
     folder: tempfile::TempDir,
-    database: Option<(String, String)>,
+    _database: Option<Database>,
     http: reqwest::Client,
 }
 
 /// An enrolled site.
-pub struct TestSite {
-    pub id: String,
-    pub token: String,
-    pub key: SigningKey,
-}
-
-async fn own_database() -> Option<(String, String)> {
-    let server = std::env::var("FIEL_TEST_DATABASE_URL").ok()?;
-    let name = format!("fiel_{}", uuid::Uuid::now_v7().simple());
-    let admin = Database::connect(&server).await.expect("the test PostgreSQL answers");
-    admin.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database can be made");
-    admin.close().await.expect("closing");
-    let base = server.rsplit_once('/').expect("an address with a database").0.to_owned();
-    Some((server, format!("{base}/{name}")))
+pub(crate) struct TestSite {
+    pub(crate) id: String,
+    pub(crate) token: String,
+    pub(crate) key: SigningKey,
 }
 
 impl TestHub {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut HubConfig)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut HubConfig)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let offset_ms = Arc::new(AtomicI64::new(0));
-        let database = own_database().await;
+        let database = Database::own();
         let mut config = HubConfig::new(folder.path());
-        config.database_url = database.as_ref().map(|d| d.1.clone());
+        config.database_url = database.as_ref().map(|d| d.url.clone());
         let offset = offset_ms.clone();
         config.clock =
             Clock(Arc::new(move || chrono::Utc::now().timestamp_millis() + offset.load(Ordering::SeqCst)));
         config.workers = 1;
         change(&mut config);
         let hub = hub::start(config).await.expect("the hub starts");
+        assert_used(database.as_ref(), folder.path());
         let http = reqwest::Client::new();
         let (url, admin) = (hub.url.clone(), hub.admin_token.clone());
-        Self { hub: Some(hub), url, admin, offset_ms, folder, database, http }
+        Self { hub: Some(hub), url, admin, offset_ms, folder, _database: database, http }
     }
 
-    /// Ends the hub and removes what the test made outside of its folder.
-    pub async fn end(mut self) {
+    /// Ends the hub, and with it its folder and database.
+    pub(crate) async fn end(mut self) {
         if let Some(hub) = self.hub.take() {
             hub.stop().await;
         }
-        if let Some((server, own)) = &self.database {
-            let name = own.rsplit_once('/').expect("a name").1;
-            let admin = Database::connect(server).await.expect("the test PostgreSQL answers");
-            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-            admin.execute_unprepared(&drop).await.expect("dropping");
-        }
     }
 
-    pub fn move_clock(&self, ms: i64) {
+    pub(crate) fn move_clock(&self, ms: i64) {
         self.offset_ms.fetch_add(ms, Ordering::SeqCst);
     }
 
-    pub fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
-    pub fn request(&self, method: Method, path: &str, token: Option<&str>) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: Method, path: &str, token: Option<&str>) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}/api/v1{path}", self.url));
         match token {
             Some(token) => request.bearer_auth(token),
@@ -99,20 +84,20 @@ impl TestHub {
         }
     }
 
-    pub async fn get(&self, path: &str, token: Option<&str>) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, path: &str, token: Option<&str>) -> (StatusCode, Value) {
         read(self.request(Method::GET, path, token).send().await.expect("an answer")).await
     }
 
-    pub async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, path: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
         read(self.request(Method::POST, path, token).json(body).send().await.expect("an answer")).await
     }
 
-    pub async fn put(&self, path: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
+    pub(crate) async fn put(&self, path: &str, token: Option<&str>, body: &Value) -> (StatusCode, Value) {
         read(self.request(Method::PUT, path, token).json(body).send().await.expect("an answer")).await
     }
 
     /// Makes an account and gives its token.
-    pub async fn account(&self, name: &str, role: &str) -> String {
+    pub(crate) async fn account(&self, name: &str, role: &str) -> String {
         let new = json!({"name": name, "role": role, "password": "correct horse battery"});
         let (status, body) = self.post("/accounts", Some(&self.admin), &new).await;
         assert_eq!(status, 201, "{body}");
@@ -120,13 +105,13 @@ impl TestHub {
     }
 
     /// Makes and enrols a site, which offers a reference set for the challenge `test`.
-    pub async fn site(&self, id: &str) -> TestSite {
+    pub(crate) async fn site(&self, id: &str) -> TestSite {
         let site = self.site_without_data(id).await;
         self.offer(&site, "held-out").await;
         site
     }
 
-    pub async fn site_without_data(&self, id: &str) -> TestSite {
+    pub(crate) async fn site_without_data(&self, id: &str) -> TestSite {
         let (status, body) = self.post("/sites", Some(&self.admin), &json!({"id": id, "title": id})).await;
         assert_eq!(status, 201, "{body}");
         let (_, code) = self.post(&format!("/sites/{id}/codes"), Some(&self.admin), &json!({})).await;
@@ -139,7 +124,7 @@ impl TestHub {
         TestSite { id: id.into(), token: enrolled["token"].as_str().expect("a token").into(), key }
     }
 
-    pub async fn offer(&self, site: &TestSite, set: &str) {
+    pub(crate) async fn offer(&self, site: &TestSite, set: &str) {
         let offer =
             json!({"challenge": "test", "digest": sha256_hex(format!("{}/{set}", site.id).as_bytes())});
         let (status, body) =
@@ -148,13 +133,13 @@ impl TestHub {
     }
 
     /// Makes the challenge `test`, whose quota is `submissions` a day.
-    pub async fn challenge(&self, submissions: u32) {
+    pub(crate) async fn challenge(&self, submissions: u32) {
         let (status, body) = self.post("/challenges", Some(&self.admin), &challenge(submissions)).await;
         assert_eq!(status, 201, "{body}");
     }
 
     /// Uploads bytes and gives their digest.
-    pub async fn upload(&self, token: &str, bytes: &[u8]) -> String {
+    pub(crate) async fn upload(&self, token: &str, bytes: &[u8]) -> String {
         let digest = sha256_hex(bytes);
         let request = self.request(Method::PUT, &format!("/artifacts/{digest}"), Some(token));
         let answer = request.body(bytes.to_vec()).send().await.expect("an answer");
@@ -162,7 +147,7 @@ impl TestHub {
         digest
     }
 
-    pub async fn try_submit(
+    pub(crate) async fn try_submit(
         &self,
         token: &str,
         key: Option<&str>,
@@ -178,14 +163,14 @@ impl TestHub {
     }
 
     /// Uploads and submits; the submission's id.
-    pub async fn submit(&self, token: &str, tool: &str) -> String {
+    pub(crate) async fn submit(&self, token: &str, tool: &str) -> String {
         let artifact = self.upload(token, tool.as_bytes()).await;
         let (status, body) = self.try_submit(token, None, tool, &artifact).await;
         assert_eq!(status, 201, "{body}");
         body["submission"]["id"].as_str().expect("an id").to_owned()
     }
 
-    pub async fn claim(&self, site: &TestSite) -> Option<RunOrder> {
+    pub(crate) async fn claim(&self, site: &TestSite) -> Option<RunOrder> {
         let (status, body) = self.post("/node/claim", Some(&site.token), &json!({"wait_s": 0})).await;
         match status.as_u16() {
             200 => Some(serde_json::from_value(body).expect("a run order")),
@@ -194,7 +179,7 @@ impl TestHub {
         }
     }
 
-    pub async fn report(
+    pub(crate) async fn report(
         &self,
         site: &TestSite,
         order: &RunOrder,
@@ -204,13 +189,13 @@ impl TestHub {
         self.post(&format!("/node/runs/{}/assessment", order.run), Some(&site.token), &body).await
     }
 
-    pub async fn fail(&self, site: &TestSite, order: &RunOrder, reason: &str) -> (StatusCode, Value) {
+    pub(crate) async fn fail(&self, site: &TestSite, order: &RunOrder, reason: &str) -> (StatusCode, Value) {
         let body = json!({"fence": order.fence, "reason": reason});
         self.post(&format!("/node/runs/{}/failure", order.run), Some(&site.token), &body).await
     }
 
     /// The board once it is as the test wants it; boards follow changes within moments, not at once.
-    pub async fn board_when(&self, ready: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn board_when(&self, ready: impl Fn(&Value) -> bool) -> Value {
         for _ in 0..200 {
             let (status, board) = self.get("/challenges/test/leaderboard", None).await;
             assert_eq!(status, 200, "{board}");
@@ -224,19 +209,19 @@ impl TestHub {
     }
 }
 
-pub async fn read(answer: Response) -> (StatusCode, Value) {
+pub(crate) async fn read(answer: Response) -> (StatusCode, Value) {
     let status = answer.status();
     let bytes = answer.bytes().await.expect("a body");
     (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
 }
 
-pub fn public_key(key: &SigningKey) -> String {
+pub(crate) fn public_key(key: &SigningKey) -> String {
     use base64::Engine as _;
     base64::engine::general_purpose::STANDARD.encode(key.verifying_key().as_bytes())
 }
 
 /// The challenge `test`: Dice, one open phase.
-pub fn challenge(submissions: u32) -> Value {
+pub(crate) fn challenge(submissions: u32) -> Value {
     json!({
         "schema": "fiel/challenge/v1", "id": "test", "version": "1.0.0", "title": "Test", "community": "tests",
         "summary": "A challenge for tests.", "task": "segmentation",
@@ -256,7 +241,7 @@ pub fn challenge(submissions: u32) -> Value {
 }
 
 /// Moments of `n` cases that all have the value `v`, a multiple of 1/4.
-pub fn moments(v: f64, n: u64) -> Summary {
+pub(crate) fn moments(v: f64, n: u64) -> Summary {
     let quarters = format!("{:.0}", v * 4.0).parse::<i128>().expect("a small number");
     let unit = 1_i128 << 70;
     let sum = quarters * unit * i128::from(n);
@@ -265,7 +250,7 @@ pub fn moments(v: f64, n: u64) -> Summary {
 }
 
 /// What a site measured: `ok` cases of Dice `dice`, and `crashed` ones.
-pub fn statement(order: &RunOrder, dice: f64, ok: u64, crashed: u64) -> Statement {
+pub(crate) fn statement(order: &RunOrder, dice: f64, ok: u64, crashed: u64) -> Statement {
     let summary = moments(dice, ok);
     let estimate: Estimate = fiel_metrics::estimate("dice", &summary).expect("moments estimate");
     let mut cases = BTreeMap::from([("ok".to_owned(), ok)]);
@@ -309,11 +294,11 @@ pub fn statement(order: &RunOrder, dice: f64, ok: u64, crashed: u64) -> Statemen
     }
 }
 
-pub fn sign(statement: &Statement, key: &SigningKey) -> Envelope {
+pub(crate) fn sign(statement: &Statement, key: &SigningKey) -> Envelope {
     dsse::sign(&serde_json::to_vec(statement).expect("statements serialise"), key)
 }
 
 /// The signed assessment of an ordinary run.
-pub fn assessment(site: &TestSite, order: &RunOrder, dice: f64) -> Envelope {
+pub(crate) fn assessment(site: &TestSite, order: &RunOrder, dice: f64) -> Envelope {
     sign(&statement(order, dice, 20, 0), &site.key)
 }

@@ -3,6 +3,7 @@
 use crate::harness::{TestHub, TestSite, assessment, public_key, sign, statement};
 use ed25519_dalek::SigningKey;
 use fiel_schemas::run_order::RunOrder;
+use fiel_tests::database::{Database, assert_used};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -206,7 +207,9 @@ async fn a_reference_set_is_fixed_by_its_digest_and_a_new_one_takes_in_former_su
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hub_that_starts_again_knows_everything() {
     let folder = tempfile::tempdir().unwrap();
-    let config = fiel_server::config::HubConfig::new(folder.path());
+    let database = Database::own();
+    let mut config = fiel_server::config::HubConfig::new(folder.path());
+    config.database_url = database.as_ref().map(|d| d.url.clone());
     let first = fiel_server::hub::start(config.clone()).await.unwrap();
     let token = first.admin_token.clone();
     first.stop().await;
@@ -218,4 +221,5 @@ async fn a_hub_that_starts_again_knows_everything() {
     let answer = reqwest::Client::new().get(me).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     second.stop().await;
+    assert_used(database.as_ref(), folder.path());
 }

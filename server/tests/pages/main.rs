@@ -1,7 +1,9 @@
-//! Pages through a running hub: signing in, submitting, cached boards, errors as pages.
+//! Pages through a running hub: signing in, submitting, cached boards, errors as pages. On SQLite or, where
+//! `FIEL_TEST_DATABASE_URL` names a PostgreSQL, on that.
 
 use fiel_server::config::HubConfig;
 use fiel_server::hub::{self, RunningHub};
+use fiel_tests::database::{Database, assert_used};
 use reqwest::header::{
     CONTENT_SECURITY_POLICY, ETAG, HeaderMap, IF_NONE_MATCH, LOCATION, ORIGIN, SET_COOKIE,
 };
@@ -16,14 +18,19 @@ struct TestHub {
     hub: RunningHub,
     client: Client,
     _folder: tempfile::TempDir,
+    _database: Option<Database>,
 }
 
 impl TestHub {
     async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let hub = hub::start(HubConfig::new(folder.path())).await.expect("the hub starts");
+        let database = Database::own();
+        let mut config = HubConfig::new(folder.path());
+        config.database_url = database.as_ref().map(|d| d.url.clone());
+        let hub = hub::start(config).await.expect("the hub starts");
+        assert_used(database.as_ref(), folder.path());
         let client = Client::builder().redirect(Policy::none()).build().expect("a client");
-        let test = Self { hub, client, _folder: folder };
+        let test = Self { hub, client, _folder: folder, _database: database };
         test.api("challenges", "application/yaml", CHALLENGE.into()).await;
         let account = json!({"name": "ada", "role": "participant", "password": PASSWORD});
         test.api("accounts", "application/json", account.to_string()).await;

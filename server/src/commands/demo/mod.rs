@@ -28,6 +28,7 @@ Examples:
   fiel demo                          leaderboards here, pages in the browser, until Ctrl-C
   fiel demo --once --json            one object for programs; exit code 0 when all is as expected
   fiel demo --data my-demo           keeps the data; the same command goes on with it
+  fiel demo --database-url postgres://fiel@localhost/demo    the hub's rows in an empty PostgreSQL database
 
 The baselines' data is public, so the demo's sites release histograms at the finest resolution (`min_cell` 1).")]
 pub(crate) struct Args {
@@ -43,6 +44,10 @@ pub(crate) struct Args {
     /// Port of the hub on 127.0.0.1; 8080 when absent and free, else any.
     #[arg(long, value_name = "N")]
     port: Option<u16>,
+    /// PostgreSQL address of an empty database for the hub, which is not emptied afterwards; SQLite in the data
+    /// folder when absent.
+    #[arg(long, env = "FIEL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    database_url: Option<String>,
 }
 
 /// `demo.json`: written when everything has been set up and submitted.
@@ -99,7 +104,7 @@ async fn stopped() -> Result {
 async fn demo(args: &Args, data: PathBuf) -> Result {
     let record = read_record(&data)?;
     let port = choose_port(args.port, record.as_ref())?;
-    let mut demo = Demo::start(data, port).await?;
+    let mut demo = Demo::start(data, port, args.database_url.as_deref()).await?;
     let record = match record {
         Some(record) => {
             demo.start_nodes()?;
@@ -189,13 +194,15 @@ fn choose_port(wanted: Option<u16>, record: Option<&Record>) -> Result<u16> {
 
 impl Demo {
     /// Starts the hub and waits until it answers.
-    async fn start(data: PathBuf, port: u16) -> Result<Self> {
+    async fn start(data: PathBuf, port: u16, database_url: Option<&str>) -> Result<Self> {
         let hub = data.join("hub");
         fs_err::create_dir_all(&hub)?;
         let folder = hub.display().to_string();
         let address = format!("127.0.0.1:{port}");
         let args = ["serve", "--data", &folder, "--listen", &address];
-        let mut process = Process::start("the hub", &args, &data.join("hub.log"))?;
+        // Not as an argument: the address may hold a password, and arguments can be read by everybody on the machine.
+        let environment: Vec<_> = database_url.map(|url| ("FIEL_DATABASE_URL", url)).into_iter().collect();
+        let mut process = Process::start_with("the hub", &args, &environment, &data.join("hub.log"))?;
         let client = Client::new(&HubArgs { hub: format!("http://{address}"), token: None })?;
         let start = Instant::now();
         while client.bytes("/health").await.is_err() {

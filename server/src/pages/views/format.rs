@@ -1,6 +1,7 @@
 //! Numbers, times and digests as people read them.
 
 use chrono::{DateTime, Utc};
+use std::fmt::Write as _;
 
 /// `value` with `decimals` places and a true minus sign; "undefined" is the caller's word.
 pub fn number(value: f64, decimals: usize) -> String {
@@ -78,7 +79,8 @@ pub fn url_part(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out

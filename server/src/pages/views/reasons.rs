@@ -18,13 +18,12 @@ pub fn outcome(kind: &str) -> &'static str {
 pub fn state(state: &str) -> &'static str {
     match state {
         "queued" => "Waiting for the site",
-        "leased" => "Running",
+        "leased" | "running" => "Running",
         "awaiting-release" => "Waiting for approval at the site",
         "reported" => "Reported",
         "failed" => "Failed",
         "refused" => "Refused by the site",
         "cancelled" => "Cancelled",
-        "running" => "Running",
         "done" => "Done",
         _ => "Unknown",
     }

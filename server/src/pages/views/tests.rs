@@ -160,6 +160,7 @@ fn board_page(board: &Leaderboard, sort: Option<&str>, page_no: Option<usize>) -
 }
 
 /// Every page once, by name; written to the folder named by `FIEL_PAGES` for looking at.
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn every_page() -> Vec<(&'static str, String)> {
     let viewer = viewer();
     let signed_in = |title: &'static str, main: &str| {

@@ -74,11 +74,13 @@ impl Query {
     }
 
     /// The address of the first page ordered by `key`: reversed where it is already ordered so.
+    #[must_use]
     pub fn toggled(&self, key: &Key) -> Self {
         Self { key: key.clone(), reversed: self.key == *key && !self.reversed, page: 1 }
     }
 
     /// The same order on another page.
+    #[must_use]
     pub fn at_page(&self, page: usize) -> Self {
         Self { page, ..self.clone() }
     }
