@@ -1,28 +1,36 @@
-//! Expected calibration error over 15 equal bins, released so that no single score can be computed back.
+//! Expected and maximum calibration error over equal bins, released so that no single score can be computed back.
 
 use crate::error::MetricError;
 use crate::fixed::{self, ONE, count};
 use crate::grid;
 use crate::ranking::Answer;
+use crate::registry::MetricId;
 use crate::stats::{self, Rng};
 use crate::table::Cases;
 use fiel_schemas::summary::{Calibration, CalibrationBin};
 
-/// Number of bins.
-const BINS: usize = 15;
+/// Bins where the id gives no number.
+const BINS: f64 = 15.0;
 /// A sum of probabilities is released exactly only over at least this many cases.
 const EXACT: u64 = 10;
 const REPLICATES: usize = 1000;
 
-/// The bin of a probability: closed on the left, the last closed on both sides, edges i * (1/15).
-fn bin(p: f64) -> usize {
-    let step = 1.0 / BINS as f64;
+/// Number of bins that an id such as `ece@15` asks for.
+fn number_of_bins(metric: &MetricId) -> usize {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 1000")]
+    let bins = metric.parameter.unwrap_or(BINS) as usize;
+    bins.max(1)
+}
+
+/// The bin of a probability: closed on the left, the last closed on both sides, edges i * (1/bins).
+fn bin(p: f64, bins: usize) -> usize {
+    let step = 1.0 / bins as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "p lies in [0, 1]")]
-    let mut bin = ((p * BINS as f64) as usize).min(BINS - 1);
+    let mut bin = ((p * bins as f64) as usize).min(bins - 1);
     while bin > 0 && p < bin as f64 * step {
         bin -= 1;
     }
-    while bin + 1 < BINS && p >= (bin + 1) as f64 * step {
+    while bin + 1 < bins && p >= (bin + 1) as f64 * step {
         bin += 1;
     }
     bin
@@ -38,10 +46,10 @@ struct Bin {
     slack: f64,
 }
 
-fn bins(cases: &Cases) -> Result<Vec<Bin>, MetricError> {
-    let mut bins = vec![Bin::default(); BINS];
+fn bins(cases: &Cases, number: usize) -> Result<Vec<Bin>, MetricError> {
+    let mut bins = vec![Bin::default(); number];
     for (&p, &y) in cases.score.iter().zip(&cases.label) {
-        let b = &mut bins[bin(p)];
+        let b = &mut bins[bin(p, number)];
         let cell = grid::cell(p);
         let [low, high] = grid::probabilities(cell, cell);
         b.n += 1;
@@ -60,13 +68,13 @@ fn bins(cases: &Cases) -> Result<Vec<Bin>, MetricError> {
 /// A bin below `min_cell` is suppressed. A bin below ten (or `min_cell`) gives the middles of grid cells for
 /// its scores. Where such bins hold fewer than that many cases together, the smallest other bins do the same:
 /// otherwise the exact metric minus the exact bins would give a lone score away.
-pub(crate) fn build(cases: &Cases, min_cell: u64) -> Result<Calibration, MetricError> {
-    let bins = bins(cases)?;
+pub(crate) fn build(metric: &MetricId, cases: &Cases, min_cell: u64) -> Result<Calibration, MetricError> {
+    let bins = bins(cases, number_of_bins(metric))?;
     let enough = EXACT.max(min_cell);
     let mut exact: Vec<bool> = bins.iter().map(|b| b.n >= enough).collect();
     let mut hidden: u64 = bins.iter().filter(|b| b.n < enough).map(|b| b.n).sum();
     while hidden > 0 && hidden < enough {
-        let smallest = (0..BINS).filter(|&i| exact[i]).min_by_key(|&i| bins[i].n);
+        let smallest = (0..bins.len()).filter(|&i| exact[i]).min_by_key(|&i| bins[i].n);
         let Some(smallest) = smallest else { break };
         exact[smallest] = false;
         hidden += bins[smallest].n;
@@ -87,19 +95,17 @@ pub(crate) fn build(cases: &Cases, min_cell: u64) -> Result<Calibration, MetricE
 }
 
 /// The exact error over the cases themselves.
-pub(crate) fn exact(cases: &Cases) -> Result<Answer, MetricError> {
-    let bins: Vec<(u64, u64, i128)> = bins(cases)?.iter().map(|b| (b.n, b.pos, b.sum)).collect();
-    answer(&bins, cases.score.len() as u64, 0.0)
+pub(crate) fn exact(metric: &MetricId, cases: &Cases) -> Result<Answer, MetricError> {
+    let bins = bins(cases, number_of_bins(metric))?;
+    let bins: Vec<(u64, u64, i128)> = bins.iter().map(|b| (b.n, b.pos, b.sum)).collect();
+    answer(error_of(metric), &bins, cases.score.len() as u64, 0.0)
 }
 
 /// Adds two sets of bins.
 pub(crate) fn merge(a: &Calibration, b: &Calibration) -> Result<Calibration, MetricError> {
-    if a.bins.len() != BINS || b.bins.len() != BINS {
-        return Err(MetricError::Malformed(format!(
-            "{} and {} calibration bins, not 15",
-            a.bins.len(),
-            b.bins.len()
-        )));
+    if a.bins.len() != b.bins.len() {
+        let (a, b) = (a.bins.len(), b.bins.len());
+        return Err(MetricError::Malformed(format!("{a} and {b} calibration bins do not merge")));
     }
     let add = |(a, b): (&CalibrationBin, &CalibrationBin)| {
         let sum = fixed::add(fixed::parse(&a.sum_p)?, fixed::parse(&b.sum_p)?, "the sum of scores")?;
@@ -121,9 +127,14 @@ fn round_up(slack: f64) -> f64 {
 }
 
 /// The error over merged bins, with the most that hidden scores can change it.
-pub(crate) fn merged(c: &Calibration) -> Result<Answer, MetricError> {
-    let mut bins = Vec::with_capacity(BINS);
-    let (mut n, mut slack) = (c.suppressed, 0.0);
+pub(crate) fn merged(metric: &MetricId, c: &Calibration) -> Result<Answer, MetricError> {
+    let number = number_of_bins(metric);
+    if c.bins.len() != number {
+        return Err(MetricError::Malformed(format!("{} calibration bins, not {number}", c.bins.len())));
+    }
+    let error = error_of(metric);
+    let mut bins = Vec::with_capacity(number);
+    let (mut n, mut slack, mut worst) = (c.suppressed, 0.0, 0f64);
     for b in &c.bins {
         let sum = fixed::parse(&b.sum_p)?;
         let most = i128::from(b.n).checked_mul(ONE).ok_or(MetricError::Overflow("a number of cases"))?;
@@ -132,36 +143,68 @@ pub(crate) fn merged(c: &Calibration) -> Result<Answer, MetricError> {
         }
         n = count(n, b.n)?;
         slack += b.slack;
+        // Suppressed cases could all lie in one bin.
+        let hidden = c.suppressed as f64;
+        worst = worst.max((b.slack + hidden) / (b.n as f64 + hidden).max(1.0));
         bins.push((b.n, b.pos, sum));
     }
-    let bound = if n == 0 { 0.0 } else { ((slack + c.suppressed as f64) / n as f64).min(1.0) };
-    answer(&bins, n, bound)
+    let bound = match error {
+        _ if n == 0 => 0.0,
+        Error::Expected => ((slack + c.suppressed as f64) / n as f64).min(1.0),
+        // A bin with suppressed cases only may hold any error.
+        Error::Maximum if c.suppressed > 0 && bins.iter().any(|b| b.0 == 0) => 1.0,
+        Error::Maximum => worst.min(1.0),
+    };
+    answer(error, &bins, n, bound)
 }
 
-fn answer(bins: &[(u64, u64, i128)], n: u64, bound: f64) -> Result<Answer, MetricError> {
+/// How the errors of bins become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Error {
+    /// Their mean, weighted by cases.
+    Expected,
+    /// The largest.
+    Maximum,
+}
+
+fn error_of(metric: &MetricId) -> Error {
+    if metric.spec.id == "mce" { Error::Maximum } else { Error::Expected }
+}
+
+fn answer(error: Error, bins: &[(u64, u64, i128)], n: u64, bound: f64) -> Result<Answer, MetricError> {
     if n == 0 {
         return Ok(Answer::default());
     }
-    let mut total = 0i128;
-    for &(_, pos, sum) in bins {
+    let (mut total, mut largest) = (0i128, 0f64);
+    for &(size, pos, sum) in bins {
         let hits = i128::from(pos).checked_mul(ONE).ok_or(MetricError::Overflow("a number of cases"))?;
         total = fixed::add(total, (sum - hits).abs(), "the calibration error")?;
+        largest = largest.max(fixed::mean((sum - hits).abs(), size.max(1)));
     }
-    let value = fixed::mean(total, n).min(1.0);
+    let value = match error {
+        Error::Expected => fixed::mean(total, n).min(1.0),
+        Error::Maximum => largest.min(1.0),
+    };
     let mut rng = Rng::new(0x000f_1e1b);
-    let replicates = (0..REPLICATES).filter_map(|_| replicate(bins, &mut rng)).collect();
+    let replicates = (0..REPLICATES).filter_map(|_| replicate(error, bins, &mut rng)).collect();
     let ci95 = stats::percentile_interval(replicates, value)
         .map(|[low, high]| [(low - bound).max(0.0), (high + bound).min(1.0)]);
     Ok(Answer { value: Some(value), ci95, bound })
 }
 
 /// The error of one bootstrap sample, each bin keeping its mean score.
-fn replicate(bins: &[(u64, u64, i128)], rng: &mut Rng) -> Option<f64> {
-    let (mut n, mut error) = (0.0, 0.0);
+fn replicate(error: Error, bins: &[(u64, u64, i128)], rng: &mut Rng) -> Option<f64> {
+    let (mut n, mut total, mut largest) = (0.0, 0.0, 0f64);
     for &(size, pos, sum) in bins.iter().filter(|b| b.0 > 0) {
         let (hits, misses) = (rng.poisson(pos), rng.poisson(size - pos));
-        n += hits + misses;
-        error += (fixed::mean(sum, size) * (hits + misses) - hits).abs();
+        let drawn = hits + misses;
+        let distance = (fixed::mean(sum, size) * drawn - hits).abs();
+        n += drawn;
+        total += distance;
+        largest = largest.max(distance / drawn.max(1.0));
     }
-    (n > 0.0).then(|| error / n)
+    (n > 0.0).then_some(match error {
+        Error::Expected => total / n,
+        Error::Maximum => largest,
+    })
 }

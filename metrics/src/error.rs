@@ -8,8 +8,25 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum MetricError {
     /// The metric id is not in the registry.
-    #[error("there is no metric `{0}`; `fiel_metrics::registry::all()` lists those that exist")]
+    #[error("there is no metric `{0}`; `fiel metrics` lists those that exist with their conventions and parameters")]
     UnknownMetric(String),
+    /// The metric exists, but no summary carries it over sites.
+    #[error("`{0}` is computed over cases in one place (`fiel score`), and cannot be pooled over sites; choose another metric")]
+    NotPooled(String),
+    /// The number after `@` is not one that the metric takes.
+    #[error("`{id}`: {name} must be {whole}from {low} to {high}")]
+    Parameter {
+        /// The id as asked.
+        id: String,
+        /// What the number is.
+        name: &'static str,
+        /// Smallest value.
+        low: f64,
+        /// Largest value.
+        high: f64,
+        /// `a whole number ` or `a number `.
+        whole: &'static str,
+    },
     /// The case table lacks a column, or holds it in another type.
     #[error("the case table needs a column `{column}` of type {expected}: {found}")]
     Column {
@@ -86,6 +103,27 @@ pub enum ScoreError {
         /// What is missing.
         problem: String,
     },
+    /// A metric of another task was asked for.
+    #[error("`{id}` is a metric of {found}, not of {wanted}; `fiel metrics` lists those of each task")]
+    OtherTask {
+        /// The id as asked.
+        id: String,
+        /// Its task.
+        found: &'static str,
+        /// The task being scored.
+        wanted: &'static str,
+    },
+    /// Something was asked for that needs further input.
+    #[error("`{id}` needs {what}")]
+    Missing {
+        /// What was asked for.
+        id: String,
+        /// What it needs and how to give it.
+        what: &'static str,
+    },
+    /// Values that a metric cannot be computed from.
+    #[error(transparent)]
+    Input(#[from] fiel_kernels::InputError),
     /// An image cannot be read, or does not fit its counterpart.
     #[error(transparent)]
     Image(#[from] ImageError),

@@ -2,6 +2,7 @@
 
 pub mod curves;
 pub mod error;
+pub mod rank;
 pub mod registry;
 pub mod score;
 pub mod segmentation;
@@ -9,6 +10,7 @@ pub mod table;
 
 mod assess;
 mod calibration;
+mod confusion;
 mod fixed;
 mod grid;
 mod logistic;
@@ -17,7 +19,7 @@ mod ranking;
 mod scores;
 mod stats;
 
-pub use assess::{Options, assess, estimate, merge};
+pub use assess::{Options, assess, estimate, is_pooled, merge};
 pub use error::{MetricError, ScoreError};
 pub use fiel_kernels::{ImageError, image};
 

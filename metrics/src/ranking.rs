@@ -165,8 +165,8 @@ fn least_precision(above: u64, k: u64, wrong: u64) -> f64 {
     (k as f64 - wrong as f64 * ((start + k as f64) / start).ln()).max(0.0)
 }
 
-/// Largest sensitivity at a specificity of at least 0.95, with Wilson's interval at that threshold.
-pub(crate) fn sensitivity(groups: &[Group]) -> Answer {
+/// Largest sensitivity at a specificity of at least this, with Wilson's interval at that threshold.
+pub(crate) fn sensitivity(groups: &[Group], specificity: f64) -> Answer {
     let (pos, neg) = totals(groups);
     if pos == 0 || neg == 0 {
         return Answer::default();
@@ -174,7 +174,7 @@ pub(crate) fn sensitivity(groups: &[Group]) -> Answer {
     let (mut hits, mut wrong) = (0, 0);
     for g in groups.iter().rev() {
         wrong += g.neg;
-        if !specific(wrong, neg) {
+        if !specific(wrong, neg, specificity) {
             break;
         }
         hits += g.pos;
@@ -183,7 +183,7 @@ pub(crate) fn sensitivity(groups: &[Group]) -> Answer {
 }
 
 /// Certified sensitivity of merged cells: a positive counts if few enough negatives score as high.
-pub(crate) fn sensitivity_merged(s: &Scores) -> Answer {
+pub(crate) fn sensitivity_merged(s: &Scores, specificity: f64) -> Answer {
     if s.pos == 0 || s.neg == 0 {
         return Answer::default();
     }
@@ -193,8 +193,8 @@ pub(crate) fn sensitivity_merged(s: &Scores) -> Answer {
     for c in &cells {
         let least = negatives.above(c.last) + if c.tied { c.neg } else { 0 };
         let most = s.neg - negatives.below(c.first);
-        low += if specific(most, s.neg) { c.pos } else { 0 };
-        high += if specific(least, s.neg) { c.pos } else { 0 };
+        low += if specific(most, s.neg, specificity) { c.pos } else { 0 };
+        high += if specific(least, s.neg, specificity) { c.pos } else { 0 };
     }
     let pos = s.pos as f64;
     let ci95 = [stats::wilson(low, s.pos)[0], stats::wilson(high, s.pos)[1]];
@@ -205,9 +205,10 @@ pub(crate) fn sensitivity_merged(s: &Scores) -> Answer {
     }
 }
 
-/// Whether this many false positives leave a specificity of at least 0.95.
-fn specific(wrong: u64, neg: u64) -> bool {
-    u128::from(wrong) * 20 <= u128::from(neg)
+/// Whether this many false positives leave at least this specificity. The quotient is rounded as the number that was
+/// written is, so that 19 of 20 is 0.95.
+fn specific(wrong: u64, neg: u64, specificity: f64) -> bool {
+    (neg - wrong.min(neg)) as f64 / neg as f64 >= specificity
 }
 
 fn totals(groups: &[Group]) -> (u64, u64) {

@@ -1,77 +1,237 @@
-//! Overlap and volume of a predicted mask against its reference.
+//! A predicted mask against its reference: every metric that is asked for, each costly part computed once.
 
-use fiel_kernels::ImageError;
-use fiel_kernels::image::Volume;
-use rayon::prelude::*;
+use crate::registry::MetricId;
+use fiel_kernels::components::{Components, Connectivity};
+use fiel_kernels::image::{Geometry, Volume};
+use fiel_kernels::instances::{MatchRule, Matching, Overlaps, false_negative_volume_ml, false_positive_volume_ml};
+use fiel_kernels::overlap::{Counts, LabelPair, VoxelVolume};
+use fiel_kernels::skeleton::{Centrelines, Thinning};
+use fiel_kernels::surface::{BorderDistances, Grid, LabelsOnGrid, SurfelDistances};
+use fiel_kernels::{ImageError, InputError, Undefined};
+use std::cell::OnceCell;
 
-/// The measurements of one case.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The measurements of one case, or of one label of it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct SegmentationCase {
-    /// Dice similarity; `None` where both masks are empty.
-    pub dice: Option<f64>,
-    /// Intersection over union; `None` where both masks are empty.
-    pub iou: Option<f64>,
-    /// Absolute difference of the volumes, millilitres.
-    pub volume_error_ml: f64,
+    /// The value of each metric in the order they were asked for, or why there is none.
+    pub values: Vec<Result<f64, Undefined>>,
     /// Volume of the reference, millilitres.
     pub reference_ml: f64,
     /// Volume of the prediction, millilitres.
     pub prediction_ml: f64,
+    /// Longest distance within the image, millimetres: no surface distance can be worse.
+    pub diagonal_mm: f64,
 }
-
-/// Voxels counted at once by one thread.
-const CHUNK: usize = 1 << 16;
 
 /// Compares two masks that lie on the same grid (every corner within 1e-3 mm).
 ///
-/// Labels above 1 are an error: a metric that silently took them for foreground would hide a wrong file.
-pub fn measure(reference: &Volume<u8>, prediction: &Volume<u8>) -> Result<SegmentationCase, ImageError> {
-    if !reference.geometry.same_grid(&prediction.geometry) {
+/// Voxels other than 0 and 1 are an error: a metric that silently took them for foreground would hide a wrong file.
+///
+/// ```
+/// use fiel_metrics::image::{Geometry, Volume};
+/// use fiel_metrics::registry::MetricId;
+/// use fiel_metrics::segmentation::measure;
+///
+/// let grid = Geometry::axis_aligned([4, 1, 1], [1.0, 1.0, 1.0]);
+/// let mask = |data: [u8; 4]| Volume { geometry: grid.clone(), data: data.to_vec() };
+/// let metrics = [MetricId::parse("dice")?, MetricId::parse("hd")?];
+/// let case = measure(&mask([0, 1, 1, 0]), &mask([0, 0, 1, 1]), &metrics)?;
+/// assert_eq!(case.values, [Ok(0.5), Ok(1.0)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn measure(
+    reference: &Volume<u8>,
+    prediction: &Volume<u8>,
+    metrics: &[MetricId],
+) -> Result<SegmentationCase, ImageError> {
+    let mut cases = measure_labels(reference, prediction, &[1], metrics)?;
+    cases.pop().ok_or_else(|| ImageError::Data("no label was measured".to_owned()))
+}
+
+/// As [`measure`], for each label of two label maps. Voxels whose label is neither 0 nor one of these are an error.
+pub fn measure_labels(
+    reference: &Volume<u8>,
+    prediction: &Volume<u8>,
+    labels: &[u8],
+    metrics: &[MetricId],
+) -> Result<Vec<SegmentationCase>, ImageError> {
+    let geometry = &reference.geometry;
+    if !geometry.same_grid(&prediction.geometry) {
         return Err(ImageError::Geometry {
-            reference: reference.geometry.to_string(),
+            reference: geometry.to_string(),
             prediction: prediction.geometry.to_string(),
         });
     }
     for volume in [reference, prediction] {
-        check(volume)?;
+        check(volume, labels)?;
     }
-    let [both, of_reference, of_prediction] = reference
-        .data
-        .par_chunks(CHUNK)
-        .zip(prediction.data.par_chunks(CHUNK))
-        .map(|(r, p)| count(r, p))
-        .reduce(|| [0; 3], |a, b| std::array::from_fn(|i| a[i] + b[i]));
-    let (sum, union) = (of_reference + of_prediction, of_reference + of_prediction - both);
-    let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
-    let millilitres = |voxels: u64| voxels as f64 * reference.geometry.voxel_mm3() / 1000.0;
-    Ok(SegmentationCase {
-        dice: ratio(2 * both, sum),
-        iou: ratio(both, union),
-        volume_error_ml: millilitres(of_reference.abs_diff(of_prediction)),
-        reference_ml: millilitres(of_reference),
-        prediction_ml: millilitres(of_prediction),
-    })
+    let input = |e: InputError| ImageError::Data(e.to_string());
+    let pair = LabelPair::new(&reference.data, &prediction.data, labels).map_err(input)?;
+    let surfaces = Surfaces { reference, prediction, labels, cell: Default::default() };
+    let measured = labels.iter().enumerate().map(|(index, &label)| {
+        let counts = pair.confusion().counts(label).unwrap_or_default();
+        Case::new(&surfaces, index, label, counts)?.measure(metrics)
+    });
+    measured.collect::<Result<_, InputError>>().map_err(input)
 }
 
-/// Voxels set in both, in the first, in the second.
-fn count(a: &[u8], b: &[u8]) -> [u64; 3] {
-    // Blocks short enough for 8-bit lanes keep the loop vectorised.
-    let mut total = [0u64; 3];
-    for (a, b) in a.chunks(255).zip(b.chunks(255)) {
-        let (mut both, mut first, mut second) = (0u8, 0u8, 0u8);
-        for (&x, &y) in a.iter().zip(b) {
-            both += x & y;
-            first += x;
-            second += y;
+/// The surfaces of all labels, found together when the first of them is needed.
+struct Surfaces<'a> {
+    reference: &'a Volume<u8>,
+    prediction: &'a Volume<u8>,
+    labels: &'a [u8],
+    cell: Found<'a>,
+}
+
+#[derive(Default)]
+struct Found<'a> {
+    maps: OnceCell<LabelsOnGrid<'a, u8>>,
+    borders: OnceCell<Vec<BorderDistances>>,
+    surfels: OnceCell<Vec<SurfelDistances>>,
+}
+
+impl<'a> Surfaces<'a> {
+    fn maps(&self) -> Result<&LabelsOnGrid<'a, u8>, InputError> {
+        if let Some(maps) = self.cell.maps.get() {
+            return Ok(maps);
         }
-        total[0] += u64::from(both);
-        total[1] += u64::from(first);
-        total[2] += u64::from(second);
+        let grid = Grid::volume_of(&self.reference.geometry)?;
+        let maps = LabelsOnGrid::new(grid, &self.reference.data, &self.prediction.data, self.labels)?;
+        Ok(self.cell.maps.get_or_init(|| maps))
     }
-    total
+
+    fn borders(&self, index: usize) -> Result<&BorderDistances, InputError> {
+        let maps = self.maps()?;
+        Ok(&self.cell.borders.get_or_init(|| maps.borders())[index])
+    }
+
+    fn surfels(&self, index: usize) -> Result<&SurfelDistances, InputError> {
+        let maps = self.maps()?;
+        Ok(&self.cell.surfels.get_or_init(|| maps.surfels())[index])
+    }
 }
 
-fn check(volume: &Volume<u8>) -> Result<(), ImageError> {
+/// One label of a case.
+struct Case<'a> {
+    surfaces: &'a Surfaces<'a>,
+    index: usize,
+    label: u8,
+    counts: Counts,
+    voxel: VoxelVolume,
+    masks: OnceCell<[Vec<u8>; 2]>,
+    lesions: OnceCell<Overlaps>,
+}
+
+impl<'a> Case<'a> {
+    fn new(surfaces: &'a Surfaces<'a>, index: usize, label: u8, counts: Counts) -> Result<Self, InputError> {
+        let voxel = VoxelVolume::from_cubic_mm(surfaces.reference.geometry.voxel_mm3())?;
+        let (masks, lesions) = Default::default();
+        Ok(Self { surfaces, index, label, counts, voxel, masks, lesions })
+    }
+
+    fn measure(&self, metrics: &[MetricId]) -> Result<SegmentationCase, InputError> {
+        Ok(SegmentationCase {
+            values: metrics.iter().map(|m| self.value(m)).collect::<Result<_, InputError>>()?,
+            reference_ml: self.counts.reference_volume_ml(self.voxel),
+            prediction_ml: self.counts.prediction_volume_ml(self.voxel),
+            diagonal_mm: diagonal_mm(&self.surfaces.reference.geometry),
+        })
+    }
+
+    fn value(&self, metric: &MetricId) -> Result<Result<f64, Undefined>, InputError> {
+        let counts = &self.counts;
+        Ok(match metric.spec.id {
+            "dice" => counts.dice(),
+            "iou" => counts.iou(),
+            "f_beta" => counts.f_beta(parameter(metric))?,
+            "voxel_sensitivity" => counts.sensitivity(),
+            "voxel_precision" => counts.precision(),
+            "voxel_specificity" => counts.specificity(),
+            "volume_error_ml" => Ok(counts.absolute_volume_error_ml(self.voxel)),
+            "relative_volume_error" => counts.relative_volume_error().map(f64::abs),
+            "pq" => self.matching(MatchRule::PANOPTIC)?.pq(),
+            "sq" => self.matching(MatchRule::PANOPTIC)?.sq(),
+            "rq" => self.matching(MatchRule::PANOPTIC)?.rq(),
+            "lesion_f1" => self.matching(lesion_rule(metric)?)?.lesion_f1(),
+            "lesion_sensitivity" => self.matching(lesion_rule(metric)?)?.lesion_sensitivity(),
+            "lesion_precision" => self.matching(lesion_rule(metric)?)?.lesion_precision(),
+            "false_positive_volume_ml" => Ok(false_positive_volume_ml(self.lesions()?, self.voxel.cubic_mm())?),
+            "false_negative_volume_ml" => Ok(false_negative_volume_ml(self.lesions()?, self.voxel.cubic_mm())?),
+            "cldice" => self.centrelines()?.cldice(),
+            _ => return self.surface_value(metric),
+        })
+    }
+
+    /// What the distances between the two surfaces give.
+    fn surface_value(&self, metric: &MetricId) -> Result<Result<f64, Undefined>, InputError> {
+        let at = self.index;
+        Ok(match (metric.spec.id, metric.convention()) {
+            ("hd", _) => self.surfaces.borders(at)?.hd(),
+            ("hd95", Some("pooled")) => self.surfaces.borders(at)?.hd_percentile_pooled(95.0)?,
+            ("hd95", Some("surfel")) => self.surfaces.surfels(at)?.hd_percentile(95.0)?,
+            ("hd95", _) => self.surfaces.borders(at)?.hd_percentile(95.0)?,
+            ("assd", _) => self.surfaces.borders(at)?.assd(),
+            ("masd", _) => self.surfaces.borders(at)?.masd(),
+            ("nsd", Some("surfel")) => self.surfaces.surfels(at)?.nsd(parameter(metric))?,
+            ("nsd", _) => self.surfaces.borders(at)?.nsd(parameter(metric))?,
+            ("boundary_iou", _) => self.surfaces.maps()?.boundary_iou(parameter(metric))?.swap_remove(at),
+            ("centroid_distance", _) => self.surfaces.maps()?.centroid_distance_mm().swap_remove(at),
+            // The registry lists no other metric of masks.
+            (other, _) => unreachable!("{other} is not a metric of masks"),
+        })
+    }
+
+    /// Reference and prediction of this label, as masks.
+    fn masks(&self) -> &[Vec<u8>; 2] {
+        self.masks.get_or_init(|| {
+            let mask = |v: &Volume<u8>| v.data.iter().map(|&x| u8::from(x == self.label)).collect();
+            [mask(self.surfaces.reference), mask(self.surfaces.prediction)]
+        })
+    }
+
+    /// Lengths of the axes, the one that runs fastest last.
+    fn shape(&self) -> [usize; 3] {
+        let [x, y, z] = self.surfaces.reference.geometry.shape;
+        [z, y, x]
+    }
+
+    fn lesions(&self) -> Result<&Overlaps, InputError> {
+        if let Some(lesions) = self.lesions.get() {
+            return Ok(lesions);
+        }
+        let [reference, prediction] = self.masks();
+        let components = |mask| Components::of_mask(mask, self.shape(), Connectivity::Corners);
+        let overlaps = Overlaps::between(&components(reference)?, &components(prediction)?)?;
+        Ok(self.lesions.get_or_init(|| overlaps))
+    }
+
+    fn matching(&self, rule: MatchRule) -> Result<Matching, InputError> {
+        Ok(self.lesions()?.matched(rule))
+    }
+
+    fn centrelines(&self) -> Result<Centrelines, InputError> {
+        let [reference, prediction] = self.masks();
+        Centrelines::of(reference, prediction, self.shape(), Thinning::Lee)
+    }
+}
+
+/// The number after `@`; the registry gives every metric that takes one a default.
+fn parameter(metric: &MetricId) -> f64 {
+    metric.parameter.unwrap_or(0.0)
+}
+
+fn lesion_rule(metric: &MetricId) -> Result<MatchRule, InputError> {
+    let least = parameter(metric);
+    if least == 0.0 { Ok(MatchRule::AnyOverlap) } else { MatchRule::greedy_iou(least) }
+}
+
+/// Distance between opposite corner voxels.
+fn diagonal_mm(geometry: &Geometry) -> f64 {
+    let length = |i: usize| (geometry.shape[i].max(1) - 1) as f64 * geometry.spacing_mm[i];
+    (length(0).powi(2) + length(1).powi(2) + length(2).powi(2)).sqrt()
+}
+
+fn check(volume: &Volume<u8>, labels: &[u8]) -> Result<(), ImageError> {
     let [x, y, _] = volume.geometry.shape;
     if volume.data.len() != volume.geometry.voxels() {
         return Err(ImageError::Data(format!(
@@ -80,7 +240,10 @@ fn check(volume: &Volume<u8>) -> Result<(), ImageError> {
             volume.geometry.voxels()
         )));
     }
-    match volume.data.iter().position(|&v| v > 1) {
+    let mut known = [false; 256];
+    known[0] = true;
+    labels.iter().for_each(|&l| known[usize::from(l)] = true);
+    match volume.data.iter().position(|&v| !known[usize::from(v)]) {
         None => Ok(()),
         Some(i) => {
             Err(ImageError::Label { index: [i % x, i / x % y, i / x / y], value: f64::from(volume.data[i]) })

@@ -2,6 +2,7 @@
 
 use crate::assess::Options;
 use crate::error::MetricError;
+use crate::registry::{MetricId, MetricSpec};
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
 use std::path::Path;
@@ -54,6 +55,22 @@ pub(crate) struct Group {
 }
 
 impl Cases {
+    /// Checked scores and labels.
+    pub(crate) fn new(score: Vec<f64>, label: Vec<bool>) -> Self {
+        let squared = |(s, y): (&f64, &bool)| Some((s - f64::from(u8::from(*y))).powi(2));
+        let brier = score.iter().zip(&label).map(squared).collect();
+        Self { score, label, brier }
+    }
+
+    /// `-ln` of the probability given to the true class, probabilities clipped to 2^-52 as scikit-learn does.
+    pub(crate) fn log_losses(&self) -> Vec<Option<f64>> {
+        let loss = |(&p, &y): (&f64, &bool)| {
+            let p = p.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
+            Some(if y { -p.ln() } else { -(1.0 - p).ln() })
+        };
+        self.score.iter().zip(&self.label).map(loss).collect()
+    }
+
     /// Positive and negative cases.
     pub(crate) fn classes(&self) -> (u64, u64) {
         let pos = self.label.iter().filter(|&&y| y).count() as u64;
@@ -129,22 +146,44 @@ pub(crate) fn is_label(y: f64) -> bool {
     y == 0.0 || y == 1.0
 }
 
+/// What a metric of masks is worth where a model fails: an expression over the columns of a segmentation table.
+///
+/// A failed case counts as an empty answer where there was something to find; a distance as the longest in the image.
+fn worst_of(spec: &MetricSpec) -> Expr {
+    match (spec.unit, spec.id) {
+        ("mm", _) => col("diagonal_mm").cast(DataType::Float64),
+        (_, "volume_error_ml" | "false_negative_volume_ml") => col("reference_ml").cast(DataType::Float64),
+        (_, "relative_volume_error") => lit(1.0),
+        _ => lit(0.0),
+    }
+}
+
 /// A per-case value of a segmentation table: `None` where it is undefined.
 pub(crate) fn segmentation(
     table: &DataFrame,
     metric: &str,
     options: &Options,
 ) -> Result<Vec<Option<f64>>, MetricError> {
-    need(table, &["case_id", "outcome", metric, "reference_ml"])?;
-    numeric(table, &[metric, "reference_ml"])?;
-    // A failed case counts as an empty answer where there was something to find.
-    let worst =
-        if metric == "volume_error_ml" { col("reference_ml").cast(DataType::Float64) } else { lit(0.0) };
+    let spec = MetricId::parse(metric)?.spec;
+    let mut columns = vec![metric, "reference_ml"];
+    if spec.unit == "mm" {
+        columns.extend(["prediction_ml", "diagonal_mm"]);
+    }
+    need(table, &["case_id", "outcome"])?;
+    need(table, &columns)?;
+    numeric(table, &columns)?;
+    let mut value = col(metric).cast(DataType::Float64);
+    if spec.unit == "mm" && options.failed_cases == FailedCases::Worst {
+        // One mask empty, the other not: no distance is defined, and nothing could be further off.
+        let marks = |column: &str| col(column).cast(DataType::Float64).gt(lit(0.0));
+        let missed = marks("reference_ml").neq(marks("prediction_ml"));
+        value = when(value.clone().is_null().and(missed)).then(worst_of(spec)).otherwise(value);
+    }
     let frame = table.clone().lazy().with_row_index("row", Some(1)).with_columns([
         answered().alias("answered"),
         col("case_id").cast(DataType::String),
-        col(metric).cast(DataType::Float64).alias("value"),
-        worst.alias("worst"),
+        value.alias("value"),
+        worst_of(spec).alias("worst"),
     ]);
     let frame = match options.failed_cases {
         FailedCases::Exclude => frame.filter(col("answered")),
@@ -153,7 +192,7 @@ pub(crate) fn segmentation(
         }
     };
     let frame = frame.select([col("row"), col("case_id"), col("value"), col("answered")]).collect()?;
-    let range = crate::registry::find(metric).map_or((0.0, f64::INFINITY), |m| m.range);
+    let range = spec.range;
     let (values, answered) = (frame.column("value")?.f64()?, frame.column("answered")?.bool()?);
     let mut out = Vec::with_capacity(frame.height());
     for (i, (value, answered)) in values.iter().zip(answered.iter()).enumerate() {

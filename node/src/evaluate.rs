@@ -5,6 +5,7 @@ use crate::logs::{CaseLog, LogRing};
 use crate::reference_set::LoadedReferenceSet;
 use crate::{NodeError, outputs};
 use fiel_metrics::image::{self, Volume};
+use fiel_metrics::registry::MetricId;
 use fiel_metrics::segmentation::{self, SegmentationCase};
 use fiel_sandbox::{CaseResult, Sandbox};
 use fiel_schemas::assessment::Costs;
@@ -20,8 +21,8 @@ use std::sync::{Mutex, PoisonError};
 #[derive(Debug)]
 pub struct Evaluation {
     /// One row per case, in the order of the reference set. Classification: `case_id`, `outcome`, `label`, `score`,
-    /// `seconds`; segmentation: `case_id`, `outcome`, `dice`, `iou`, `volume_error_ml`, `reference_ml`,
-    /// `prediction_ml`, `seconds`; then `pseudonym` and `reason`.
+    /// `seconds`; segmentation: `case_id`, `outcome`, a column per metric of the challenge, `reference_ml`,
+    /// `prediction_ml`, `diagonal_mm`, `seconds`; then `pseudonym` and `reason`.
     pub table: DataFrame,
     /// Cases by outcome; absent means none.
     pub cases: BTreeMap<String, u64>,
@@ -107,6 +108,8 @@ pub fn evaluate_until(
 
 /// Checks outputs against the interface and the truth.
 struct Judge<'a> {
+    challenge: &'a Challenge,
+    metrics: Vec<MetricId>,
     set: &'a LoadedReferenceSet,
     output: &'a Port,
     truth: Vec<&'a str>,
@@ -133,7 +136,9 @@ impl<'a> Judge<'a> {
             )));
         }
         let truth = set.column(&set.doc.truth)?;
-        Ok(Self { set, output, truth, pseudonyms_in_tables: wanted == PortKind::Table })
+        let metrics = challenge.metrics.iter().map(|id| MetricId::parse(id)).collect::<Result<_, _>>();
+        let metrics = metrics.map_err(|e| wrong(e.to_string()))?;
+        Ok(Self { challenge, metrics, set, output, truth, pseudonyms_in_tables: wanted == PortKind::Table })
     }
 
     /// The row of a case. An error is the site's fault (a truth that cannot be read), never the model's.
@@ -167,7 +172,7 @@ impl<'a> Judge<'a> {
         } else {
             let reference = self.reference_mask(row)?;
             match outputs::mask(bytes, &reference) {
-                Ok(prediction) => judged.segmentation = Some(measure(&reference, &prediction)?),
+                Ok(prediction) => judged.segmentation = Some(measure(&reference, &prediction, &self.metrics)?),
                 Err(rule) => {
                     judged.break_rule(rule);
                     judged.segmentation = Some(self.unanswered(row)?);
@@ -184,17 +189,11 @@ impl<'a> Judge<'a> {
             .map_err(|e| NodeError::ReferenceSet { path: self.set.dir.join(path), message: e.to_string() })
     }
 
-    /// A case without a valid answer: only the reference's volume is known.
+    /// A case without a valid answer: only the reference's volume and grid are known.
     fn unanswered(&self, row: usize) -> Result<SegmentationCase, NodeError> {
         let reference = self.reference_mask(row)?;
-        let itself = measure(&reference, &reference)?;
-        Ok(SegmentationCase {
-            dice: None,
-            iou: None,
-            volume_error_ml: f64::NAN,
-            reference_ml: itself.reference_ml,
-            prediction_ml: f64::NAN,
-        })
+        let itself = measure(&reference, &reference, &[])?;
+        Ok(SegmentationCase { prediction_ml: f64::NAN, ..itself })
     }
 }
 
@@ -205,8 +204,12 @@ impl Row {
     }
 }
 
-fn measure(reference: &Volume<u8>, prediction: &Volume<u8>) -> Result<SegmentationCase, NodeError> {
-    segmentation::measure(reference, prediction).map_err(|e| NodeError::Metric(e.to_string()))
+fn measure(
+    reference: &Volume<u8>,
+    prediction: &Volume<u8>,
+    metrics: &[MetricId],
+) -> Result<SegmentationCase, NodeError> {
+    segmentation::measure(reference, prediction, metrics).map_err(|e| NodeError::Metric(e.to_string()))
 }
 
 fn finish(
@@ -237,11 +240,13 @@ fn finish(
         columns.push(Column::from(Series::new("label".into(), labels)));
         columns.push(number("score", &|r| r.score));
     } else {
-        columns.push(number("dice", &|r| r.segmentation.and_then(|s| s.dice)));
-        columns.push(number("iou", &|r| r.segmentation.and_then(|s| s.iou)));
-        columns.push(number("volume_error_ml", &|r| r.segmentation.map(|s| s.volume_error_ml)));
-        columns.push(number("reference_ml", &|r| r.segmentation.map(|s| s.reference_ml)));
-        columns.push(number("prediction_ml", &|r| r.segmentation.map(|s| s.prediction_ml)));
+        for (i, id) in judge.challenge.metrics.iter().enumerate() {
+            let value = |r: &Row| r.segmentation.as_ref()?.values.get(i)?.ok();
+            columns.push(number(id, &value));
+        }
+        columns.push(number("reference_ml", &|r| r.segmentation.as_ref().map(|s| s.reference_ml)));
+        columns.push(number("prediction_ml", &|r| r.segmentation.as_ref().map(|s| s.prediction_ml)));
+        columns.push(number("diagonal_mm", &|r| r.segmentation.as_ref().map(|s| s.diagonal_mm)));
     }
     columns.push(number("seconds", &|r| Some(r.seconds)));
     columns.push(Column::from(Series::new("pseudonym".into(), plan.pseudonyms.as_slice())));

@@ -91,6 +91,9 @@ pub enum PortKind {
 pub struct Ranking {
     /// The primary metric; its direction comes from the registry.
     pub metric: String,
+    /// Further metrics: the order is then that of the mean of a submission's ranks in the primary metric and in these.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mean_rank_with: Vec<String>,
     /// What a case without a valid answer counts as.
     pub failed_cases: FailedCases,
     /// A submission that fails on a larger fraction of cases is listed without a rank.

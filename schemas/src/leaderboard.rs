@@ -38,6 +38,9 @@ pub struct Row {
     pub unranked: Option<String>,
     /// Rows that share this rank because their values cannot be told apart within their numeric bounds.
     pub tied: bool,
+    /// Mean of the ranks in the metrics that the challenge ranks by, where these are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_rank: Option<f64>,
     /// Tool name.
     pub submission: String,
     /// Tool version.

@@ -13,6 +13,24 @@ pub enum Summary {
     Scores(Scores),
     /// Calibration bins (expected calibration error).
     Calibration(Calibration),
+    /// Decisions at a threshold against labels (accuracy, F1, MCC, ...): counts are exact.
+    Confusion(Confusion),
+}
+
+/// Decisions against labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confusion {
+    /// Positive cases called positive.
+    pub tp: u64,
+    /// Negative cases called positive.
+    pub fp: u64,
+    /// Positive cases called negative.
+    pub r#fn: u64,
+    /// Negative cases called negative.
+    pub tn: u64,
+    /// Cases of sites where too few were called positive, or negative, for the counts to be released.
+    pub suppressed: u64,
 }
 
 /// Exact moments of a per-case value.

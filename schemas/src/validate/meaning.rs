@@ -197,6 +197,8 @@ fn summary(pointer: &str, summary: &Summary) -> Vec<Problem> {
                 })
                 .collect()
         }
+        // Counts of decisions are independent of each other.
+        Summary::Confusion(_) => Vec::new(),
         Summary::Calibration(calibration) => {
             let bins = calibration.bins.iter().enumerate();
             bins.flat_map(|(index, bin)| {

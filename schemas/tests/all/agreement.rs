@@ -332,6 +332,7 @@ proptest! {
                     first: *a.min(b), last: *a.max(b), pos: u64::from(*count), neg: 1, tie: tie.map(|tie| format!("{tie:016x}")),
                 }).collect(),
                 Summary::Calibration(calibration) => calibration.bins[0].slack = bound,
+                Summary::Confusion(confusion) => confusion.tp = n,
             }
         }
         let bytes = serde_json::to_vec(&statement).unwrap();

@@ -13,7 +13,7 @@ use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, Submission};
-use fiel_schemas::summary::{Calibration, CalibrationBin, ExactValue, Moments, ScoreCell, Scores, Summary};
+use fiel_schemas::summary::{Calibration, CalibrationBin, Confusion, ExactValue, Moments, ScoreCell, Scores, Summary};
 use fiel_schemas::validate::Kind;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -59,6 +59,7 @@ pub(crate) fn challenge() -> Challenge {
         metrics: vec!["auc".into(), "sensitivity@specificity=0.95".into(), "ece@15".into()],
         ranking: Ranking {
             metric: "auc".into(),
+            mean_rank_with: vec!["ece@15".into()],
             failed_cases: FailedCases::Exclude,
             max_failed_fraction: 0.05,
         },
@@ -146,6 +147,7 @@ fn summaries() -> Vec<(&'static str, Summary)> {
     vec![
         ("auc", Summary::Scores(scores)),
         ("brier", Summary::Moments(moments)),
+        ("f1@0.5", Summary::Confusion(Confusion { tp: 1, fp: 2, r#fn: 3, tn: 4, suppressed: 5 })),
         ("ece@15", Summary::Calibration(Calibration { bins: vec![bin], suppressed: 3, exact: Some(exact) })),
     ]
 }
@@ -204,6 +206,7 @@ pub(crate) fn leaderboard() -> Leaderboard {
     };
     let row = Row {
         rank: Some(1),
+        mean_rank: Some(1.5),
         unranked: Some("too many failed cases".into()),
         tied: false,
         submission: "Logistic regression".into(),

@@ -8,6 +8,8 @@ use crate::state::{AppState, time};
 use crate::store::{challenges, entities};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use fiel_metrics::MetricError;
+use fiel_metrics::registry::MetricId;
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest::challenge_digest;
 use fiel_schemas::reference_set::FileDigest;
@@ -67,6 +69,27 @@ pub async fn get(state: &AppState, id: &str) -> Result<ChallengeEntry, Error> {
     entry(state, row).await
 }
 
+/// Every metric must be one that sites can pool, and submissions can only be ordered by what is measured.
+fn check_metrics(challenge: &Challenge) -> Result<(), Error> {
+    let invalid = |message: String| Err(Error::new(Code::DocumentInvalid, message));
+    for (i, id) in challenge.metrics.iter().enumerate() {
+        match MetricId::parse(id) {
+            Err(e) => return invalid(format!("`/metrics/{i}`: {e}.")),
+            Ok(metric) if !fiel_metrics::is_pooled(&metric) => {
+                return invalid(format!("`/metrics/{i}`: {}.", MetricError::NotPooled(id.clone())));
+            }
+            Ok(_) => {}
+        }
+    }
+    let ranking = &challenge.ranking;
+    for id in std::iter::once(&ranking.metric).chain(&ranking.mean_rank_with) {
+        if !challenge.metrics.contains(id) {
+            return invalid(format!("`/ranking`: `{id}` must be one of `/metrics`."));
+        }
+    }
+    Ok(())
+}
+
 /// Stores a challenge; `true` where it is new. The same definition again changes nothing; a changed one is taken
 /// only while no phase of the stored one has opened.
 pub async fn create(
@@ -74,17 +97,7 @@ pub async fn create(
     actor: &Actor,
     challenge: Challenge,
 ) -> Result<(ChallengeEntry, bool), Error> {
-    for metric in challenge.metrics.iter().chain([&challenge.ranking.metric]) {
-        if fiel_metrics::registry::find(metric).is_none() {
-            return Err(Error::new(
-                Code::DocumentInvalid,
-                format!("`/metrics`: there is no metric `{metric}`; see `docs/` for the registry."),
-            ));
-        }
-    }
-    if !challenge.metrics.contains(&challenge.ranking.metric) {
-        return Err(Error::new(Code::DocumentInvalid, "`/ranking/metric` must be one of `/metrics`."));
-    }
+    check_metrics(&challenge)?;
     let now = state.now();
     let digest = challenge_digest(&challenge);
     let mut row = entities::challenge::Model {

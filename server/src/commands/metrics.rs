@@ -1,14 +1,19 @@
 //! `fiel metrics`: what the metrics are.
 
-use super::output::{CommandError, Result, say, say_json};
+use super::output::{OrFail, Result, say, say_json};
 use super::tables;
-use fiel_metrics::registry::{Direction, MetricSpec, MetricTask, all, find};
+use fiel_metrics::registry::{Direction, MetricId, MetricSpec, all};
 use serde_json::{Value, json};
 
 /// List the metrics with unit, direction, range and what happens where they are undefined.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fiel metrics
+  fiel metrics hd95.pooled
+  fiel metrics nsd.surfel@2 --json")]
 pub(crate) struct Args {
-    /// One metric; all when absent.
+    /// One metric, with or without convention and parameter; all when absent.
     id: Option<String>,
     /// Print JSON.
     #[arg(long)]
@@ -17,29 +22,23 @@ pub(crate) struct Args {
 
 /// Runs `fiel metrics`.
 pub(crate) fn run(args: &Args) -> Result {
-    let chosen: Vec<&MetricSpec> = match &args.id {
-        None => all().iter().collect(),
-        Some(id) => vec![find(id).ok_or_else(|| {
-            CommandError::new(format!("there is no metric `{id}`")).hint("`fiel metrics` lists them all")
-        })?],
-    };
-    if args.json {
-        let specs: Vec<Value> = chosen.into_iter().map(document).collect();
-        return if args.id.is_some() { say_json(&specs[0]) } else { say_json(&specs) };
-    }
-    match (&args.id, chosen.as_slice()) {
-        (Some(_), [spec]) => say(page(spec)),
-        _ => say(list(&chosen)),
+    match &args.id {
+        Some(id) => {
+            let metric = MetricId::parse(id).or_fail()?;
+            if args.json { say_json(&document(metric.spec)) } else { say(page(&metric)) }
+        }
+        None if args.json => say_json(&all().map(document).collect::<Vec<Value>>()),
+        None => say(list()),
     }
 }
 
-fn list(specs: &[&MetricSpec]) -> String {
+fn list() -> String {
     let mut table = tables::table(["id", "name", "task", "better", "unit", "range"]);
-    for spec in specs {
+    for spec in all() {
         table.add_row(vec![
             spec.id.to_string(),
             spec.name.to_string(),
-            task(spec),
+            spec.task.as_str().to_string(),
             direction(spec),
             unit(spec).to_string(),
             range(spec.range),
@@ -48,36 +47,42 @@ fn list(specs: &[&MetricSpec]) -> String {
     table.trim_fmt()
 }
 
-fn page(spec: &MetricSpec) -> String {
-    format!(
-        "{} ({})\n  task       {}\n  better     {}\n  unit       {}\n  range      {}\n  undefined  {}\n  reference  {}\n  \
-         version    {}",
-        spec.name,
-        spec.id,
-        task(spec),
-        direction(spec),
-        unit(spec),
-        range(spec.range),
-        spec.undefined,
-        spec.reference,
-        spec.version
-    )
+fn page(metric: &MetricId) -> String {
+    let spec = metric.spec;
+    let mut lines = vec![
+        format!("{} ({})", spec.name, metric.full()),
+        format!("  task        {}", spec.task.as_str()),
+        format!("  better      {}", direction(spec)),
+        format!("  unit        {}", unit(spec)),
+        format!("  range       {}", range(spec.range)),
+        format!("  undefined   {}", spec.undefined_words()),
+    ];
+    if let Some(p) = spec.parameter {
+        let limits = range(p.range);
+        lines.push(format!("  @           {} {limits}, {} where none is given {}", p.name, p.default, p.unit));
+    }
+    for (i, c) in spec.conventions.iter().enumerate() {
+        let default = if i == 0 { " (default)" } else { "" };
+        lines.push(format!("  .{:<11}{}{default}", c.name, c.definition));
+    }
+    lines.push(format!("  reference   {}", spec.reference));
+    lines.push(format!("  version     {}", spec.version));
+    lines.join("\n")
 }
 
 fn document(spec: &MetricSpec) -> Value {
     let limit = |v: f64| if v.is_finite() { json!(v) } else { Value::Null };
+    let parameter = spec.parameter.map(|p| {
+        json!({"name": p.name, "unit": p.unit, "default": p.default,
+            "range": [limit(p.range.0), limit(p.range.1)], "integer": p.is_integer})
+    });
     json!({
-        "id": spec.id, "name": spec.name, "task": spec.task, "direction": direction(spec),
-        "unit": unit(spec), "range": [limit(spec.range.0), limit(spec.range.1)], "undefined": spec.undefined,
+        "id": spec.id, "name": spec.name, "task": spec.task, "level": spec.level, "direction": direction(spec),
+        "unit": unit(spec), "range": [limit(spec.range.0), limit(spec.range.1)],
+        "undefined": spec.undefined.iter().map(ToString::to_string).collect::<Vec<String>>(),
+        "conventions": spec.conventions, "parameter": parameter,
         "reference": spec.reference, "version": spec.version,
     })
-}
-
-fn task(spec: &MetricSpec) -> String {
-    match spec.task {
-        MetricTask::Classification => "classification".into(),
-        MetricTask::Segmentation => "segmentation".into(),
-    }
 }
 
 /// The unit; `1` for pure numbers.
@@ -86,8 +91,7 @@ fn unit(spec: &MetricSpec) -> &'static str {
 }
 
 fn direction(spec: &MetricSpec) -> String {
-    let (low, high) = spec.range;
-    if low < spec.target && spec.target < high {
+    if spec.is_best_inside() {
         return format!("nearer to {}", spec.target);
     }
     match spec.direction {
@@ -97,6 +101,7 @@ fn direction(spec: &MetricSpec) -> String {
 }
 
 fn range((low, high): (f64, f64)) -> String {
-    let (low, high) = (low.to_string().replace("inf", "∞"), high.to_string().replace("inf", "∞"));
-    format!("{low} to {high}")
+    let show = |v: f64| if v.abs() >= f64::MAX { "∞".to_owned() } else { v.to_string() };
+    let sign = if low < 0.0 && low.is_infinite() { "-" } else { "" };
+    format!("{sign}{} to {}", show(low), show(high))
 }

@@ -12,6 +12,7 @@ mod metrics;
 mod node;
 mod output;
 mod processes;
+mod rank;
 mod sandbox_worker;
 mod score;
 mod serve;
@@ -30,6 +31,8 @@ Examples:
   fiel try breast-fna model.wasm             run a model on the public cases, without any server
   fiel submit breast-fna model.wasm --tool my-model --watch
   fiel leaderboard breast-fna
+  fiel score segmentation --reference truth/ --prediction masks/ --metrics dice,nsd@2,hd95
+  fiel rank --table results.csv --metric dice --metric hd95
 
 Exit codes: 0 success, 1 a failure of the work, 2 wrong usage.";
 
@@ -53,6 +56,7 @@ enum Command {
     Submit(submit::Args),
     Leaderboard(leaderboard::Args),
     Score(score::Args),
+    Rank(rank::Args),
     Verify(verify::Args),
     Metrics(metrics::Args),
     #[command(hide = true)]
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         Command::Submit(args) => submit::run(args),
         Command::Leaderboard(args) => leaderboard::run(args),
         Command::Score(args) => score::run(args),
+        Command::Rank(args) => rank::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Metrics(args) => metrics::run(args),
         Command::SandboxWorker(args) => return sandbox_worker::run(args),

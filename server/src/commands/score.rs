@@ -1,21 +1,68 @@
 //! `fiel score`: metrics of files, without any server.
 
-use super::output::{OrFail, Result, say, say_json};
+use super::output::{CommandError, OrFail, Result, say, say_json};
 use super::tables;
-use fiel_metrics::registry;
-use fiel_metrics::score::{ScoreReport, classification, segmentation};
+use fiel_metrics::registry::MetricTask;
+use fiel_metrics::score::{
+    ClassificationFiles, DetectionFiles, Intervals, RegressionFiles, Request, ScoreMetric, ScoreReport,
+    SegmentationFiles, SurvivalFiles, classification, detection, regression, segmentation, survival,
+};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// Compute metrics of predictions in files, without any server.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   fiel score classification --table answers.csv --label malignant --score probability
-  fiel score segmentation --reference truth/ --prediction masks/ --json")]
+  fiel score classification --table answers.csv --label y --score p --metrics auc,ece.equal_mass@20,ici --by site
+  fiel score segmentation --reference truth/ --prediction masks/ --metrics dice,nsd@2,hd95.pooled --json
+  fiel score segmentation --reference ct.nii.gz --prediction answer.mha --labels 1,2,5
+  fiel score survival --table patients.csv --time days --event died --risk risk
+  fiel score detection --reference nodules.csv --prediction marks.csv --images scans.csv --metrics cpm
+  fiel score regression --table volumes.csv --reference measured --prediction predicted
+
+`fiel metrics` lists the metrics of each task with their conventions and parameters.")]
 pub(crate) struct Args {
     #[command(subcommand)]
     task: Task,
+}
+
+/// What every task takes.
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// Metrics to compute, separated by commas; the task's usual ones when absent.
+    #[arg(long, value_delimiter = ',', value_name = "ID,...")]
+    metrics: Vec<String>,
+    /// Confidence intervals: none, in closed form where there is one and else by bootstrap, or always by bootstrap.
+    #[arg(long, value_enum, default_value_t = Ci::Auto)]
+    ci: Ci,
+    /// Bootstrap samples.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    replicates: u32,
+    /// Seed of the bootstrap: the same seed gives the same intervals.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Column that divides the cases into strata, each scored on its own.
+    #[arg(long, value_name = "COLUMN")]
+    by: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    /// Print the metrics as CSV.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Write every case's own values to a Parquet table.
+    #[arg(long, value_name = "FILE")]
+    parquet: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Ci {
+    Off,
+    Auto,
+    Bootstrap,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -34,11 +81,10 @@ enum Task {
         /// Column of case names; `case_id` where there is one, else the row number.
         #[arg(long, value_name = "COLUMN")]
         case: Option<String>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        common: Common,
     },
-    /// Masks against masks, NIfTI.
+    /// Masks or label maps against references: NIfTI, MetaImage, NumPy, DICOM-SEG.
     Segmentation {
         /// Mask, or folder of masks.
         #[arg(long, value_name = "FILE|FOLDER")]
@@ -46,46 +92,197 @@ enum Task {
         /// Mask, or folder of masks with the same file names.
         #[arg(long, value_name = "FILE|FOLDER")]
         prediction: PathBuf,
-        /// Print JSON.
+        /// Labels of label maps, separated by commas; without it masks hold 0 and 1.
+        #[arg(long, value_delimiter = ',', value_name = "LABEL,...")]
+        labels: Vec<u8>,
+        /// Put predictions that lie on another grid on the reference's (nearest neighbour) instead of refusing them.
         #[arg(long)]
-        json: bool,
+        resample: bool,
+        /// Table of cases (`case`) with the column of `--by`.
+        #[arg(long, value_name = "FILE")]
+        strata: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Findings with confidence against findings of the reference, as boxes or points, from tables.
+    Detection {
+        /// Table of findings: `image` and a box (`x_min`, `y_min`, `x_max`, `y_max`, in 3-D `z_min`, `z_max`) or a point
+        /// (`x`, `y`, `z`, `diameter_mm`).
+        #[arg(long, value_name = "FILE")]
+        reference: PathBuf,
+        /// Table of predicted findings: as the reference's, and `score`.
+        #[arg(long, value_name = "FILE")]
+        prediction: PathBuf,
+        /// Table of all images (`image`), those without findings included.
+        #[arg(long, value_name = "FILE")]
+        images: Option<PathBuf>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Risks against censored times, from a table.
+    Survival {
+        /// Table with one row per patient.
+        #[arg(long, value_name = "FILE")]
+        table: PathBuf,
+        /// Column of times.
+        #[arg(long, value_name = "COLUMN")]
+        time: String,
+        /// Column of events: 1 observed, 0 censored.
+        #[arg(long, value_name = "COLUMN")]
+        event: String,
+        /// Column of risks; higher means an earlier event.
+        #[arg(long, value_name = "COLUMN")]
+        risk: String,
+        /// Columns named PREFIX and a time hold the predicted probability of being free of the event then.
+        #[arg(long, value_name = "PREFIX")]
+        curve: Option<String>,
+        /// Table of times and events whose censoring gives the weights; the table itself when absent.
+        #[arg(long, value_name = "FILE")]
+        training: Option<PathBuf>,
+        /// Column of case names; `case_id` where there is one, else the row number.
+        #[arg(long, value_name = "COLUMN")]
+        case: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Numbers against numbers, from a table.
+    Regression {
+        /// Table with one row per case.
+        #[arg(long, value_name = "FILE")]
+        table: PathBuf,
+        /// Column of reference values.
+        #[arg(long, value_name = "COLUMN")]
+        reference: String,
+        /// Column of predicted values.
+        #[arg(long, value_name = "COLUMN")]
+        prediction: String,
+        /// Column of case names; `case_id` where there is one, else the row number.
+        #[arg(long, value_name = "COLUMN")]
+        case: Option<String>,
+        #[command(flatten)]
+        common: Common,
     },
 }
 
 /// Runs `fiel score`.
 pub(crate) fn run(args: &Args) -> Result {
     match &args.task {
-        Task::Classification { table, label, score, case, json } => {
-            let report = classification(table, label, score, case.as_deref());
-            print(&report.or_fail()?, *json)
+        Task::Classification { table, label, score, case, common } => {
+            let request = request(MetricTask::Classification, common)?;
+            let files = ClassificationFiles { table, label, score, case: case.as_deref() };
+            print(&classification(&files, &request).or_fail()?, &request, common)
         }
-        Task::Segmentation { reference, prediction, json } => {
+        Task::Segmentation { reference, prediction, labels, resample, strata, common } => {
+            let request = request(MetricTask::Segmentation, common)?;
+            let strata = strata.as_deref();
+            let files = SegmentationFiles { reference, prediction, labels, resample: *resample, strata };
             let bar = ProgressBar::new(0);
             bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail()?);
-            let report = segmentation(reference, prediction, |done, total| {
+            let report = segmentation(&files, &request, |done, total| {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
             });
             bar.finish_and_clear();
-            print(&report.or_fail()?, *json)
+            print(&report.or_fail()?, &request, common)
+        }
+        Task::Detection { reference, prediction, images, common } => {
+            let request = request(MetricTask::Detection, common)?;
+            let files = DetectionFiles { reference, prediction, images: images.as_deref() };
+            print(&detection(&files, &request).or_fail()?, &request, common)
+        }
+        Task::Survival { table, time, event, risk, curve, training, case, common } => {
+            let request = request(MetricTask::Survival, common)?;
+            let (curve, training, case) = (curve.as_deref(), training.as_deref(), case.as_deref());
+            let files = SurvivalFiles { table, time, event, risk, curve, training, case };
+            print(&survival(&files, &request).or_fail()?, &request, common)
+        }
+        Task::Regression { table, reference, prediction, case, common } => {
+            let request = request(MetricTask::Regression, common)?;
+            let files = RegressionFiles { table, reference, prediction, case: case.as_deref() };
+            print(&regression(&files, &request).or_fail()?, &request, common)
         }
     }
 }
 
-fn print(report: &ScoreReport, json: bool) -> Result {
-    if json {
+fn request(task: MetricTask, common: &Common) -> Result<Request> {
+    let request = match common.metrics.as_slice() {
+        [] => Request::default_of(task).or_fail()?,
+        ids => Request::new(task, ids).map_err(|e| CommandError::usage(e.to_string()))?,
+    };
+    let intervals = match common.ci {
+        Ci::Off => Intervals::Off,
+        Ci::Auto => Intervals::Auto,
+        Ci::Bootstrap => Intervals::Bootstrap,
+    };
+    let (replicates, seed, by) = (common.replicates as usize, common.seed, common.by.clone());
+    Ok(Request { intervals, replicates, seed, by, ..request })
+}
+
+fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
+    if let Some(path) = &common.parquet {
+        write_cases(report, request, path)?;
+    }
+    if common.json {
         return say_json(report);
     }
+    if common.csv {
+        return say(csv(report, request));
+    }
+    let mut parts = vec![format!("{}, {} cases", report.task, report.n), table(&report.metrics, request)];
+    if let Some(by) = &report.by {
+        for (name, stratum) in &by.groups {
+            parts.push(format!("{} {name}, {} cases", by.column, stratum.n));
+            parts.push(table(&stratum.metrics, request));
+        }
+        let mut gaps = tables::table(["metric", "worst", "best", "gap"]);
+        for (id, _) in &request.metrics {
+            let Some(gap) = by.gaps.get(id) else { continue };
+            gaps.add_row(vec![id.clone(), gap.worst.clone(), gap.best.clone(), format!("{:.4}", gap.gap)]);
+        }
+        parts.push(gaps.trim_fmt());
+    }
+    say(parts.join("\n"))
+}
+
+fn table(metrics: &BTreeMap<String, ScoreMetric>, request: &Request) -> String {
     let mut table = tables::table(["metric", "value", "95 % CI", "unit", "undefined"]);
-    for spec in registry::all() {
-        let Some(value) = report.metrics.get(spec.id) else { continue };
+    for (id, _) in &request.metrics {
+        let Some(value) = metrics.get(id) else { continue };
         table.add_row(vec![
-            spec.id.to_string(),
+            id.clone(),
             value.value.map_or("undefined".into(), |v| format!("{v:.4}")),
             value.ci95.map_or("-".into(), |[low, high]| format!("{low:.4} to {high:.4}")),
             value.unit.to_string(),
-            value.undefined.to_string(),
+            value.reason.clone().unwrap_or_else(|| value.undefined.to_string()),
         ]);
     }
-    say(format!("{}, {} cases\n{}", report.task, report.n, table.trim_fmt()))
+    table.trim_fmt()
+}
+
+/// A line per metric and stratum; the whole set has an empty stratum.
+fn csv(report: &ScoreReport, request: &Request) -> String {
+    let mut lines = vec!["stratum,metric,id,value,low,high,unit,undefined,n".to_owned()];
+    let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
+    let mut add = |stratum: &str, n: u64, metrics: &BTreeMap<String, ScoreMetric>| {
+        for (asked, _) in &request.metrics {
+            let Some(m) = metrics.get(asked) else { continue };
+            let (low, high) = (number(m.ci95.map(|c| c[0])), number(m.ci95.map(|c| c[1])));
+            let (value, stratum) = (number(m.value), quoted(stratum));
+            lines.push(format!("{stratum},{asked},{},{value},{low},{high},{},{},{n}", m.id, m.unit, m.undefined));
+        }
+    };
+    add("", report.n, &report.metrics);
+    for (name, stratum) in report.by.iter().flat_map(|by| &by.groups) {
+        add(name, stratum.n, &stratum.metrics);
+    }
+    lines.join("\n")
+}
+
+fn quoted(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+}
+
+fn write_cases(report: &ScoreReport, request: &Request, path: &Path) -> Result {
+    let ids: Vec<&str> = request.metrics.iter().map(|m| m.0.as_str()).collect();
+    fiel_metrics::score::write_cases(report, &ids, path).or_fail()
 }

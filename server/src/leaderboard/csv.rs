@@ -42,7 +42,7 @@ pub fn to_csv(board: &Leaderboard) -> String {
         .collect();
     let sites: BTreeSet<&String> = rows.iter().flat_map(|r| r.sites.keys()).collect();
     let mut header: Vec<String> =
-        ["rank", "tied", "submission", "version", "participant", "submission_id", "artifact", "unranked"]
+        ["rank", "mean_rank", "tied", "submission", "version", "participant", "submission_id", "artifact", "unranked"]
             .map(String::from)
             .into();
     for m in &ordered {
@@ -57,6 +57,7 @@ pub fn to_csv(board: &Leaderboard) -> String {
     for r in rows {
         let mut fields = vec![
             r.rank.map_or_else(String::new, |n| n.to_string()),
+            r.mean_rank.map_or_else(String::new, |n| n.to_string()),
             r.tied.to_string(),
             r.submission.clone(),
             r.version.clone(),

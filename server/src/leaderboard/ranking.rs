@@ -2,7 +2,7 @@
 
 use super::rows::Made;
 use crate::error::Error;
-use fiel_metrics::registry::{self, Direction};
+use fiel_metrics::registry;
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::leaderboard::Row;
 use polars::prelude::*;
@@ -90,10 +90,19 @@ fn unranked(
     if total > 0 && failed as f64 / total as f64 > fraction_max {
         return Some(format!("{failed} of {total} cases failed; at most {:.0} % may", fraction_max * 100.0));
     }
-    match row.metrics.get(&challenge.ranking.metric).and_then(|e| e.value) {
-        Some(v) if v.is_finite() => None,
-        _ => Some(format!("{} is undefined", challenge.ranking.metric)),
-    }
+    let undefined = ranking_metrics(challenge).find(|id| value_of(row, id).is_none());
+    undefined.map(|id| format!("{id} is undefined"))
+}
+
+/// The metrics that order submissions, the primary one first.
+fn ranking_metrics(challenge: &Challenge) -> impl Iterator<Item = &String> {
+    std::iter::once(&challenge.ranking.metric).chain(&challenge.ranking.mean_rank_with)
+}
+
+/// A row's value of a metric with its numeric bound.
+fn value_of(row: &Row, metric: &str) -> Option<(f64, f64)> {
+    let estimate = row.metrics.get(metric)?;
+    Some((estimate.value.filter(|v| v.is_finite())?, estimate.bound))
 }
 
 /// The order of the ranked rows, best first; equal values by age of the submission.
@@ -126,10 +135,18 @@ fn competition(values: &[(f64, f64)]) -> Vec<(u32, bool)> {
     ranks
 }
 
+/// The rows in the order of one metric, with their competition ranks.
+fn ranked(rows: &[Row], candidates: &[u32], metric: &str) -> Result<(Vec<u32>, Vec<(u32, bool)>), Error> {
+    let spec = registry::find(metric).ok_or_else(|| Error::internal(format!("no metric {metric}")))?;
+    let value = |i: &u32| value_of(&rows[*i as usize], metric).unwrap_or((f64::NAN, 0.0));
+    let badness: Vec<f64> = candidates.iter().map(|i| spec.badness(value(i).0)).collect();
+    let order = order(&badness, candidates, false).map_err(Error::internal)?;
+    let ordered: Vec<(f64, f64)> = order.iter().map(|i| (spec.badness(value(i).0), value(i).1)).collect();
+    Ok((order, competition(&ordered)))
+}
+
 /// Ranked rows first, best first; then the others by age.
 pub(super) fn rank(challenge: &Challenge, made: &[&Made]) -> Result<Vec<Row>, Error> {
-    let metric = &challenge.ranking.metric;
-    let spec = registry::find(metric).ok_or_else(|| Error::internal(format!("no metric {metric}")))?;
     let needed: BTreeSet<&String> = made.iter().flat_map(|m| &m.reported).collect();
     let cases = cases(made).map_err(Error::internal)?;
     let seconds = seconds(made).map_err(Error::internal)?;
@@ -141,15 +158,24 @@ pub(super) fn rank(challenge: &Challenge, made: &[&Made]) -> Result<Vec<Row>, Er
         row.unranked = unranked(challenge, &row, &m.reported, &needed);
         rows.push(row);
     }
-    let primary = |row: &Row| row.metrics.get(metric).and_then(|e| Some((e.value?, e.bound)));
     let candidates: Vec<u32> = (0..rows.len()).filter(|i| rows[*i].unranked.is_none()).map(index).collect();
-    let values: Vec<f64> =
-        candidates.iter().map(|i| primary(&rows[*i as usize]).map_or(f64::NAN, |p| p.0)).collect();
-    let descending = matches!(spec.direction, Direction::HigherIsBetter);
-    let order = order(&values, &candidates, descending).map_err(Error::internal)?;
-    let ordered: Vec<(f64, f64)> =
-        order.iter().map(|i| primary(&rows[*i as usize]).unwrap_or((f64::NAN, 0.0))).collect();
-    for (i, (rank, tied)) in order.iter().zip(competition(&ordered)) {
+    let metrics: Vec<&String> = ranking_metrics(challenge).collect();
+    let (order, ranks) = if metrics.len() == 1 {
+        ranked(&rows, &candidates, metrics[0])?
+    } else {
+        let mut sums = vec![0.0; rows.len()];
+        for metric in &metrics {
+            let (order, ranks) = ranked(&rows, &candidates, metric)?;
+            order.iter().zip(ranks).for_each(|(i, (rank, _))| sums[*i as usize] += f64::from(rank));
+        }
+        let mean = |i: &u32| sums[*i as usize] / metrics.len() as f64;
+        candidates.iter().for_each(|i| rows[*i as usize].mean_rank = Some(mean(i)));
+        let means: Vec<f64> = candidates.iter().map(mean).collect();
+        let order = order(&means, &candidates, false).map_err(Error::internal)?;
+        let ranks = competition(&order.iter().map(|i| (mean(i), 0.0)).collect::<Vec<_>>());
+        (order, ranks)
+    };
+    for (i, (rank, tied)) in order.iter().zip(ranks) {
         rows[*i as usize].rank = Some(rank);
         rows[*i as usize].tied = tied;
     }

@@ -122,6 +122,7 @@ pub(super) fn make(challenge: &Challenge, entry: &Entry) -> Made {
     let assessed = || entry.runs.iter().filter_map(|r| r.assessment.as_ref().map(|(_, a)| a));
     let row = Row {
         rank: None,
+        mean_rank: None,
         unranked: unranked_so_far(entry),
         tied: false,
         submission: s.tool.clone(),

@@ -5,6 +5,7 @@ use super::metric::Column;
 use super::{format, markdown};
 use askama::Template;
 use chrono::{DateTime, Utc};
+use fiel_metrics::registry::MetricSpec;
 use fiel_schemas::challenge::{Challenge, FailedCases, Phase, Port, PortKind, Task};
 
 /// A task in words.
@@ -59,7 +60,7 @@ struct PortView {
 struct MetricView {
     column: Column,
     is_primary: bool,
-    undefined: &'static str,
+    undefined: String,
     reference: &'static str,
 }
 
@@ -125,8 +126,8 @@ pub fn render_challenge(challenge: &Challenge, extras: &Extras, now: DateTime<Ut
         let spec = fiel_metrics::registry::find(id);
         MetricView {
             column: Column::of(id),
-            is_primary: *id == challenge.ranking.metric,
-            undefined: spec.map_or("", |s| s.undefined),
+            is_primary: *id == challenge.ranking.metric || challenge.ranking.mean_rank_with.contains(id),
+            undefined: spec.map_or_else(String::new, MetricSpec::undefined_words),
             reference: spec.map_or("", |s| s.reference),
         }
     });

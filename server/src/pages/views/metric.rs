@@ -1,6 +1,6 @@
 //! How a metric is named, ordered and rounded on pages. Name, unit and direction come from the registry.
 
-use fiel_metrics::registry::{self, Direction};
+use fiel_metrics::registry::{self, Direction, MetricId};
 
 /// What "better" means for a column.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,48 +30,33 @@ pub struct Column {
     pub decimals: usize,
 }
 
-/// Heading and decimals.
-const SHORT: &[(&str, &str, usize)] = &[
-    ("auc", "AUC", 3),
-    ("average_precision", "AP", 3),
-    ("sensitivity@specificity=0.95", "Sens. at 95 % spec.", 3),
-    ("brier", "Brier", 3),
-    ("ece@15", "ECE", 3),
-    ("calibration_slope", "Cal. slope", 2),
-    ("calibration_intercept", "Cal. intercept", 2),
-    ("dice", "Dice", 3),
-    ("iou", "IoU", 3),
-    ("volume_error_ml", "Volume error", 2),
-];
-
-/// Metrics that are best at a value inside their range.
-const NEAR: &[(&str, f64)] = &[("calibration_slope", 1.0), ("calibration_intercept", 0.0)];
-
 impl Column {
     /// The column of a metric id; ids unknown to this version keep their id as heading.
     pub fn of(id: &str) -> Self {
-        let spec = registry::find(id);
-        let known = SHORT.iter().find(|s| s.0 == id);
-        let better = match spec.map(|s| s.direction) {
-            Some(Direction::LowerIsBetter) => Better::Lower,
-            _ => Better::Higher,
+        let Ok(metric) = MetricId::parse(id) else {
+            let (short, name) = (id.to_owned(), id.to_owned());
+            return Self { id: id.to_owned(), short, name, unit: String::new(), better: Better::Higher, decimals: 3 };
         };
-        let better = NEAR.iter().find(|n| n.0 == id).map_or(better, |n| Better::Near(n.1));
-        let unit = spec.map_or("", |s| s.unit);
-        let is_shown = !matches!(unit, "" | "1" | "logit");
+        let spec = metric.spec;
+        let better = match spec.direction {
+            _ if spec.is_best_inside() => Better::Near(spec.target),
+            Direction::LowerIsBetter => Better::Lower,
+            Direction::HigherIsBetter => Better::Higher,
+        };
         Self {
             id: id.to_owned(),
-            short: known.map_or_else(|| id.to_owned(), |k| k.1.to_owned()),
-            name: spec.map_or_else(|| id.to_owned(), |s| s.name.to_owned()),
-            unit: if is_shown { unit.to_owned() } else { String::new() },
+            short: metric.heading(),
+            name: metric.name(),
+            unit: spec.unit.to_owned(),
             better,
-            decimals: known.map_or(3, |k| k.2),
+            decimals: usize::from(spec.decimals),
         }
     }
 
     /// Where the column of a metric id stands among others.
     pub fn rank_of(id: &str) -> usize {
-        SHORT.iter().position(|s| s.0 == id).unwrap_or(SHORT.len())
+        let base = MetricId::parse(id).map(|m| m.spec.id);
+        registry::all().position(|m| base.as_ref().is_ok_and(|b| *b == m.id)).unwrap_or(usize::MAX)
     }
 
     /// Sign beside the heading.

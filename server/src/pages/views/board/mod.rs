@@ -76,7 +76,7 @@ pub fn render_board(title: &str, board: &Leaderboard, query: &Query) -> String {
         pages: page_count,
         previous: (query.page > 1).then(|| link(query.page - 1)),
         next: (query.page < page_count).then(|| link(query.page + 1)),
-        primary: columns.first().map(|c| c.name.clone()).unwrap_or_default(),
+        primary: ranked_by(board, &columns),
         any_close: rows.iter().any(|r| r.close_to_best),
         any_tie: rows.iter().any(|r| r.tied),
         rows,
@@ -108,6 +108,15 @@ pub fn render_top(board: &Leaderboard, rows_max: usize) -> String {
         long: primary.name,
         rows: shown.iter().map(|row| RowView::new(&context, row)).collect(),
     })
+}
+
+/// What orders the rows, in words.
+fn ranked_by(board: &Leaderboard, columns: &[Column]) -> String {
+    let primary = columns.first().map(|c| c.name.clone()).unwrap_or_default();
+    if board.leaderboard.iter().any(|r| r.mean_rank.is_some()) {
+        return format!("the mean of the ranks in {primary} and the other ranking metrics");
+    }
+    primary
 }
 
 /// The primary metric first, then the others in the house's usual order.

@@ -1,0 +1,313 @@
+//! Rankings of algorithms from a table of cases, for the command line: no server, no challenge.
+
+use crate::error::ScoreError;
+use crate::registry::{self, Direction};
+use crate::score::columns::Columns;
+use fiel_kernels::inference::Resamples;
+use fiel_kernels::openebench::Participants;
+use fiel_kernels::ranking::{
+    self, Adjustment, Alpha, Institution, Method, Overall, RepeatedCases, Significance, Table, fets,
+    grand_challenge,
+};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
+
+/// Where the values stand: a row per case and algorithm.
+#[derive(Debug, Clone)]
+pub struct RankFiles<'a> {
+    /// A CSV or Parquet table.
+    pub table: &'a Path,
+    /// Column of cases.
+    pub case: &'a str,
+    /// Column of algorithms.
+    pub algorithm: &'a str,
+    /// Columns of metrics with their directions.
+    pub metrics: &'a [(String, Direction)],
+    /// Column of institutions, for FeTS's ranking.
+    pub institution: Option<&'a str>,
+}
+
+/// What to compute.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RankRequest {
+    /// Level of the tests.
+    pub alpha: f64,
+    /// Bootstrap samples of the cases; 0 for none.
+    pub replicates: usize,
+    /// Seed of the bootstrap.
+    pub seed: u64,
+    /// Whether repeated cases are treated as challengeR 1.0 does.
+    pub as_challenge_r: bool,
+}
+
+/// Rankings of one table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RankReport {
+    /// Cases.
+    pub cases: usize,
+    /// Algorithms, in the order of every list below.
+    pub algorithms: Vec<String>,
+    /// Rankings of each metric by its name.
+    pub metrics: BTreeMap<String, MetricRankings>,
+    /// Rankings over all metrics.
+    pub overall: OverallRankings,
+}
+
+/// Rankings by one metric.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MetricRankings {
+    /// `higher-is-better` or `lower-is-better`.
+    pub direction: Direction,
+    /// Values missing from the table.
+    pub missing: usize,
+    /// Each method's ranking by its name.
+    pub methods: BTreeMap<&'static str, MethodRanking>,
+    /// One-sided paired Wilcoxon tests of every pair.
+    pub significance: SignificanceMatrix,
+}
+
+/// One ranking.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MethodRanking {
+    /// What is ranked: mean, median, mean rank, or share of beaten algorithms.
+    pub aggregates: Vec<Option<f64>>,
+    /// Competition ranks, 1 the best.
+    pub ranks: Vec<u32>,
+    /// How stable the ranking is over resampled cases.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stability: Option<Stability>,
+}
+
+/// Ranks over bootstrap samples of the cases.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stability {
+    /// Samples.
+    pub replicates: usize,
+    /// Per algorithm, how often it had rank 1, 2, ...
+    pub distribution: Vec<Vec<u64>>,
+    /// Per algorithm, 2.5th and 97.5th percentile of its rank.
+    pub rank95: Vec<Option<[f64; 2]>>,
+    /// Mean of Kendall's tau of each sample's ranking with the full one.
+    pub mean_kendall_tau: Option<f64>,
+}
+
+/// Which algorithms are better than which beyond chance.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SignificanceMatrix {
+    /// Level.
+    pub alpha: f64,
+    /// Row against column: p-value of the row being better, adjusted by Holm's method.
+    pub holm: Vec<Vec<Option<f64>>>,
+    /// Groups of neighbouring ranks (mean, then rank) that cannot be told apart, as positions in `algorithms`.
+    pub tie_groups: Vec<Vec<usize>>,
+}
+
+/// Rankings over all metrics together.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OverallRankings {
+    /// Grand Challenge: ranks of the means by rule (`absolute`, `mean`, `median`); `null` where a metric is missing.
+    pub grand_challenge: BTreeMap<&'static str, Vec<Option<u32>>>,
+    /// FeTS: ranks over institutions, where these are given and no value is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fets: Option<Vec<f64>>,
+    /// OpenEBench: classes from 1 (best) by kind, where every algorithm has every metric.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub openebench: BTreeMap<&'static str, Vec<u32>>,
+}
+
+/// The direction of a metric: as written after a colon (`name:higher`, `name:lower`), else the registry's.
+pub fn metric_column(text: &str) -> Result<(String, Direction), String> {
+    if let Some((name, word)) = text.rsplit_once(':') {
+        return match word {
+            "higher" => Ok((name.to_owned(), Direction::HigherIsBetter)),
+            "lower" => Ok((name.to_owned(), Direction::LowerIsBetter)),
+            _ => Err(format!("`{word}` is neither `higher` nor `lower`")),
+        };
+    }
+    let spec = registry::find(text)
+        .ok_or_else(|| format!("`{text}` is not in the registry: write `{text}:higher` or `{text}:lower`"))?;
+    Ok((text.to_owned(), spec.direction))
+}
+
+/// Ranks algorithms. `progress` is called with the rankings done and all of them.
+pub fn rank(
+    files: &RankFiles<'_>,
+    request: &RankRequest,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<RankReport, ScoreError> {
+    let values = Values::read(files)?;
+    let alpha = Alpha::new(request.alpha)?;
+    let methods = [
+        ("mean-then-rank", Method::MeanThenRank),
+        ("median-then-rank", Method::MedianThenRank),
+        ("rank-then-mean", Method::RankThenMean),
+        ("rank-then-median", Method::RankThenMedian),
+        ("test-then-rank", Method::TestThenRank(alpha)),
+    ];
+    let resamples = match request.replicates {
+        0 => None,
+        n => Some(Resamples::multinomial(request.seed, n, values.cases.len())?),
+    };
+    let repeated = if request.as_challenge_r { RepeatedCases::ChallengeR } else { RepeatedCases::Correct };
+    let total = files.metrics.len() * methods.len();
+    progress(0, total);
+    let mut metrics = BTreeMap::new();
+    for (m, (name, direction)) in files.metrics.iter().enumerate() {
+        let table = Table::new(&values.table[m], values.algorithms.len(), to_kernel(*direction))?;
+        let mut rankings = BTreeMap::new();
+        for (k, (method_name, method)) in methods.iter().enumerate() {
+            let ranking = table.rank(*method);
+            let stability = match &resamples {
+                Some(resamples) => Some(stability(&table.bootstrap(*method, resamples, repeated)?)?),
+                None => None,
+            };
+            let found = MethodRanking { aggregates: ranking.aggregates, ranks: ranking.ranks, stability };
+            rankings.insert(*method_name, found);
+            progress(m * methods.len() + k + 1, total);
+        }
+        let significance = significance(&table, alpha, &rankings["mean-then-rank"].ranks);
+        let (direction, missing) = (*direction, table.missing());
+        metrics.insert(name.clone(), MetricRankings { direction, missing, methods: rankings, significance });
+    }
+    let overall = overall(&values, files, &metrics)?;
+    Ok(RankReport { cases: values.cases.len(), algorithms: values.algorithms, metrics, overall })
+}
+
+fn to_kernel(direction: Direction) -> ranking::Direction {
+    match direction {
+        Direction::HigherIsBetter => ranking::Direction::HigherIsBetter,
+        Direction::LowerIsBetter => ranking::Direction::LowerIsBetter,
+    }
+}
+
+fn stability(ranks: &ranking::BootstrappedRanks) -> Result<Stability, ScoreError> {
+    let algorithms = 0..ranks.algorithms();
+    let mut rank95 = Vec::new();
+    for a in algorithms.clone() {
+        let (low, high) = (ranks.quantile(a, 0.025)?, ranks.quantile(a, 0.975)?);
+        rank95.push(low.ok().zip(high.ok()).map(|(low, high)| [low, high]));
+    }
+    let taus: Vec<f64> = ranks.kendall_tau().into_iter().filter_map(Result::ok).collect();
+    let mean = (!taus.is_empty()).then(|| taus.iter().sum::<f64>() / taus.len() as f64);
+    Ok(Stability {
+        replicates: ranks.replicates(),
+        distribution: algorithms.map(|a| ranks.distribution(a)).collect(),
+        rank95,
+        mean_kendall_tau: mean,
+    })
+}
+
+fn significance(table: &Table, alpha: Alpha, ranks: &[u32]) -> SignificanceMatrix {
+    let tests = Significance::of(table, alpha, Adjustment::Holm);
+    let all = 0..table.algorithms();
+    let holm = all.clone().map(|a| all.clone().map(|b| tests.adjusted_p(a, b)).collect()).collect();
+    SignificanceMatrix { alpha: alpha.level(), holm, tie_groups: tests.tie_groups(ranks) }
+}
+
+fn overall(
+    values: &Values,
+    files: &RankFiles<'_>,
+    metrics: &BTreeMap<String, MetricRankings>,
+) -> Result<OverallRankings, ScoreError> {
+    let directions: Vec<ranking::Direction> = files.metrics.iter().map(|m| to_kernel(m.1)).collect();
+    let mean = |algorithm: usize, (name, _): &(String, Direction)| {
+        metrics[name].methods["mean-then-rank"].aggregates[algorithm]
+    };
+    let means: Vec<Option<f64>> =
+        (0..values.algorithms.len()).flat_map(|a| files.metrics.iter().map(move |m| mean(a, m))).collect();
+    let mut boards = BTreeMap::new();
+    for (name, rule) in [("absolute", Overall::First), ("mean", Overall::Mean), ("median", Overall::Median)] {
+        boards.insert(name, grand_challenge(&means, &directions, rule)?.ranks);
+    }
+    let mut classes = BTreeMap::new();
+    if let Some(points) = means.iter().copied().collect::<Option<Vec<f64>>>() {
+        let participants = Participants::new(&points, &directions)?;
+        classes.insert("square-quartiles", participants.square_quartiles());
+        // Both need a positive best value; without one these classes do not exist.
+        participants.diagonal_quartiles().into_iter().for_each(|c| drop(classes.insert("diagonal-quartiles", c)));
+        participants.clusters().into_iter().for_each(|c| drop(classes.insert("clusters", c.classes)));
+    }
+    Ok(OverallRankings { grand_challenge: boards, fets: values.fets(&directions)?, openebench: classes })
+}
+
+/// The table's values: per metric, cases x algorithms.
+struct Values {
+    cases: Vec<String>,
+    algorithms: Vec<String>,
+    table: Vec<Vec<Option<f64>>>,
+    /// Per case, its institution.
+    institutions: Option<Vec<String>>,
+}
+
+impl Values {
+    fn read(files: &RankFiles<'_>) -> Result<Self, ScoreError> {
+        let columns = Columns::read(files.table)?;
+        let (case_of, algorithm_of) = (columns.words(files.case)?, columns.words(files.algorithm)?);
+        let order = |words: &[String]| -> Vec<String> {
+            words.iter().collect::<BTreeSet<_>>().into_iter().cloned().collect()
+        };
+        let (cases, algorithms) = (order(&case_of), order(&algorithm_of));
+        let place = |names: &[String]| -> HashMap<String, usize> {
+            names.iter().enumerate().map(|(i, n)| (n.clone(), i)).collect()
+        };
+        let (case_at, algorithm_at) = (place(&cases), place(&algorithms));
+        let row = |row: usize, problem: String| ScoreError::Row {
+            path: columns.path().to_owned(),
+            row: row + 1,
+            problem,
+        };
+        let mut at = Vec::with_capacity(case_of.len());
+        let mut seen: HashMap<usize, usize> = HashMap::new();
+        for (i, (case, algorithm)) in case_of.iter().zip(&algorithm_of).enumerate() {
+            let cell = case_at[case] * algorithms.len() + algorithm_at[algorithm];
+            if let Some(first) = seen.insert(cell, i) {
+                let problem = format!("case {case:?} and algorithm {algorithm:?} stand in row {} as well", first + 1);
+                return Err(row(i, problem));
+            }
+            at.push(cell);
+        }
+        let mut table = Vec::with_capacity(files.metrics.len());
+        for (name, _) in files.metrics {
+            let mut cells = vec![None; cases.len() * algorithms.len()];
+            for (cell, value) in at.iter().zip(columns.optional_numbers(name)?) {
+                cells[*cell] = value;
+            }
+            table.push(cells);
+        }
+        let institutions = match files.institution {
+            None => None,
+            Some(column) => {
+                let mut of = vec![None; cases.len()];
+                for (i, (case, name)) in case_of.iter().zip(columns.words(column)?).enumerate() {
+                    match &mut of[case_at[case]] {
+                        Some(known) if *known != name => {
+                            return Err(row(i, format!("case {case:?} belongs to {known:?} elsewhere")));
+                        }
+                        slot => *slot = Some(name),
+                    }
+                }
+                of.into_iter().collect()
+            }
+        };
+        Ok(Self { cases, algorithms, table, institutions })
+    }
+
+    fn fets(&self, directions: &[ranking::Direction]) -> Result<Option<Vec<f64>>, ScoreError> {
+        let Some(institutions) = &self.institutions else { return Ok(None) };
+        if self.table.iter().flatten().any(Option::is_none) {
+            return Ok(None);
+        }
+        let mut sites = Vec::new();
+        for name in institutions.iter().collect::<BTreeSet<_>>() {
+            let mut tables = Vec::new();
+            for (cells, direction) in self.table.iter().zip(directions) {
+                let rows = cells.chunks(self.algorithms.len()).zip(institutions).filter(|(_, i)| *i == name);
+                let rows: Vec<Option<f64>> = rows.flat_map(|(row, _)| row.iter().copied()).collect();
+                tables.push(Table::new(&rows, self.algorithms.len(), *direction)?);
+            }
+            sites.push(Institution::new(tables)?);
+        }
+        Ok(Some(fets(&sites)?.ranks))
+    }
+}

@@ -1,0 +1,213 @@
+//! The metrics this crate computes, with their definitions.
+//!
+//! A metric is asked for by its id: `dice`; with a convention after a dot, `hd95.pooled`; with a parameter after `@`,
+//! `nsd.surfel@1.0` or `sensitivity@specificity=0.95`. A bare id means the default convention and parameter.
+
+mod classification;
+mod detection;
+mod id;
+mod regression;
+mod segmentation;
+mod survival;
+
+pub use fiel_kernels::Undefined;
+pub use id::MetricId;
+
+use serde::Serialize;
+
+/// Which end of a metric's range is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// More is better.
+    HigherIsBetter,
+    /// Less is better.
+    LowerIsBetter,
+}
+
+/// The kind of answer a metric judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetricTask {
+    /// A probability per case.
+    Classification,
+    /// A mask per image.
+    Segmentation,
+    /// Findings with confidence per image.
+    Detection,
+    /// A risk per patient whose event time may be censored.
+    Survival,
+    /// A number per case.
+    Regression,
+}
+
+impl MetricTask {
+    /// The task's word in documents and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Classification => "classification",
+            Self::Segmentation => "segmentation",
+            Self::Detection => "detection",
+            Self::Survival => "survival",
+            Self::Regression => "regression",
+        }
+    }
+}
+
+/// What a metric has one value of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Of each case; a set's value is the mean over cases.
+    Case,
+    /// Of a whole set of cases.
+    Set,
+}
+
+/// One of several definitions in use for a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Convention {
+    /// Name after the dot.
+    pub name: &'static str,
+    /// How it is defined.
+    pub definition: &'static str,
+}
+
+/// The number after `@`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Parameter {
+    /// What it is.
+    pub name: &'static str,
+    /// Its unit, empty for pure numbers.
+    pub unit: &'static str,
+    /// Used where the id gives none.
+    pub default: f64,
+    /// Smallest and largest value allowed.
+    pub range: (f64, f64),
+    /// Whether only whole numbers are allowed.
+    pub is_integer: bool,
+}
+
+/// What a metric is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MetricSpec {
+    /// Id without convention and parameter.
+    pub id: &'static str,
+    /// Name for people.
+    pub name: &'static str,
+    /// Heading of a column.
+    pub short: &'static str,
+    /// The kind of answer it judges.
+    pub task: MetricTask,
+    /// What it has one value of.
+    pub level: Level,
+    /// Which end is better. Where the target lies inside the range, nearness to it is better.
+    pub direction: Direction,
+    /// Unit symbol, empty for pure numbers.
+    pub unit: &'static str,
+    /// Smallest and largest value.
+    pub range: (f64, f64),
+    /// The ideal value.
+    pub target: f64,
+    /// Decimals worth showing.
+    pub decimals: u8,
+    /// When the metric has no value.
+    pub undefined: &'static [Undefined],
+    /// Definitions to choose from, the default first; empty where there is one only.
+    pub conventions: &'static [Convention],
+    /// The number after `@`, if it takes one.
+    pub parameter: Option<Parameter>,
+    /// Where it is defined.
+    pub reference: &'static str,
+    /// Version of this definition; a change of any value changes it.
+    pub version: &'static str,
+}
+
+impl MetricSpec {
+    /// Whether the ideal value lies inside the range, so that nearness to it is better.
+    pub fn is_best_inside(&self) -> bool {
+        self.range.0 < self.target && self.target < self.range.1
+    }
+
+    /// When the metric has no value, in words.
+    pub fn undefined_words(&self) -> String {
+        let words: Vec<String> = self.undefined.iter().map(ToString::to_string).collect();
+        if words.is_empty() { "never".to_owned() } else { words.join("; ") }
+    }
+
+    /// How much worse than ideal a value is; smaller is better.
+    pub fn badness(&self, value: f64) -> f64 {
+        if self.is_best_inside() {
+            return (value - self.target).abs();
+        }
+        match self.direction {
+            Direction::HigherIsBetter => -value,
+            Direction::LowerIsBetter => value,
+        }
+    }
+}
+
+/// A pure number from 0 to 1, higher being better; tasks adapt it.
+const FRACTION: MetricSpec = MetricSpec {
+    id: "",
+    name: "",
+    short: "",
+    task: MetricTask::Classification,
+    level: Level::Set,
+    direction: Direction::HigherIsBetter,
+    unit: "",
+    range: (0.0, 1.0),
+    target: 1.0,
+    decimals: 3,
+    undefined: &[],
+    conventions: &[],
+    parameter: None,
+    reference: "",
+    version: "1",
+};
+
+/// Every metric, in the order of a leaderboard.
+pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
+    let tasks: [&'static [MetricSpec]; 6] = [
+        classification::DISCRIMINATION,
+        classification::CALIBRATION,
+        segmentation::METRICS,
+        detection::METRICS,
+        survival::METRICS,
+        regression::METRICS,
+    ];
+    tasks.into_iter().flatten()
+}
+
+/// The metric that an id, with or without convention and parameter, asks for.
+pub fn find(id: &str) -> Option<&'static MetricSpec> {
+    MetricId::parse(id).ok().map(|m| m.spec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_id_is_unique_and_finds_its_metric() {
+        let mut seen = BTreeSet::new();
+        for spec in all() {
+            assert!(seen.insert(spec.id), "{} stands twice", spec.id);
+            assert_eq!(find(spec.id), Some(spec));
+        }
+        assert!(seen.len() > 60);
+    }
+
+    #[test]
+    fn every_entry_is_complete() {
+        for spec in all() {
+            assert!(!spec.name.is_empty() && !spec.short.is_empty() && !spec.reference.is_empty(), "{}", spec.id);
+            let (low, high) = spec.range;
+            assert!(low < high && (low..=high).contains(&spec.target) || spec.target.is_infinite(), "{}", spec.id);
+            if let Some(p) = spec.parameter {
+                assert!((p.range.0..=p.range.1).contains(&p.default), "{}", spec.id);
+            }
+        }
+    }
+}

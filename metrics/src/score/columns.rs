@@ -1,0 +1,157 @@
+//! Tables whose every bad value is reported with its row.
+
+use crate::error::{MetricError, ScoreError};
+use crate::table;
+use polars::prelude::*;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// A table and where it came from.
+pub(crate) struct Columns {
+    path: PathBuf,
+    frame: DataFrame,
+}
+
+impl Columns {
+    /// Reads a table as text, so that a value that is no number is reported with its row.
+    pub(crate) fn read(path: &Path) -> Result<Self, ScoreError> {
+        let table = Self::read_any(path)?;
+        if table.is_empty() {
+            let problem = "the table has no rows; it needs at least one case".to_owned();
+            return Err(ScoreError::Table { path: path.to_owned(), problem });
+        }
+        Ok(table)
+    }
+
+    /// As [`Columns::read`]; the table may be empty.
+    pub(crate) fn read_any(path: &Path) -> Result<Self, ScoreError> {
+        let frame = table::read_as(path, Some(0)).map_err(|e| match e {
+            MetricError::File { path, problem } => ScoreError::Table { path, problem },
+            other => ScoreError::Metric(other),
+        })?;
+        Ok(Self { path: path.to_owned(), frame })
+    }
+
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.frame.height() == 0
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Names of the columns.
+    pub(crate) fn columns(&self) -> Vec<String> {
+        self.frame.get_column_names().into_iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether there is such a column.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.frame.column(name).is_ok()
+    }
+
+    /// A column as words, each row having one.
+    pub(crate) fn words(&self, name: &str) -> Result<Vec<String>, ScoreError> {
+        let word = |(i, text): (usize, Option<String>)| {
+            text.filter(|t| !t.is_empty()).ok_or_else(|| ScoreError::Row {
+                path: self.path.clone(),
+                row: i + 1,
+                problem: format!("`{name}` is empty"),
+            })
+        };
+        self.text(name)?.into_iter().enumerate().map(word).collect()
+    }
+
+
+    fn text(&self, name: &str) -> Result<Vec<Option<String>>, ScoreError> {
+        let failed = |problem: String| ScoreError::Table { path: self.path.clone(), problem };
+        let column = self.frame.column(name).map_err(|_| {
+            let known: Vec<String> =
+                self.frame.get_column_names().into_iter().map(|n| format!("`{n}`")).collect();
+            failed(format!("there is no column `{name}`; the columns are {}", known.join(", ")))
+        })?;
+        let dtype = column.dtype().clone();
+        if !(dtype.is_string() || dtype.is_primitive_numeric() || dtype.is_bool() || dtype.is_null()) {
+            return Err(failed(format!("the column `{name}` holds {dtype}, not numbers or text")));
+        }
+        // Booleans are read as 0 and 1.
+        let column = if dtype.is_bool() { column.cast(&DataType::Int32) } else { Ok(column.clone()) };
+        let text = column.and_then(|c| c.cast(&DataType::String)).map_err(|e| failed(e.to_string()))?;
+        let text = text.str().map_err(|e| failed(e.to_string()))?;
+        Ok(text.iter().map(|v| v.map(str::to_owned)).collect())
+    }
+
+    /// A column of finite numbers of which some may be missing.
+    pub(crate) fn optional_numbers(&self, name: &str) -> Result<Vec<Option<f64>>, ScoreError> {
+        let texts = self.text(name)?;
+        let number = |(i, text): (usize, Option<String>)| match text.as_deref().map(str::trim) {
+            None | Some("" | "NA" | "null") => Ok(None),
+            Some(text) => {
+                let value = text.parse::<f64>().ok().filter(|v| v.is_finite());
+                value.map(Some).ok_or_else(|| ScoreError::Row {
+                    path: self.path.clone(),
+                    row: i + 1,
+                    problem: format!("`{name}` is {text:?}, not a finite number; leave it empty where it is missing"),
+                })
+            }
+        };
+        texts.into_iter().enumerate().map(number).collect()
+    }
+
+    /// A column of numbers, each satisfying `valid`.
+    pub(crate) fn numbers(
+        &self,
+        name: &str,
+        expected: &str,
+        valid: fn(f64) -> bool,
+    ) -> Result<Vec<f64>, ScoreError> {
+        let exact = self.frame.column(name).ok().filter(|c| c.dtype().is_primitive_numeric());
+        let exact = exact.and_then(|c| c.cast(&DataType::Float64).ok());
+        let exact = exact.as_ref().and_then(|c| c.f64().ok());
+        let number = |row: usize, text: &str| match exact {
+            // Numbers of a Parquet file are taken as they are, not by way of text.
+            Some(column) => column.get(row),
+            None => text.trim().parse::<f64>().ok(),
+        };
+        let parse = |(row, text): (usize, Option<String>)| {
+            let text = text.unwrap_or_default();
+            number(row, &text).filter(|v| valid(*v)).ok_or_else(|| ScoreError::Row {
+                path: self.path.clone(),
+                row: row + 1,
+                problem: if text.is_empty() {
+                    format!("`{name}` is empty, not {expected}")
+                } else {
+                    format!("`{name}` is {text:?}, not {expected}")
+                },
+            })
+        };
+        self.text(name)?.into_iter().enumerate().map(parse).collect()
+    }
+
+    /// The cases' names, each given once.
+    pub(crate) fn names(&self, column: Option<&str>) -> Result<Vec<String>, ScoreError> {
+        let default = self.frame.column("case_id").is_ok().then_some("case_id");
+        let Some(column) = column.or(default) else {
+            return Ok((1..=self.frame.height()).map(|row| row.to_string()).collect());
+        };
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut names = Vec::new();
+        for (i, name) in self.text(column)?.into_iter().enumerate() {
+            let name = name.unwrap_or_default();
+            let row = i + 1;
+            let failed = |problem| ScoreError::Row { path: self.path.clone(), row, problem };
+            if name.is_empty() {
+                return Err(failed(format!("`{column}` is empty; every case needs a name")));
+            }
+            if let Some(first) = seen.insert(name.clone(), row) {
+                return Err(failed(format!(
+                    "`{column}` is {name:?}, as in row {first}; each case may occur once"
+                )));
+            }
+            names.push(name);
+        }
+        Ok(names)
+    }
+}

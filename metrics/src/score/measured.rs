@@ -1,0 +1,209 @@
+//! From a set of cases to a report: values, intervals, strata.
+
+use super::{Gap, Intervals, Request, ScoreCase, ScoreError, ScoreMetric, ScoreReport, Strata, Stratum};
+use crate::moments;
+use crate::registry::{Level, MetricId, MetricTask};
+use fiel_kernels::Undefined;
+use fiel_kernels::inference::{Confidence, Replicates, Resamples};
+use std::collections::BTreeMap;
+
+/// Why a metric has no value: the cases leave it undefined, or they are wrong for it.
+#[derive(Debug)]
+pub(super) enum NoValue {
+    /// Nothing is wrong with the cases.
+    Undefined(Undefined),
+    /// The metric cannot be computed from such cases at all.
+    Error(ScoreError),
+}
+
+impl From<Undefined> for NoValue {
+    fn from(reason: Undefined) -> Self {
+        Self::Undefined(reason)
+    }
+}
+
+impl<E: Into<ScoreError>> From<E> for NoValue
+where
+    E: std::error::Error,
+{
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// A metric's value over some cases, with its interval in closed form where there is one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Valued {
+    pub(super) value: f64,
+    pub(super) interval: Option<[f64; 2]>,
+}
+
+impl From<f64> for Valued {
+    fn from(value: f64) -> Self {
+        Self { value, interval: None }
+    }
+}
+
+/// Cases of one task, checked, that can be measured in any selection (with repetitions, for bootstraps).
+pub(super) trait Cases: Sync {
+    /// The task.
+    const TASK: MetricTask;
+
+    /// Name and label of each case.
+    fn names(&self) -> Vec<(String, Option<u8>)>;
+
+    /// A metric of a whole set over the cases of these numbers.
+    fn of_set(&self, metric: &MetricId, cases: &[usize]) -> Result<Valued, NoValue>;
+
+    /// A metric of single cases: each case's value, `None` where undefined.
+    fn of_cases(&self, metric: &MetricId) -> Vec<Option<f64>>;
+}
+
+/// Measures everything that was asked for.
+pub(super) fn report<C: Cases>(
+    set: &C,
+    request: &Request,
+    strata: Option<Vec<String>>,
+) -> Result<ScoreReport, ScoreError> {
+    let names = set.names();
+    let own: Vec<Option<Vec<Option<f64>>>> = request
+        .metrics
+        .iter()
+        .map(|(_, metric)| (metric.spec.level == Level::Case).then(|| set.of_cases(metric)))
+        .collect();
+    let all: Vec<usize> = (0..names.len()).collect();
+    let metrics = measure(set, request, &own, &all)?;
+    let by = match (strata, &request.by) {
+        (Some(strata), Some(column)) => Some(stratify(set, request, &own, &strata, column)?),
+        _ => None,
+    };
+    let case = |(i, (case, label)): (usize, (String, Option<u8>))| {
+        let value = |((id, _), own): (&(String, MetricId), &Option<Vec<Option<f64>>>)| {
+            own.as_ref().map(|values| (id.clone(), values[i]))
+        };
+        ScoreCase { case, label, values: request.metrics.iter().zip(&own).filter_map(value).collect() }
+    };
+    let n = names.len() as u64;
+    let cases = names.into_iter().enumerate().map(case).collect();
+    Ok(ScoreReport { task: C::TASK.as_str(), n, metrics, cases, by })
+}
+
+fn stratify<C: Cases>(
+    set: &C,
+    request: &Request,
+    own: &[Option<Vec<Option<f64>>>],
+    strata: &[String],
+    column: &str,
+) -> Result<Strata, ScoreError> {
+    let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (i, stratum) in strata.iter().enumerate() {
+        members.entry(stratum).or_default().push(i);
+    }
+    let mut groups = BTreeMap::new();
+    for (name, cases) in &members {
+        let metrics = measure(set, request, own, cases)?;
+        groups.insert((*name).to_owned(), Stratum { n: cases.len() as u64, metrics });
+    }
+    let mut gaps = BTreeMap::new();
+    for (id, metric) in &request.metrics {
+        let values = groups.iter().filter_map(|(name, g)| Some((name, g.metrics.get(id)?.value?)));
+        let mut values: Vec<(&String, f64)> = values.collect();
+        values.sort_by(|a, b| metric.spec.badness(a.1).total_cmp(&metric.spec.badness(b.1)));
+        if let (Some(best), Some(worst)) = (values.first(), values.last()) {
+            let gap = (best.1 - worst.1).abs();
+            gaps.insert(id.clone(), Gap { worst: worst.0.clone(), best: best.0.clone(), gap });
+        }
+    }
+    Ok(Strata { column: column.to_owned(), groups, gaps })
+}
+
+fn measure<C: Cases>(
+    set: &C,
+    request: &Request,
+    own: &[Option<Vec<Option<f64>>>],
+    cases: &[usize],
+) -> Result<BTreeMap<String, ScoreMetric>, ScoreError> {
+    let mut metrics = BTreeMap::new();
+    for ((id, metric), own) in request.metrics.iter().zip(own) {
+        let found = match own {
+            Some(own) => mean(metric, own, cases, request)?,
+            None => of_set(set, metric, cases, request)?,
+        };
+        metrics.insert(id.clone(), found);
+    }
+    Ok(metrics)
+}
+
+fn scored(metric: &MetricId, value: Option<f64>, ci95: Option<[f64; 2]>, undefined: u64) -> ScoreMetric {
+    let unit = if metric.spec.unit.is_empty() { "1" } else { metric.spec.unit };
+    ScoreMetric { id: metric.full(), value, ci95, unit, undefined, reason: None }
+}
+
+/// The mean of a per-case metric.
+fn mean(
+    metric: &MetricId,
+    own: &[Option<f64>],
+    cases: &[usize],
+    request: &Request,
+) -> Result<ScoreMetric, ScoreError> {
+    let chosen: Vec<Option<f64>> = cases.iter().map(|&i| own[i]).collect();
+    let estimate = moments::estimate(&moments::build(&chosen)?, metric.spec.range)?;
+    let ci95 = match request.intervals {
+        Intervals::Off => None,
+        Intervals::Auto => estimate.ci95,
+        Intervals::Bootstrap => {
+            let defined: Vec<f64> = chosen.iter().flatten().copied().collect();
+            bootstrap(defined.len(), request, |drawn| {
+                Ok(drawn.iter().map(|&i| defined[i]).sum::<f64>() / drawn.len() as f64)
+            })?
+        }
+    };
+    Ok(scored(metric, estimate.value, ci95, estimate.undefined))
+}
+
+fn of_set<C: Cases>(
+    set: &C,
+    metric: &MetricId,
+    cases: &[usize],
+    request: &Request,
+) -> Result<ScoreMetric, ScoreError> {
+    let found = match set.of_set(metric, cases) {
+        Ok(found) => found,
+        Err(NoValue::Undefined(reason)) => {
+            let reason = Some(reason.to_string());
+            return Ok(ScoreMetric { reason, ..scored(metric, None, None, 1) });
+        }
+        Err(NoValue::Error(e)) => return Err(e),
+    };
+    let closed = found.interval.filter(|_| request.intervals == Intervals::Auto);
+    let ci95 = match (request.intervals, closed) {
+        (Intervals::Off, _) => None,
+        (_, Some(interval)) => Some(interval),
+        (_, None) => bootstrap(cases.len(), request, |drawn| {
+            let drawn: Vec<usize> = drawn.iter().map(|&i| cases[i]).collect();
+            set.of_set(metric, &drawn).map(|v| v.value).map_err(|e| match e {
+                NoValue::Undefined(reason) => reason,
+                // A sample of valid cases is valid, but it may be too poor for the metric.
+                NoValue::Error(_) => Undefined::TooFew,
+            })
+        })?,
+    };
+    Ok(scored(metric, Some(found.value), ci95, 0))
+}
+
+/// The percentile interval over samples of cases; none where too few samples have a value.
+fn bootstrap(
+    cases: usize,
+    request: &Request,
+    statistic: impl Fn(&[usize]) -> Result<f64, Undefined> + Sync,
+) -> Result<Option<[f64; 2]>, ScoreError> {
+    if cases < 2 {
+        return Ok(None);
+    }
+    let resamples = Resamples::multinomial(request.seed, request.replicates, cases)?;
+    let replicates = Replicates::of_cases(&resamples, statistic);
+    if replicates.undefined() * 20 > request.replicates {
+        return Ok(None);
+    }
+    Ok(replicates.percentile(Confidence::P95).ok())
+}

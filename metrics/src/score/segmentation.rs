@@ -1,0 +1,114 @@
+//! Masks and label maps against references.
+
+use super::columns::Columns;
+use super::measured::{self, NoValue, Valued};
+use super::{Request, ScoreError, ScoreReport};
+use super::pairs::pairs;
+use crate::registry::{MetricId, MetricTask};
+use crate::segmentation::measure_labels;
+use fiel_kernels::image::{ReadLimits, read_labels, read_mask, resample_nearest, Volume};
+use fiel_kernels::{ImageError, Undefined};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Where masks stand.
+#[derive(Debug, Clone, Copy)]
+pub struct SegmentationFiles<'a> {
+    /// Mask of the reference, or a folder of them.
+    pub reference: &'a Path,
+    /// Predicted mask, or a folder of masks of the same names.
+    pub prediction: &'a Path,
+    /// The labels that label maps hold beside 0; empty for masks of 0 and 1.
+    pub labels: &'a [u8],
+    /// Whether a prediction on another grid is put on the reference's (nearest neighbour) rather than refused.
+    pub resample: bool,
+    /// A table of cases with the column of strata, cases being named under `case`.
+    pub strata: Option<&'a Path>,
+}
+
+/// Scores masks against reference masks: two files, or two folders whose files pair up by name.
+///
+/// `progress` is called with the cases done and all cases.
+pub fn segmentation(
+    files: &SegmentationFiles<'_>,
+    request: &Request,
+    mut progress: impl FnMut(usize, usize),
+) -> Result<ScoreReport, ScoreError> {
+    let pairs = pairs(files.reference, files.prediction)?;
+    let metrics: Vec<MetricId> = request.metrics.iter().map(|m| m.1).collect();
+    let mut measured = Measured { names: Vec::new(), values: vec![Vec::new(); metrics.len()], metrics };
+    progress(0, pairs.len());
+    for (done, (case, reference, prediction)) in pairs.iter().enumerate() {
+        let truth = read(reference, files.labels)?;
+        let mut answer = read(prediction, files.labels)?;
+        if files.resample && !truth.geometry.same_grid(&answer.geometry) {
+            answer = resample_nearest(&answer, &truth.geometry)?;
+        }
+        let labels = if files.labels.is_empty() { &[1] } else { files.labels };
+        let found = measure_labels(&truth, &answer, labels, &measured.metrics)
+            .map_err(|e| ImageError::File { path: prediction.clone(), source: Box::new(e) })?;
+        for (found, label) in found.into_iter().zip(labels) {
+            measured.names.push((case.clone(), (!files.labels.is_empty()).then_some(*label)));
+            for (column, value) in measured.values.iter_mut().zip(found.values) {
+                column.push(value.ok());
+            }
+        }
+        progress(done + 1, pairs.len());
+    }
+    let strata = match (&request.by, files.strata) {
+        (Some(by), Some(path)) => Some(strata(path, by, &measured.names)?),
+        (Some(by), None) if by == "label" => {
+            Some(measured.names.iter().map(|n| n.1.unwrap_or(1).to_string()).collect())
+        }
+        (Some(_), None) => {
+            let what = "a table of cases with that column: give it with `--strata FILE`";
+            return Err(ScoreError::Missing { id: "--by".to_owned(), what });
+        }
+        (None, _) => None,
+    };
+    measured::report(&measured, request, strata)
+}
+
+fn read(path: &Path, labels: &[u8]) -> Result<Volume<u8>, ScoreError> {
+    let limits = ReadLimits::default();
+    Ok(if labels.is_empty() { read_mask(path, &limits)? } else { read_labels(path, &limits)? })
+}
+
+/// The stratum of each case, from a table.
+fn strata(path: &Path, by: &str, names: &[(String, Option<u8>)]) -> Result<Vec<String>, ScoreError> {
+    let columns = Columns::read(path)?;
+    let case = if columns.has("case") { "case" } else { "case_id" };
+    let of: BTreeMap<String, String> = columns.names(Some(case))?.into_iter().zip(columns.words(by)?).collect();
+    let stratum = |(name, _): &(String, Option<u8>)| {
+        of.get(name).cloned().ok_or_else(|| ScoreError::Table {
+            path: path.to_owned(),
+            problem: format!("there is no row for the case {name:?}"),
+        })
+    };
+    names.iter().map(stratum).collect()
+}
+
+struct Measured {
+    names: Vec<(String, Option<u8>)>,
+    metrics: Vec<MetricId>,
+    /// Per metric, the value of each case.
+    values: Vec<Vec<Option<f64>>>,
+}
+
+impl measured::Cases for Measured {
+    const TASK: MetricTask = MetricTask::Segmentation;
+
+    fn names(&self) -> Vec<(String, Option<u8>)> {
+        self.names.clone()
+    }
+
+    fn of_set(&self, _: &MetricId, _: &[usize]) -> Result<Valued, NoValue> {
+        // Every metric of masks belongs to a case.
+        Err(NoValue::Undefined(Undefined::TooFew))
+    }
+
+    fn of_cases(&self, metric: &MetricId) -> Vec<Option<f64>> {
+        let at = self.metrics.iter().position(|m| m == metric);
+        at.map(|i| self.values[i].clone()).unwrap_or_default()
+    }
+}
