@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Debian packages: the WebAssembly toolchain of the baselines, a browser with its driver, PostgreSQL.
-packages=(clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver)
+# Debian packages: the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
+# PostgreSQL.
+packages=(clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
