@@ -25,8 +25,7 @@ export PATH="$tools/bin:$PATH"
 
 cargo fmt --all --check
 bash challenges/build-baselines.sh --check
-# fiel-node has warnings left; so has one line of tests/privacy.rs, hence the allowed lint.
-cargo clippy --workspace --exclude fiel-node --no-deps --all-targets -- -D warnings -A clippy::duration_suboptimal_units
+cargo clippy --workspace --all-targets -- -D warnings
 cargo build --workspace --all-targets
 
 # Everything on SQLite; then every test that starts a hub again, on a real PostgreSQL. A hub that is not on the
