@@ -4,8 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Debian packages: the WebAssembly toolchain of the baselines, a browser with its driver, PostgreSQL.
-packages=(clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver)
+# Debian packages: the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
+# PostgreSQL.
+packages=(clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
@@ -24,6 +25,7 @@ export PATH="$tools/bin:$PATH"
 
 cargo fmt --all --check
 bash challenges/build-baselines.sh --check
+cargo clippy --workspace --all-targets -- -D warnings
 cargo build --workspace --all-targets
 
 # Everything on SQLite; then every test that starts a hub again, on a real PostgreSQL. A hub that is not on the

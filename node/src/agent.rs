@@ -192,11 +192,11 @@ impl Inner {
                 Arc::clone(&self).resume(&stop).await?;
                 resumed = true;
             }
-            let step = tokio::select! {
-                step = self.next_order(&mut offered, &stop) => step,
+            let next = tokio::select! {
+                next = self.next_order(&mut offered, &stop) => next,
                 () = stop.wait() => break,
             };
-            match step {
+            match next {
                 Ok(Some(order)) => {
                     backoff = Backoff::default();
                     Arc::clone(&self).execute(order, &stop).await?;

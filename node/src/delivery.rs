@@ -150,13 +150,11 @@ impl Inner {
     async fn release_pending(&self, order: &RunOrder, stop: &Stop) -> Result<(), NodeError> {
         // The policy of the moment of measuring is in the statement; a changed one asks for measuring again.
         let policy = Policy::open(self.data.root())?;
-        match stored_statement(&self.data.run(&order.run), order, &policy)? {
-            Some(statement) => self.release(order, &statement, stop).await,
-            None => {
-                tracing::warn!(run = order.run, "the policy changed since; the run goes back to the queue");
-                self.fail(&order.run, order.fence, FailureReason::SiteError, stop).await;
-                Ok(())
-            }
+        if let Some(statement) = stored_statement(&self.data.run(&order.run), order, &policy)? {
+            return self.release(order, &statement, stop).await;
         }
+        tracing::warn!(run = order.run, "the policy changed since; the run goes back to the queue");
+        self.fail(&order.run, order.fence, FailureReason::SiteError, stop).await;
+        Ok(())
     }
 }

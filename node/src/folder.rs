@@ -163,7 +163,7 @@ pub(crate) fn random_hex(length: usize) -> Result<String, NodeError> {
     let mut bytes = vec![0_u8; length];
     getrandom::fill(&mut bytes)
         .map_err(|e| NodeError::Task(format!("no randomness from the system: {e}")))?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(fiel_schemas::digest::to_hex(&bytes))
 }
 
 #[cfg(test)]

@@ -41,7 +41,7 @@ impl HubClient {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
+            .read_timeout(Duration::from_mins(1))
             .user_agent(concat!("fiel-node/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| wrong(e.to_string()))?;

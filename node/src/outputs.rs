@@ -116,6 +116,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a list")]
     fn hostile_predictions_are_refused() {
         let with = |value: &str| format!("case_id,probability\nc1,{value}\n");
         let mut hostile: Vec<String> = [

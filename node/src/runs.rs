@@ -94,11 +94,11 @@ impl Inner {
         self.check_order(order)?;
         let run_dir = self.data.run(&order.run);
         fs_err::create_dir_all(&run_dir)?;
-        if let Some(envelope) = LoggedEnvelope::load(&run_dir)? {
-            if release::answers(&statement_of(&envelope)?, order) {
-                self.deliver(&order.run, order.fence, &envelope, stop).await?;
-                return pending::clear(self.data.root(), &order.run);
-            }
+        if let Some(envelope) = LoggedEnvelope::load(&run_dir)?
+            && release::answers(&statement_of(&envelope)?, order)
+        {
+            self.deliver(&order.run, order.fence, &envelope, stop).await?;
+            return pending::clear(self.data.root(), &order.run);
         }
         let policy = Policy::open(self.data.root())?;
         let statement = match stored_statement(&run_dir, order, &policy)? {

@@ -20,11 +20,14 @@ pub(crate) struct Offer {
 /// What the file system says about a file: size, modification time, inode.
 type Stamp = (u64, i64, i64, u64);
 
+/// A set as it was when its files had these stamps.
+type Loaded = (Vec<Stamp>, Arc<LoadedReferenceSet>);
+
 /// The folder `reference-sets`.
 #[derive(Debug)]
 pub(crate) struct Shelf {
     root: PathBuf,
-    loaded: Mutex<HashMap<String, (Vec<Stamp>, Arc<LoadedReferenceSet>)>>,
+    loaded: Mutex<HashMap<String, Loaded>>,
 }
 
 impl Shelf {

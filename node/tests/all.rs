@@ -1,5 +1,7 @@
 //! The node against a fake hub that records every byte it is sent.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod support;
 
 use fiel_node::evaluate::evaluate;

@@ -4,6 +4,7 @@ use crate::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A clock: milliseconds since 1970 in UTC. Tests inject one that they move themselves.
 #[derive(Clone)]
@@ -45,6 +46,8 @@ pub struct HubConfig {
     pub public_url: Option<String>,
     /// Largest artifact, bytes.
     pub artifact_bytes_max: u64,
+    /// Longest time of a request that neither uploads nor waits by design.
+    pub request_time: Duration,
     /// Threads that serve requests.
     pub workers: usize,
     /// Current time in milliseconds.
@@ -65,6 +68,7 @@ impl HubConfig {
             lease_s: 60,
             public_url: None,
             artifact_bytes_max: 256 << 20,
+            request_time: Duration::from_secs(30),
             workers: 2,
             clock: Clock::system(),
             ids: new_id,

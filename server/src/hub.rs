@@ -23,8 +23,9 @@ pub struct RunningHub {
     pub address: SocketAddr,
     /// `http://address`.
     pub url: String,
-    /// Token and first password of the account `admin`, made at the first start and kept in `admin-token`.
-    pub admin_token: String,
+    /// Token and first password of the account `admin`, made at the first start and kept in `admin-token`; `None`
+    /// where another data folder keeps it, or it works no more.
+    pub admin_token: Option<String>,
     /// Shared state.
     pub state: Data<AppState>,
     server: JoinHandle<std::io::Result<()>>,
@@ -49,11 +50,15 @@ pub async fn start(config: HubConfig) -> Result<RunningHub, Error> {
     let server = serve(state.clone(), listener)?;
     let handle = server.handle();
     let server = tokio::spawn(server);
-    let tasks = vec![
+    let mut tasks = vec![
         tokio::spawn(queue::keep_released(state.clone())),
         tokio::spawn(leaderboard::keep_fresh(state.clone())),
         tokio::spawn(auth::keep_pruned(state.clone())),
     ];
+    // SQLite belongs to one hub.
+    if state.config.database_url.is_some() {
+        tasks.push(tokio::spawn(leaderboard::keep_in_step(state.clone())));
+    }
     Ok(RunningHub { address, url: format!("http://{address}"), admin_token, state, server, handle, tasks })
 }
 

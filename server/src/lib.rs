@@ -13,6 +13,7 @@ pub mod error;
 pub mod hub;
 pub mod leaderboard;
 mod migrations;
+mod pace;
 pub mod pages;
 pub mod plots;
 pub mod queue;

@@ -92,13 +92,13 @@ impl FakeHub {
         match (method, parts.as_slice()) {
             ("POST", ["node", "enrol"]) => (200, br#"{"site":"north","token":"fiel_test"}"#.to_vec()),
             ("PUT", ["node", "reference-sets", _]) => (204, Vec::new()),
-            ("POST", ["node", "claim"]) => match self.with(|s| s.orders.pop_front()) {
-                Some(order) => (200, serde_json::to_vec(&order).unwrap()),
-                None => {
-                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                    (204, Vec::new())
+            ("POST", ["node", "claim"]) => {
+                if let Some(order) = self.with(|s| s.orders.pop_front()) {
+                    return (200, serde_json::to_vec(&order).unwrap());
                 }
-            },
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                (204, Vec::new())
+            }
             ("GET", ["artifacts", sha256]) => self
                 .with(|s| s.artifacts.get(*sha256).map_or((404, Vec::new()), |bytes| (200, bytes.clone()))),
             ("POST", ["node", "runs", run, what]) => self.with(|s| s.about_run(run, what, body)),

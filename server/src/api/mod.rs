@@ -12,20 +12,18 @@ mod submissions;
 pub(crate) use middleware::{limit_time, secure_headers};
 
 use crate::error::{Code, Error};
+use crate::pace::Pace;
 use crate::state::AppState;
 use actix_web::web::{self, Data, Json, JsonConfig, PathConfig, PayloadConfig, QueryConfig};
 use actix_web::{HttpResponse, get};
 use bytes::Bytes;
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::{self, Stream, TryStreamExt};
 use serde::Serialize;
-use std::time::Duration;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 /// Largest JSON body: an assessment is a few hundred kilobytes at most.
 const JSON_BYTES_MAX: usize = 4 << 20;
-/// Longest silence within an upload.
-const UPLOAD_IDLE: Duration = Duration::from_secs(30);
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -151,15 +149,11 @@ async fn openapi_json(document: Data<OpenApiJson>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(document.0.clone())
 }
 
-/// An upload that ends with an error when nothing arrives for half a minute.
+/// An upload that ends with an error when it falls silent or trickles.
 fn unhurried(payload: web::Payload) -> impl Stream<Item = Result<Bytes, String>> {
-    stream::unfold(payload, |mut payload| async move {
-        let part = match tokio::time::timeout(UPLOAD_IDLE, payload.next()).await {
-            Ok(None) => return None,
-            Ok(Some(part)) => part.map_err(|e| e.to_string()),
-            Err(_) => Err(format!("nothing arrived for {} seconds", UPLOAD_IDLE.as_secs())),
-        };
-        Some((part, payload))
+    stream::unfold((payload, Pace::start()), |(mut payload, mut pace)| async move {
+        let part = pace.next(payload.try_next()).await.transpose()?;
+        Some((part, (payload, pace)))
     })
 }
 

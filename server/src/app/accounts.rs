@@ -192,22 +192,28 @@ pub async fn set_password(state: &AppState, actor: &Actor, password: String) -> 
     Ok(())
 }
 
-/// Makes the administrator at the first start. The token is also the first password; it lies in `admin-token`,
-/// readable by the hub's user only, before the account exists, so that a kill in between loses nothing.
-pub(crate) async fn ensure_admin(state: &AppState) -> Result<String, Error> {
+/// Makes the administrator at the first start and gives the token. It is also the first password; it lies in
+/// `admin-token`, readable by the hub's user only, before the account exists, so that a kill in between loses nothing.
+///
+/// A database that has its administrator already, from another data folder, is left as it is: `None` where the folder
+/// holds no token of it.
+pub(crate) async fn ensure_admin(state: &AppState) -> Result<Option<String>, Error> {
     let path = state.config.data_dir.join("admin-token");
-    let token = match fs_err::read_to_string(&path) {
-        Ok(text) if text.trim().len() > 20 => text.trim().to_owned(),
-        _ => {
-            let token = new_token()?;
-            write_secret(&path, &token)
-                .map_err(|e| Error::startup(format!("The administrator's token cannot be written: {e}.")))?;
-            token
-        }
-    };
-    if accounts::by_name(&state.db.read, ADMIN).await?.is_some() {
-        return Ok(token);
+    let kept = fs_err::read_to_string(&path).ok().map(|t| t.trim().to_owned()).filter(|t| t.len() > 20);
+    if let Some(admin) = accounts::by_name(&state.db.read, ADMIN).await? {
+        let Some(token) = kept else { return Ok(None) };
+        let row = accounts::token_by_hash(&state.db.read, &hash_secret(&token)).await?;
+        let works = row.is_some_and(|r| r.account == Some(admin.id) && r.expires_at > state.now());
+        return Ok(works.then_some(token));
     }
+    let token = if let Some(token) = kept {
+        token
+    } else {
+        let token = new_token()?;
+        write_secret(&path, &token)
+            .map_err(|e| Error::startup(format!("The administrator's token cannot be written: {e}.")))?;
+        token
+    };
     let password_hash = hash_password(state, token.clone()).await?;
     let id = state.new_id();
     let row = entities::account::Model {
@@ -223,7 +229,7 @@ pub(crate) async fn ensure_admin(state: &AppState) -> Result<String, Error> {
     accounts::insert_token(&tx, token_row(state, &id, "first start", &token, 365)).await?;
     audit(state, &tx, &Actor::hub(), "account.create", ADMIN).await?;
     tx.commit().await?;
-    Ok(token)
+    Ok(Some(token))
 }
 
 fn write_secret(path: &std::path::Path, secret: &str) -> std::io::Result<()> {

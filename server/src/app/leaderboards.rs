@@ -8,6 +8,7 @@ use crate::store::{assessments, challenges, entities, runs, submissions};
 use fiel_schemas::assessment::Assessment;
 use fiel_schemas::challenge::Challenge;
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// The phase a leaderboard is for: the one asked for, else the first that is open, else the last.
@@ -35,6 +36,25 @@ pub async fn get(state: &AppState, challenge: &str, phase: Option<&str>) -> Resu
     let document: Challenge = serde_json::from_str(&row.document)?;
     phase_of(&document, phase, state.now())?;
     state.boards.refresh(state, challenge, phase).await
+}
+
+/// What changes of a challenge's boards leave in the database, whichever hub made them: equal marks, equal boards.
+pub(crate) async fn marks(state: &AppState) -> Result<HashMap<String, String>, Error> {
+    let db = &state.db.read;
+    // Writing to a string cannot fail.
+    let mut marks: HashMap<String, String> = HashMap::new();
+    for (challenge, updated_at) in challenges::updates(db).await? {
+        marks.insert(challenge, updated_at.to_string());
+    }
+    for (challenge, count) in submissions::counts(db).await? {
+        let mark = marks.entry(challenge).or_default();
+        let _ = write!(mark, "|{count}");
+    }
+    for (challenge, state, runs, fences, ended) in runs::marks(db).await? {
+        let mark = marks.entry(challenge).or_default();
+        let _ = write!(mark, "|{state} {runs} {fences} {}", ended.unwrap_or_default());
+    }
+    Ok(marks)
 }
 
 /// Everything a build needs. Assessments are read only for rows that `known` does not have in their present form.

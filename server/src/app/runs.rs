@@ -2,6 +2,7 @@
 
 use super::audit;
 use crate::auth::Actor;
+use crate::blobs::is_digest;
 use crate::error::{Code, Error};
 use crate::queue::ERRORS_MAX;
 use crate::state::AppState;
@@ -302,6 +303,16 @@ pub(crate) async fn settle<C: ConnectionTrait>(db: &C, submission: &str) -> Resu
         submissions::return_slot(db, submission).await?;
     }
     Ok(())
+}
+
+/// A signed envelope by the digest of its statement.
+pub async fn envelope_of_statement(state: &AppState, digest: &str) -> Result<dsse::Envelope, Error> {
+    let missing = || Error::not_found("The statement");
+    if !is_digest(digest) {
+        return Err(missing());
+    }
+    let row = assessments::by_digest(&state.db.read, digest).await?.ok_or_else(missing)?;
+    Ok(serde_json::from_str(&row.envelope)?)
 }
 
 /// The signed envelope of a run.

@@ -66,6 +66,14 @@ fn assemble(row: entities::submission::Model, mut own: Vec<entities::run::Model>
     }
 }
 
+/// Submissions an account has left in a phase's window. Only to be shown: what counts is decided when a submission is
+/// entered.
+pub async fn left(state: &AppState, actor: &Actor, challenge: &str, phase: &Phase) -> Result<u64, Error> {
+    let since = state.now() - i64::from(phase.quota.days) * DAY_MS;
+    let used = submissions::slots_used(&state.db.read, challenge, &phase.id, &actor.id, since).await?;
+    Ok(u64::from(phase.quota.submissions).saturating_sub(used))
+}
+
 /// Status of a submission for its participant or an organizer; for anybody else it does not exist.
 pub async fn status(state: &AppState, actor: &Actor, id: &str) -> Result<SubmissionStatus, Error> {
     let row = submissions::get(&state.db.read, id)

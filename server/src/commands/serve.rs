@@ -54,7 +54,15 @@ pub(crate) fn run(args: &Args) -> Result {
     actix_web::rt::System::new().block_on(async {
         let hub = crate::hub::start(config).await.or_fail_while("the hub could not start")?;
         say(format!("listening on {}", hub.url))?;
-        note(format!("administrator's token: {}", args.data.join("admin-token").display()));
+        let file = args.data.join("admin-token");
+        note(match &hub.admin_token {
+            Some(_) => format!("administrator's token: {}", file.display()),
+            None => format!(
+                "the database has an administrator already, and {} holds no token of it that works: use the one in \
+                 the data folder of the first start, or log in with its password and make another",
+                file.display()
+            ),
+        });
         hub.wait().await.or_fail()
     })
 }

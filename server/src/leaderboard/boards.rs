@@ -111,6 +111,10 @@ impl Boards {
         Ok(board)
     }
 
+    fn is_empty(&self) -> bool {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn stale(&self) -> Vec<Name> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let differs = |s: &Slot| s.wanted.load(Ordering::SeqCst) != s.built.load(Ordering::SeqCst);
@@ -134,6 +138,33 @@ fn finish(
         etag,
         pooled,
     })
+}
+
+/// How often changes that another hub on the same database made are looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Announces changes that another hub on the same database made, until the hub stops. At most a hundredth of the time
+/// goes into looking, however large the tables are.
+pub(crate) async fn keep_in_step(state: Data<AppState>) {
+    let mut known: HashMap<String, String> = HashMap::new();
+    let mut rest = LOOK_EVERY;
+    loop {
+        tokio::time::sleep(rest).await;
+        if state.boards.is_empty() {
+            continue;
+        }
+        let started = std::time::Instant::now();
+        match app::leaderboards::marks(&state).await {
+            Ok(marks) => {
+                for (challenge, _) in marks.iter().filter(|(id, mark)| known.get(*id) != Some(*mark)) {
+                    state.boards.touch(challenge);
+                }
+                known = marks;
+            }
+            Err(error) => error.log(),
+        }
+        rest = LOOK_EVERY.max(started.elapsed() * 100);
+    }
 }
 
 /// Builds boards anew as they change until the hub stops. After each round it rests for as long as the round took,

@@ -5,8 +5,8 @@ mod csv;
 mod ranking;
 mod rows;
 
-pub(crate) use boards::keep_fresh;
 pub use boards::{Board, Boards};
+pub(crate) use boards::{keep_fresh, keep_in_step};
 pub use csv::to_csv;
 
 use crate::error::Error;

@@ -1,10 +1,10 @@
 //! `GET /challenges/{id}`
 
+use super::plot;
 use super::respond::{Answer, html, person};
 use super::views::board::render_top;
 use super::views::challenge::{Extras, render_challenge};
 use super::views::layout::{Frame, page};
-use super::{plot, quota};
 use crate::app;
 use crate::auth::Viewer;
 use crate::state::{AppState, time};
@@ -22,7 +22,7 @@ pub(super) async fn show(state: Data<AppState>, viewer: Viewer, id: Path<String>
     let mut left = Vec::new();
     if let Some(actor) = &viewer.0 {
         for phase in &entry.challenge.phases {
-            left.push(Some(quota::left(&state, actor, &entry.challenge.id, phase).await?));
+            left.push(Some(app::submissions::left(&state, actor, &entry.challenge.id, phase).await?));
         }
     }
     let extras = Extras {

@@ -10,7 +10,6 @@ mod leaderboard;
 mod login;
 mod memo;
 mod plot;
-mod quota;
 mod respond;
 mod statement;
 mod submission;

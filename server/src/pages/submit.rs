@@ -1,6 +1,5 @@
 //! `/submit/{challenge}`
 
-use super::quota;
 use super::respond::{Answer, html, see_other, sign_in_first};
 use super::upload::{self, Upload};
 use super::views::challenge::{is_open, phase_words, quota_words};
@@ -21,7 +20,7 @@ async fn facts(state: &AppState, actor: &Actor, entry: &ChallengeEntry) -> Resul
     let challenge = &entry.challenge;
     let phase = challenge.phases.iter().find(|p| is_open(p, now));
     let left = match phase {
-        Some(phase) => Some(quota::left(state, actor, &challenge.id, phase).await?),
+        Some(phase) => Some(app::submissions::left(state, actor, &challenge.id, phase).await?),
         None => None,
     };
     Ok(SubmitFacts {

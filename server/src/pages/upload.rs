@@ -3,21 +3,21 @@
 use super::views::forms::SubmitForm;
 use crate::auth::Actor;
 use crate::error::{Code, Error};
+use crate::pace::{IDLE, Pace, in_time};
 use crate::state::AppState;
 use actix_multipart::{Field, Multipart};
 use bytes::Bytes;
 use fiel_schemas::digest::to_hex;
 use futures_util::{Stream, TryStreamExt};
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
 /// Largest text field, bytes: 4,000 characters of four bytes.
 const TEXT_BYTES_MAX: usize = 16_000;
 
-/// Longest silence within an upload.
-const IDLE: Duration = Duration::from_secs(30);
+/// Most parts of a form; the hub's own has six.
+const PARTS_MAX: usize = 8;
 
 /// A received file, deleted when this is dropped.
 pub(super) struct Spooled {
@@ -54,7 +54,12 @@ pub(super) async fn read(
 ) -> Result<Upload, Error> {
     let mut upload = Upload { form: SubmitForm::default(), file: None };
     let mut is_ours = false;
-    while let Some(mut field) = in_time(body.try_next()).await? {
+    let mut parts = 0;
+    while let Some(mut field) = in_time(body.try_next()).await.map_err(cut)? {
+        parts += 1;
+        if parts > PARTS_MAX {
+            return Err(Error::new(Code::BadRequest, format!("The form has more than {PARTS_MAX} parts.")));
+        }
         let name = field.name().unwrap_or_default().to_owned();
         if name == "csrf" {
             actor.check_form(&text(&mut field).await?)?;
@@ -84,25 +89,16 @@ pub(super) async fn read(
     Ok(upload)
 }
 
-/// The next part of the upload, or an error where nothing comes.
-async fn in_time<T, E: std::fmt::Display>(
-    next: impl Future<Output = Result<Option<T>, E>>,
-) -> Result<Option<T>, Error> {
-    match tokio::time::timeout(IDLE, next).await {
-        Ok(part) => part.map_err(cut),
-        Err(_) => Err(cut("nothing came for 30 seconds")),
-    }
-}
-
 fn cut(error: impl std::fmt::Display) -> Error {
     Error::new(Code::UploadCut, format!("The upload ended early or is not a form ({error}). Send it again."))
 }
 
 async fn text(field: &mut Field) -> Result<String, Error> {
-    let bytes = field
-        .bytes(TEXT_BYTES_MAX)
+    let too_long = || Error::new(Code::BodyTooLarge, "A text field of the form is longer than 16,000 bytes.");
+    let bytes = tokio::time::timeout(IDLE, field.bytes(TEXT_BYTES_MAX))
         .await
-        .map_err(|_| Error::new(Code::BodyTooLarge, "A text field of the form is longer than 16,000 bytes."))?
+        .map_err(|_| cut("a text field took longer than 30 seconds"))?
+        .map_err(|_| too_long())?
         .map_err(cut)?;
     String::from_utf8(bytes.to_vec())
         .map_err(|_| Error::new(Code::BadRequest, "A text field of the form is not UTF-8."))
@@ -117,7 +113,8 @@ async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_ma
     let mut digest = Sha256::new();
     let mut size = 0_u64;
     let mut head: Vec<u8> = Vec::new();
-    while let Some(chunk) = in_time(field.try_next()).await? {
+    let mut pace = Pace::start();
+    while let Some(chunk) = pace.next(field.try_next()).await.map_err(cut)? {
         size += chunk.len() as u64;
         if size > bytes_max.saturating_mul(2) {
             let detail =

@@ -7,6 +7,14 @@ pub(crate) async fn get<C: ConnectionTrait>(db: &C, run: &str) -> Result<Option<
     assessment::Entity::find_by_id(run).one(db).await
 }
 
+/// The assessment whose statement has this digest. A statement names its run, so that there is one.
+pub(crate) async fn by_digest<C: ConnectionTrait>(
+    db: &C,
+    digest: &str,
+) -> Result<Option<assessment::Model>, DbErr> {
+    assessment::Entity::find().filter(assessment::Column::Digest.eq(digest)).one(db).await
+}
+
 pub(crate) async fn of_runs<C: ConnectionTrait>(
     db: &C,
     runs: &[String],

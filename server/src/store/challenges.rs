@@ -10,6 +10,17 @@ pub(crate) async fn list<C: ConnectionTrait>(db: &C) -> Result<Vec<challenge::Mo
     challenge::Entity::find().order_by_asc(challenge::Column::Id).all(db).await
 }
 
+/// When each challenge was last updated.
+pub(crate) async fn updates<C: ConnectionTrait>(db: &C) -> Result<Vec<(String, i64)>, DbErr> {
+    challenge::Entity::find()
+        .select_only()
+        .column(challenge::Column::Id)
+        .column(challenge::Column::UpdatedAt)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
 pub(crate) async fn get<C: ConnectionTrait>(db: &C, id: &str) -> Result<Option<challenge::Model>, DbErr> {
     challenge::Entity::find_by_id(id).one(db).await
 }

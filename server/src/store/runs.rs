@@ -76,6 +76,27 @@ pub(crate) async fn of_challenge<C: ConnectionTrait>(
         .await
 }
 
+/// What changes of runs leave behind, per challenge and state: their number, the sum of their fences, the last end.
+pub(crate) type Mark = (String, String, i64, i64, Option<i64>);
+
+/// The marks of all challenges.
+pub(crate) async fn marks<C: ConnectionTrait>(db: &C) -> Result<Vec<Mark>, DbErr> {
+    run::Entity::find()
+        .select_only()
+        .column(run::Column::Challenge)
+        .column(run::Column::State)
+        .column_as(run::Column::Id.count(), "runs")
+        .column_as(Expr::cust("CAST(SUM(fence) AS BIGINT)"), "fences")
+        .column_as(run::Column::EndedAt.max(), "ended")
+        .group_by(run::Column::Challenge)
+        .group_by(run::Column::State)
+        .order_by_asc(run::Column::Challenge)
+        .order_by_asc(run::Column::State)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
 fn claimable(site: &str, now: i64) -> Condition {
     Condition::all().add(run::Column::Site.eq(site)).add(
         Condition::any().add(run::Column::State.eq(QUEUED)).add(

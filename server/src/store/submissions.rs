@@ -44,6 +44,18 @@ pub(crate) async fn by_key<C: ConnectionTrait>(
 }
 
 /// Slots that the account has used in the window.
+/// Number of submissions per challenge.
+pub(crate) async fn counts<C: ConnectionTrait>(db: &C) -> Result<Vec<(String, i64)>, DbErr> {
+    submission::Entity::find()
+        .select_only()
+        .column(submission::Column::Challenge)
+        .column_as(submission::Column::Id.count(), "submissions")
+        .group_by(submission::Column::Challenge)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
 pub(crate) async fn slots_used<C: ConnectionTrait>(
     db: &C,
     challenge: &str,

@@ -27,7 +27,7 @@ pub(crate) struct TestHub {
     pub(crate) admin: String,
     offset_ms: Arc<AtomicI64>,
     folder: tempfile::TempDir,
-    _database: Option<Database>,
+    database: Option<Database>,
     http: reqwest::Client,
 }
 
@@ -57,8 +57,8 @@ impl TestHub {
         let hub = hub::start(config).await.expect("the hub starts");
         assert_used(database.as_ref(), folder.path());
         let http = reqwest::Client::new();
-        let (url, admin) = (hub.url.clone(), hub.admin_token.clone());
-        Self { hub: Some(hub), url, admin, offset_ms, folder, _database: database, http }
+        let (url, admin) = (hub.url.clone(), hub.admin_token.clone().unwrap());
+        Self { hub: Some(hub), url, admin, offset_ms, folder, database, http }
     }
 
     /// Ends the hub, and with it its folder and database.
@@ -66,6 +66,11 @@ impl TestHub {
         if let Some(hub) = self.hub.take() {
             hub.stop().await;
         }
+    }
+
+    /// Address of its PostgreSQL database, where it runs on one.
+    pub(crate) fn database_url(&self) -> Option<String> {
+        self.database.as_ref().map(|d| d.url.clone())
     }
 
     pub(crate) fn move_clock(&self, ms: i64) {

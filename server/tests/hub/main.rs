@@ -7,4 +7,5 @@ mod boards;
 mod harness;
 mod nodes;
 mod submissions;
+mod two_hubs;
 mod uploads;

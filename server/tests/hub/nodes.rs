@@ -211,12 +211,12 @@ async fn a_hub_that_starts_again_knows_everything() {
     let mut config = fiel_server::config::HubConfig::new(folder.path());
     config.database_url = database.as_ref().map(|d| d.url.clone());
     let first = fiel_server::hub::start(config.clone()).await.unwrap();
-    let token = first.admin_token.clone();
+    let token = first.admin_token.clone().unwrap();
     first.stop().await;
     let started = std::time::Instant::now();
     let second = fiel_server::hub::start(config).await.unwrap();
     println!("started again in {} ms", started.elapsed().as_millis());
-    assert_eq!(second.admin_token, token);
+    assert_eq!(second.admin_token.as_ref(), Some(&token));
     let me = format!("{}/api/v1/auth/me", second.url);
     let answer = reqwest::Client::new().get(me).bearer_auth(&token).send().await.unwrap();
     assert_eq!(answer.status(), 200);

@@ -9,6 +9,7 @@ use reqwest::header::{
 };
 use reqwest::{Client, Response, redirect::Policy};
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 const CHALLENGE: &str = include_str!("../../../challenges/breast-fna/challenge.yaml");
 const BOUNDARY: &str = "----fiel-test-boundary";
@@ -23,10 +24,15 @@ struct TestHub {
 
 impl TestHub {
     async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut HubConfig)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let database = Database::own();
         let mut config = HubConfig::new(folder.path());
         config.database_url = database.as_ref().map(|d| d.url.clone());
+        change(&mut config);
         let hub = hub::start(config).await.expect("the hub starts");
         assert_used(database.as_ref(), folder.path());
         let client = Client::builder().redirect(Policy::none()).build().expect("a client");
@@ -38,8 +44,10 @@ impl TestHub {
     }
 
     async fn api(&self, path: &str, media_type: &str, body: String) {
-        let request =
-            self.client.post(format!("{}/api/v1/{path}", self.hub.url)).bearer_auth(&self.hub.admin_token);
+        let request = self
+            .client
+            .post(format!("{}/api/v1/{path}", self.hub.url))
+            .bearer_auth(self.hub.admin_token.as_ref().expect("the first start"));
         let response = request.header("content-type", media_type).body(body).send().await.expect("an answer");
         let status = response.status();
         assert!(status.is_success(), "{path}: {status} {}", response.text().await.unwrap_or_default());
@@ -76,21 +84,10 @@ impl TestHub {
     }
 
     async fn submit(&self, cookie: &str, csrf: &str, tool: &str, bytes: &[u8]) -> Response {
-        let mut body = Vec::new();
-        for (name, value) in
-            [("csrf", csrf), ("key", "k1"), ("tool", tool), ("version", "1.0"), ("description", "")]
-        {
-            let part =
-                format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-            body.extend_from_slice(part.as_bytes());
-        }
-        let head = format!(
-            "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"artifact\"; filename=\"m.wasm\"\r\n\
-             content-type: application/wasm\r\n\r\n"
-        );
-        body.extend_from_slice(head.as_bytes());
-        body.extend_from_slice(bytes);
-        body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        self.send(cookie, multipart(csrf, tool, bytes).into()).await
+    }
+
+    async fn send(&self, cookie: &str, body: reqwest::Body) -> Response {
         self.client
             .post(format!("{}/submit/breast-fna", self.hub.url))
             .header(ORIGIN, &self.hub.url)
@@ -101,6 +98,26 @@ impl TestHub {
             .await
             .expect("an answer")
     }
+}
+
+/// The submission form as a browser sends it.
+fn multipart(csrf: &str, tool: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, value) in
+        [("csrf", csrf), ("key", "k1"), ("tool", tool), ("version", "1.0"), ("description", "")]
+    {
+        let part =
+            format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    let head = format!(
+        "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"artifact\"; filename=\"m.wasm\"\r\n\
+             content-type: application/wasm\r\n\r\n"
+    );
+    body.extend_from_slice(head.as_bytes());
+    body.extend_from_slice(bytes);
+    body.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+    body
 }
 
 fn header(headers: &HeaderMap, name: &str) -> String {
@@ -187,6 +204,25 @@ async fn a_person_signs_in_submits_and_signs_out() {
     let out = test.form("/logout", &format!("csrf={csrf}"), &test.hub.url, &cookie).await;
     assert_eq!(out.status(), 303);
     assert_eq!(test.get("/submit/breast-fna", Some(&cookie)).await.status(), 303, "the session has ended");
+    test.hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_may_take_longer_to_arrive_than_other_requests_may_last() {
+    let limit = Duration::from_secs(3);
+    let test = TestHub::with(|config| config.request_time = limit).await;
+    let cookie = test.sign_in().await;
+    let csrf = token_in(&test.get("/submit/breast-fna", Some(&cookie)).await.text().await.expect("text"));
+    let form = multipart(&csrf, "slow", b"\0asm\x01\0\0\0");
+    let pieces: Vec<Vec<u8>> = form.chunks(form.len().div_ceil(16)).map(<[u8]>::to_vec).collect();
+    let started = Instant::now();
+    let trickle = futures_util::stream::unfold(pieces.into_iter(), |mut pieces| async {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        pieces.next().map(|piece| (Ok::<_, std::io::Error>(piece), pieces))
+    });
+    let done = test.send(&cookie, reqwest::Body::wrap_stream(trickle)).await;
+    assert!(started.elapsed() > limit, "{:?}", started.elapsed());
+    assert_eq!(done.status(), 303, "{}", done.text().await.unwrap_or_default());
     test.hub.stop().await;
 }
 

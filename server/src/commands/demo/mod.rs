@@ -213,7 +213,10 @@ impl Demo {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         process.check()?;
-        let token = fs_err::read_to_string(hub.join("admin-token"))?;
+        let token = fs_err::read_to_string(hub.join("admin-token")).map_err(|_| {
+            CommandError::new("the database has been used by another hub: a new demo needs an empty one")
+                .hint("go on with the former demo by its `--data DIR`, or name another database")
+        })?;
         note(format!("hub          {}", client.base()));
         Ok(Self { admin: client.with_token(&token), data, processes: vec![process] })
     }
