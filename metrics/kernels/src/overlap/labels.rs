@@ -2,6 +2,7 @@
 
 use super::{Counts, same_length};
 use crate::error::InputError;
+use crate::surface::runs::{Extent, boxes_u8, boxes_u16, pack_u8, pack_u16};
 use crate::vectorized::vectorized;
 use rayon::prelude::*;
 
@@ -19,7 +20,7 @@ mod sealed {
 }
 
 /// A voxel of a label map: `u8` or `u16`, 0 being background.
-pub trait Label: Copy + Eq + Ord + Send + Sync + sealed::Sealed + Into<u16> + 'static {
+pub trait Label: Copy + Default + Eq + Ord + Send + Sync + sealed::Sealed + Into<u16> + 'static {
     /// Number of values the type has.
     #[doc(hidden)]
     const VALUES: usize;
@@ -35,6 +36,12 @@ pub trait Label: Copy + Eq + Ord + Send + Sync + sealed::Sealed + Into<u16> + 's
     /// The joint histogram by runs, compiled for the machine's vectors.
     #[doc(hidden)]
     fn tally(reference: &[Self], prediction: &[Self], table: &[u16], width: usize) -> Vec<u64>;
+    /// Bounding boxes by runs, compiled for the machine's vectors.
+    #[doc(hidden)]
+    fn boxes(voxels: &[Self], place: [usize; 3], table: &[u16], boxes: &mut [Extent]);
+    /// Sets the bit of each voxel that has the label.
+    #[doc(hidden)]
+    fn pack(voxels: &[Self], label: Self, bits: &mut [u64]);
 }
 
 impl Label for u8 {
@@ -50,6 +57,12 @@ impl Label for u8 {
     }
     fn tally(reference: &[Self], prediction: &[Self], table: &[u16], width: usize) -> Vec<u64> {
         tally_u8(reference, prediction, table, width)
+    }
+    fn boxes(voxels: &[Self], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) {
+        boxes_u8(voxels, place, table, boxes);
+    }
+    fn pack(voxels: &[Self], label: Self, bits: &mut [u64]) {
+        pack_u8(voxels, label, bits);
     }
 }
 
@@ -69,6 +82,12 @@ impl Label for u16 {
     }
     fn tally(reference: &[Self], prediction: &[Self], table: &[u16], width: usize) -> Vec<u64> {
         tally_u16(reference, prediction, table, width)
+    }
+    fn boxes(voxels: &[Self], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) {
+        boxes_u16(voxels, place, table, boxes);
+    }
+    fn pack(voxels: &[Self], label: Self, bits: &mut [u64]) {
+        pack_u16(voxels, label, bits);
     }
 }
 

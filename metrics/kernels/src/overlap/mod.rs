@@ -20,6 +20,7 @@ mod volumes;
 
 pub use counts::Counts;
 pub use labels::{Label, LabelConfusion, LabelPair, MAX_LABELS, count_labels};
+pub(crate) use labels::{label_table, stranger};
 pub use masks::{MaskPair, count_masks};
 pub use volumes::VoxelVolume;
 
