@@ -103,16 +103,9 @@ impl Counts {
         }
         let (tp, fp, fne) =
             (self.true_positive as f64, self.false_positive as f64, self.false_negative as f64);
-        // Each count is divided by 1 + beta^2, so that a huge beta cannot overflow to infinity over infinity.
-        let miss = 1.0 / (1.0 + (1.0 / beta).powi(2));
-        let alarm = 1.0 / (1.0 + beta.powi(2));
-        let exact = beta.powi(2);
-        let value = if exact <= 1e12 {
-            (1.0 + exact) * tp / ((1.0 + exact) * tp + exact * fne + fp)
-        } else {
-            tp / (tp + miss * fne + alarm * fp)
-        };
-        Ok(Ok(value))
+        // Weights that add up to 1: no beta, however large, can make infinity over infinity of it.
+        let (miss, alarm) = (1.0 / (1.0 + (1.0 / beta).powi(2)), 1.0 / (1.0 + beta.powi(2)));
+        Ok(Ok(if self.true_positive == 0 { 0.0 } else { tp / (tp + miss * fne + alarm * fp) }))
     }
 
     /// Sensitivity (recall, true positive rate), in [0, 1]; undefined when the reference is empty.

@@ -209,7 +209,7 @@ impl<'a, T: Label> LabelPair<'a, T> {
     /// ```
     /// # use fiel_kernels::overlap::LabelPair;
     /// let pair = LabelPair::new(&[0_u8, 1], &[0, 1], &[1])?;
-    /// assert_eq!(pair.confusion().counts(0).dice(), Ok(1.0));
+    /// assert_eq!(pair.confusion().counts(1).map(|c| c.dice()), Some(Ok(1.0)));
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
     pub fn confusion(&self) -> &LabelConfusion<T> {
@@ -246,7 +246,7 @@ impl<'a, T: Label> LabelPair<'a, T> {
 ///
 /// ```
 /// let confusion = fiel_kernels::overlap::count_labels(&[0_u8, 3, 3], &[0, 3, 0], &[3])?;
-/// assert_eq!(confusion.counts(0).dice(), Ok(2.0 / 3.0));
+/// assert_eq!(confusion.counts(3).map(|c| c.dice()), Some(Ok(2.0 / 3.0)));
 /// # Ok::<(), fiel_kernels::InputError>(())
 /// ```
 pub fn count_labels<T: Label>(
@@ -331,30 +331,18 @@ impl<T: Label> LabelConfusion<T> {
         &self.counts
     }
 
-    /// The counts of one label against all others, by its position among the declared labels.
-    ///
-    /// # Panics
-    /// If there is no such position, as for a slice.
+    /// The counts of one declared label against all others; none for a label that is not declared.
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_labels;
     /// let confusion = count_labels(&[1_u8, 2, 2], &[1, 1, 2], &[1, 2])?;
-    /// assert_eq!(confusion.counts(1).false_negative, 1);
+    /// assert_eq!(confusion.counts(2).map(|c| c.false_negative), Some(1));
+    /// assert_eq!(confusion.counts(3), None);
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
-    pub fn counts(&self, position: usize) -> Counts {
-        assert!(position < self.labels.len(), "there is no label at position {position}");
-        let (width, own) = (self.labels.len() + 1, position + 1);
-        let row: u64 = self.counts[own * width..(own + 1) * width].iter().sum();
-        let column: u64 = self.counts.iter().skip(own).step_by(width).sum();
-        let total: u64 = self.counts.iter().sum();
-        let both = self.counts[own * width + own];
-        Counts {
-            true_positive: both,
-            false_positive: column - both,
-            false_negative: row - both,
-            true_negative: total + both - row - column,
-        }
+    pub fn counts(&self, label: T) -> Option<Counts> {
+        let position = self.labels.iter().position(|&declared| declared == label)?;
+        self.per_label().get(position).copied()
     }
 
     /// The counts of every declared label against all others.

@@ -51,6 +51,12 @@ impl Frame {
         self.row - 2
     }
 
+    /// The first word of the box and the number of words up to its last, corners included.
+    pub(super) fn span(&self) -> [usize; 2] {
+        let (first, last) = (self.start(0, 0), self.start(self.size[1], self.size[2]) + self.width());
+        [first, last - first]
+    }
+
     /// Words between a row and the next, a plane and the next.
     pub(super) fn strides(&self) -> [usize; 2] {
         [self.row, self.row * self.rows]

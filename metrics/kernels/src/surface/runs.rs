@@ -11,9 +11,9 @@ pub struct Extent {
 }
 
 impl Extent {
-    const NONE: Self = Self { low: [usize::MAX; 3], high: [0; 3] };
+    pub(super) const NONE: Self = Self { low: [usize::MAX; 3], high: [0; 3] };
 
-    fn join(self, other: Self) -> Self {
+    pub(super) fn join(self, other: Self) -> Self {
         Self {
             low: std::array::from_fn(|i| self.low[i].min(other.low[i])),
             high: std::array::from_fn(|i| self.high[i].max(other.high[i])),
