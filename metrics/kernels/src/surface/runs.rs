@@ -31,13 +31,13 @@ impl Extent {
 }
 
 vectorized! {
-    pub fn boxes_u8(voxels: &[u8], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) -> () {
+    pub(crate) fn boxes_u8(voxels: &[u8], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) -> () {
         rows(voxels, place, table, boxes);
     }
 }
 
 vectorized! {
-    pub fn boxes_u16(voxels: &[u16], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) -> () {
+    pub(crate) fn boxes_u16(voxels: &[u16], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) -> () {
         rows(voxels, place, table, boxes);
     }
 }
@@ -91,7 +91,7 @@ fn run_end<T: Label>(row: &[T], start: usize) -> usize {
 
 vectorized! {
     /// Sets the bit of each voxel that has the label.
-    pub fn pack_u8(voxels: &[u8], label: u8, bits: &mut [u64]) -> () {
+    pub(crate) fn pack_u8(voxels: &[u8], label: u8, bits: &mut [u64]) -> () {
         const HIGH: u64 = 0x8080_8080_8080_8080;
         let splat = u64::from(label) * 0x0101_0101_0101_0101;
         for (voxels, out) in voxels.chunks(64).zip(bits) {
@@ -116,7 +116,7 @@ vectorized! {
 
 vectorized! {
     /// Sets the bit of each voxel that has the label.
-    pub fn pack_u16(voxels: &[u16], label: u16, bits: &mut [u64]) -> () {
+    pub(crate) fn pack_u16(voxels: &[u16], label: u16, bits: &mut [u64]) -> () {
         for (voxels, out) in voxels.chunks(64).zip(bits) {
             let present = voxels.iter().fold(false, |any, v| any | (*v == label));
             if present {
