@@ -2,7 +2,7 @@
 
 use super::{Counts, same_length};
 use crate::error::InputError;
-use crate::surface::runs::{Extent, boxes_u8, boxes_u16, pack_u8, pack_u16};
+use crate::surface::runs::{Boxes, Packing, boxes_u8, boxes_u16, equal_u8, equal_u16, pack_u8, pack_u16};
 use crate::vectorized::vectorized;
 use rayon::prelude::*;
 
@@ -38,10 +38,13 @@ pub trait Label: Copy + Default + Eq + Ord + Send + Sync + sealed::Sealed + Into
     fn tally(reference: &[Self], prediction: &[Self], table: &[u16], width: usize) -> Vec<u64>;
     /// Bounding boxes by runs, compiled for the machine's vectors.
     #[doc(hidden)]
-    fn boxes(voxels: &[Self], place: [usize; 3], table: &[u16], boxes: &mut [Extent]);
-    /// Sets the bit of each voxel that has the label.
+    fn boxes(voxels: &[Self], found: Boxes<'_>);
+    /// Sets the bits of a box's voxels that have the label; returns the rows that have any.
     #[doc(hidden)]
-    fn pack(voxels: &[Self], label: Self, bits: &mut [u64]);
+    fn pack(map: &[Self], label: Self, packing: &Packing<'_>, bits: &mut [u64]) -> Vec<usize>;
+    /// The bits of up to 64 voxels that have the label.
+    #[doc(hidden)]
+    fn equal(voxels: &[Self], label: Self) -> u64;
 }
 
 impl Label for u8 {
@@ -58,11 +61,16 @@ impl Label for u8 {
     fn tally(reference: &[Self], prediction: &[Self], table: &[u16], width: usize) -> Vec<u64> {
         tally_u8(reference, prediction, table, width)
     }
-    fn boxes(voxels: &[Self], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) {
-        boxes_u8(voxels, place, table, boxes);
+    fn boxes(voxels: &[Self], found: Boxes<'_>) {
+        boxes_u8(voxels, found);
     }
-    fn pack(voxels: &[Self], label: Self, bits: &mut [u64]) {
-        pack_u8(voxels, label, bits);
+    fn pack(map: &[Self], label: Self, packing: &Packing<'_>, bits: &mut [u64]) -> Vec<usize> {
+        pack_u8(map, label, packing, bits)
+    }
+    #[allow(clippy::inline_always, reason = "the body must be compiled into each version of the caller")]
+    #[inline(always)]
+    fn equal(voxels: &[Self], label: Self) -> u64 {
+        equal_u8(voxels, label)
     }
 }
 
@@ -83,11 +91,16 @@ impl Label for u16 {
     fn tally(reference: &[Self], prediction: &[Self], table: &[u16], width: usize) -> Vec<u64> {
         tally_u16(reference, prediction, table, width)
     }
-    fn boxes(voxels: &[Self], place: [usize; 3], table: &[u16], boxes: &mut [Extent]) {
-        boxes_u16(voxels, place, table, boxes);
+    fn boxes(voxels: &[Self], found: Boxes<'_>) {
+        boxes_u16(voxels, found);
     }
-    fn pack(voxels: &[Self], label: Self, bits: &mut [u64]) {
-        pack_u16(voxels, label, bits);
+    fn pack(map: &[Self], label: Self, packing: &Packing<'_>, bits: &mut [u64]) -> Vec<usize> {
+        pack_u16(map, label, packing, bits)
+    }
+    #[allow(clippy::inline_always, reason = "the body must be compiled into each version of the caller")]
+    #[inline(always)]
+    fn equal(voxels: &[Self], label: Self) -> u64 {
+        equal_u16(voxels, label)
     }
 }
 

@@ -1,29 +1,35 @@
 //! What is counted on packed masks without a search: bands along borders, and centroids.
 
-use super::bits::{self, Frame};
+use super::bits::{self, Bits, Frame};
 use super::grid::Grid;
 use crate::error::Undefined;
 
 /// Intersection over union of two bands: the voxels of each mask closer than `distance` voxels to its border.
 pub(super) fn boundary_iou(
-    masks: [&[u64]; 2],
+    masks: [&Bits; 2],
     frame: &Frame,
     grid: &Grid,
     distance: f64,
 ) -> Result<f64, Undefined> {
     let (a, b) =
         rayon::join(|| band(masks[0], frame, grid, distance), || band(masks[1], frame, grid, distance));
-    let [both, either] = bits::ones_of_both_and_either(&a, &b);
+    let width = frame.width();
+    let common = |&start: &usize| -> u64 {
+        let pairs = a.words[start..start + width].iter().zip(&b.words[start..start + width]);
+        pairs.map(|(a, b)| u64::from((a & b).count_ones())).sum()
+    };
+    let both: u64 = a.rows.iter().map(common).sum();
+    let either = a.count(frame) + b.count(frame) - both;
     if either == 0 { Err(Undefined::BothEmpty) } else { Ok(both as f64 / either as f64) }
 }
 
 /// The voxels of a mask that are closer to its border than `distance`, in voxels.
-fn band(mask: &[u64], frame: &Frame, grid: &Grid, distance: f64) -> Vec<u64> {
+fn band(mask: &Bits, frame: &Frame, grid: &Grid, distance: f64) -> Bits {
     let border = bits::borders(mask, frame, grid.planar);
     let widest = frame.size.into_iter().max().unwrap_or(1);
     // Farther than any two voxels of the box: the band is the mask.
     if distance > 2.0 * widest as f64 {
-        return mask.to_vec();
+        return mask.clone();
     }
     let square = distance * distance;
     let reach = (0..widest).take_while(|&n| ((n * n) as f64) < square).count().saturating_sub(1);
@@ -38,34 +44,29 @@ fn band(mask: &[u64], frame: &Frame, grid: &Grid, distance: f64) -> Vec<u64> {
             }
         }
     }
-    let mut found = vec![0_u64; mask.len()];
+    let mut words = vec![0_u64; frame.words()];
     let width = frame.width();
     let mut wide = vec![vec![0_u64; width]; reach + 1];
-    for z in 0..frame.size[2] {
-        for y in 0..frame.size[1] {
-            let start = frame.start(y, z);
-            let own = &border[start..start + width];
-            if own.iter().all(|&word| word == 0) {
-                continue;
-            }
-            wide[0].copy_from_slice(own);
-            for along in 1..=reach {
-                let (done, next) = wide.split_at_mut(along);
-                widen(&done[along - 1], &mut next[0]);
-            }
-            for &(dy, dz, along) in &across {
-                for to_y in sides(y, dy, frame.size[1]) {
-                    for to_z in sides(z, dz, frame.size[2]) {
-                        let to = frame.start(to_y, to_z);
-                        let out = &mut found[to..to + width];
-                        out.iter_mut().zip(&wide[along]).for_each(|(out, word)| *out |= word);
+    for &start in &border.rows {
+        let [y, z] = frame.place(start);
+        wide[0].copy_from_slice(&border.words[start..start + width]);
+        for along in 1..=reach {
+            let (done, next) = wide.split_at_mut(along);
+            widen(&done[along - 1], &mut next[0]);
+        }
+        for &(dy, dz, along) in &across {
+            for to_y in sides(y, dy, frame.size[1]) {
+                for to_z in sides(z, dz, frame.size[2]) {
+                    let to = frame.start(to_y, to_z);
+                    let (own, out) = (&mask.words[to..to + width], &mut words[to..to + width]);
+                    for ((out, word), own) in out.iter_mut().zip(&wide[along]).zip(own) {
+                        *out |= word & own;
                     }
                 }
             }
         }
     }
-    found.iter_mut().zip(mask).for_each(|(out, word)| *out &= word);
-    found
+    Bits { words, rows: mask.rows.clone() }
 }
 
 /// The positions at a distance before and after another, inside the box.
@@ -85,7 +86,7 @@ fn widen(row: &[u64], out: &mut [u64]) {
 }
 
 /// Sums of the coordinates of all voxels, and their number.
-fn moments(mask: &[u64], frame: &Frame) -> [u64; 4] {
+fn moments(mask: &Bits, frame: &Frame) -> [u64; 4] {
     // Which of a word's bits have a given bit set in their number.
     const PLACES: [u64; 6] = [
         0xaaaa_aaaa_aaaa_aaaa,
@@ -96,28 +97,23 @@ fn moments(mask: &[u64], frame: &Frame) -> [u64; 4] {
         0xffff_ffff_0000_0000,
     ];
     let mut sums = [0_u64; 4];
-    for z in 0..frame.size[2] {
-        for y in 0..frame.size[1] {
-            let start = frame.start(y, z);
-            for (i, &word) in mask[start..start + frame.width()].iter().enumerate() {
-                if word == 0 {
-                    continue;
-                }
-                let count = u64::from(word.count_ones());
-                let within: u64 =
-                    PLACES.iter().enumerate().map(|(p, m)| u64::from((word & m).count_ones()) << p).sum();
-                sums[0] += within + count * (64 * i) as u64;
-                sums[1] += count * y as u64;
-                sums[2] += count * z as u64;
-                sums[3] += count;
-            }
+    for &start in &mask.rows {
+        let [y, z] = frame.place(start);
+        for (i, &word) in mask.words[start..start + frame.width()].iter().enumerate() {
+            let count = u64::from(word.count_ones());
+            let within: u64 =
+                PLACES.iter().enumerate().map(|(p, m)| u64::from((word & m).count_ones()) << p).sum();
+            sums[0] += within + count * (64 * i) as u64;
+            sums[1] += count * y as u64;
+            sums[2] += count * z as u64;
+            sums[3] += count;
         }
     }
     sums
 }
 
 /// Distance between the centroids of two masks, mm.
-pub(super) fn centroid_distance(masks: [&[u64]; 2], frame: &Frame, grid: &Grid) -> Result<f64, Undefined> {
+pub(super) fn centroid_distance(masks: [&Bits; 2], frame: &Frame, grid: &Grid) -> Result<f64, Undefined> {
     let [a, b] = masks.map(|mask| moments(mask, frame));
     match (a[3] == 0, b[3] == 0) {
         (true, true) => return Err(Undefined::BothEmpty),

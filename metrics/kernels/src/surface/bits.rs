@@ -1,7 +1,7 @@
 //! Masks as packed bits, one row of the fast axis after the other, in a frame of empty bits.
 
 use super::grid::Grid;
-use super::runs::Extent;
+use super::runs::{Extent, Packing};
 use crate::overlap::Label;
 use crate::vectorized::vectorized;
 
@@ -10,7 +10,7 @@ use crate::vectorized::vectorized;
 /// Each row begins and ends with an empty word, and empty rows surround the box, so that a search around any bit
 /// stays inside the buffer without asking.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Frame {
+pub(crate) struct Frame {
     /// Voxels of the box.
     pub(super) size: [usize; 3],
     /// Words of a row.
@@ -51,10 +51,10 @@ impl Frame {
         self.row - 2
     }
 
-    /// The first word of the box and the number of words up to its last, corners included.
-    pub(super) fn span(&self) -> [usize; 2] {
-        let (first, last) = (self.start(0, 0), self.start(self.size[1], self.size[2]) + self.width());
-        [first, last - first]
+    /// Row and plane of the box that a first word belongs to.
+    pub(super) fn place(&self, start: usize) -> [usize; 2] {
+        let row = start / self.row;
+        [row % self.rows - self.margin[0], row / self.rows - self.margin[1]]
     }
 
     /// Words between a row and the next, a plane and the next.
@@ -63,110 +63,126 @@ impl Frame {
     }
 }
 
-/// The voxels of one label inside its box.
-pub(super) fn pack<T: Label>(map: &[T], label: T, grid: &Grid, extent: &Extent, frame: &Frame) -> Vec<u64> {
-    let mut bits = vec![0_u64; frame.words()];
-    let [nx, ny, _] = grid.shape;
-    let [from_x, from_y, from_z] = extent.low;
-    for z in 0..frame.size[2] {
-        for y in 0..frame.size[1] {
-            let begin = ((z + from_z) * ny + y + from_y) * nx + from_x;
-            let voxels = &map[begin..begin + frame.size[0]];
-            let start = frame.start(y, z);
-            T::pack(voxels, label, &mut bits[start..start + frame.width()]);
-        }
+/// Bits in a frame, and which of its rows have any.
+#[derive(Debug, Clone)]
+pub(super) struct Bits {
+    pub(super) words: Vec<u64>,
+    /// First words of the rows that have any bit, ascending.
+    pub(super) rows: Vec<usize>,
+}
+
+impl Bits {
+    /// Number of set bits.
+    pub(super) fn count(&self, frame: &Frame) -> u64 {
+        self.rows.iter().map(|&start| ones(&self.words[start..start + frame.width()])).sum()
     }
-    bits
+
+    /// The words with any bit, with their position.
+    pub(super) fn filled<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = (usize, u64)> + Clone + 'a {
+        let words = self.rows.iter().flat_map(|&start| start..start + frame.width());
+        words.map(|word| (word, self.words[word])).filter(|(_, bits)| *bits != 0)
+    }
+}
+
+/// The voxels of one label inside its box; `occupied` are the rows of the map that are not all background.
+pub(super) fn pack<T: Label>(
+    map: &[T],
+    label: T,
+    grid: &Grid,
+    extent: &Extent,
+    frame: &Frame,
+    occupied: &[bool],
+) -> Bits {
+    let mut words = vec![0_u64; frame.words()];
+    let packing =
+        Packing { map: [grid.shape[0], grid.shape[1]], low: extent.low, frame: *frame, occupied };
+    let rows = if extent.is_empty() { Vec::new() } else { T::pack(map, label, &packing, &mut words) };
+    Bits { words, rows }
 }
 
 /// The voxels of a mask that touch the outside by a face: mask XOR erosion, the outside being background.
-pub(super) fn borders(mask: &[u64], frame: &Frame, planar: bool) -> Vec<u64> {
-    let mut found = vec![0_u64; mask.len()];
-    let [row, plane] = frame.strides();
-    for z in 0..frame.size[2] {
-        for y in 0..frame.size[1] {
-            let start = frame.start(y, z);
-            let at = |first: usize| &mask[first..first + frame.width()];
-            // In a plane there are no neighbours across; the row stands in for them and changes nothing.
-            let (front, back) =
-                if planar { (at(start), at(start)) } else { (at(start - plane), at(start + plane)) };
-            let own = &mask[start - 1..=start + frame.width()];
-            let out = &mut found[start..start + frame.width()];
-            border_row(own, [at(start - row), at(start + row), front, back], out);
-        }
-    }
-    found
+pub(super) fn borders(mask: &Bits, frame: &Frame, planar: bool) -> Bits {
+    let mut words = vec![0_u64; frame.words()];
+    let rows = border_rows(&mask.words, &mask.rows, frame, planar, &mut words);
+    Bits { words, rows }
 }
 
 vectorized! {
-    /// One row of borders; `own` has a word more at either end.
-    fn border_row(own: &[u64], around: [&[u64]; 4], out: &mut [u64]) -> () {
-        let width = out.len();
-        let [a, b, c, d] = around;
-        let (own, a, b, c, d) = (&own[..width + 2], &a[..width], &b[..width], &c[..width], &d[..width]);
-        for i in 0..width {
-            let word = own[i + 1];
-            let left = word << 1 | own[i] >> 63;
-            let right = word >> 1 | own[i + 2] << 63;
-            out[i] = word & !(left & right & a[i] & b[i] & c[i] & d[i]);
+    /// The borders of some rows; returns those that have any.
+    fn border_rows(mask: &[u64], rows: &[usize], frame: &Frame, planar: bool, found: &mut [u64]) -> Vec<usize> {
+        let (width, [row, plane]) = (frame.width(), frame.strides());
+        // In a plane there are no neighbours across; the row stands in for them and changes nothing.
+        let plane = if planar { 0 } else { plane };
+        let mut filled = Vec::with_capacity(rows.len());
+        for &start in rows {
+            let own = &mask[start - 1..start + width + 1];
+            let (a, b) = (&mask[start - row..][..width], &mask[start + row..][..width]);
+            let (c, d) = (&mask[start - plane..][..width], &mask[start + plane..][..width]);
+            let out = &mut found[start..start + width];
+            let mut any = 0;
+            for i in 0..width {
+                let word = own[i + 1];
+                let left = word << 1 | own[i] >> 63;
+                let right = word >> 1 | own[i + 2] << 63;
+                out[i] = word & !(left & right & a[i] & b[i] & c[i] & d[i]);
+                any |= out[i];
+            }
+            if any != 0 {
+                filled.push(start);
+            }
         }
+        filled
     }
 }
 
 /// The corners between voxels where a mask and its outside meet: corner `(x, y, z)` lies before voxel `(x, y, z)`.
-pub(super) fn corners(mask: &[u64], frame: &Frame, planar: bool) -> Vec<u64> {
-    let mut found = vec![0_u64; mask.len()];
+pub(super) fn corners(mask: &Bits, frame: &Frame, planar: bool) -> Bits {
+    let mut words = vec![0_u64; frame.words()];
     let [row, plane] = frame.strides();
-    let last = if planar { 0 } else { frame.size[2] };
-    for z in 0..=last {
-        for y in 0..=frame.size[1] {
-            let start = frame.start(y, z);
-            let at = |first: usize| &mask[first - 1..first + frame.width()];
-            let (front, back) = if planar {
-                (at(start), at(start - row))
-            } else {
-                (at(start - plane), at(start - plane - row))
-            };
-            let out = &mut found[start..start + frame.width()];
-            corner_row([at(start), at(start - row), front, back], out);
+    let across = if planar { 0 } else { plane };
+    let mut touched = vec![false; frame.rows * frame.planes];
+    for &start in &mask.rows {
+        for corner in [start, start + row, start + across, start + across + row] {
+            touched[corner / row] = true;
         }
     }
-    found
+    let rows: Vec<usize> =
+        touched.iter().enumerate().filter(|(_, touched)| **touched).map(|(i, _)| i * row + 1).collect();
+    let rows = corner_rows(&mask.words, &rows, frame, planar, &mut words);
+    Bits { words, rows }
 }
 
 vectorized! {
-    /// One row of corners; each of the four rows around has a word more before it.
-    fn corner_row(around: [&[u64]; 4], out: &mut [u64]) -> () {
-        let width = out.len();
-        let [a, b, c, d] = around;
-        let (a, b, c, d) = (&a[..=width], &b[..=width], &c[..=width], &d[..=width]);
-        for i in 0..width {
-            let some = a[i + 1] | b[i + 1] | c[i + 1] | d[i + 1];
-            let all = a[i + 1] & b[i + 1] & c[i + 1] & d[i + 1];
-            let some_before = a[i] | b[i] | c[i] | d[i];
-            let all_before = a[i] & b[i] & c[i] & d[i];
-            let any = some | some << 1 | some_before >> 63;
-            let full = all & (all << 1 | all_before >> 63);
-            out[i] = any & !full;
+    /// The corners of some rows; returns those that have any.
+    fn corner_rows(mask: &[u64], rows: &[usize], frame: &Frame, planar: bool, found: &mut [u64]) -> Vec<usize> {
+        let (width, [row, plane]) = (frame.width(), frame.strides());
+        let plane = if planar { 0 } else { plane };
+        let mut filled = Vec::with_capacity(rows.len());
+        for &start in rows {
+            // Each of the four rows around has a word more before it.
+            let (a, b) = (&mask[start - 1..][..=width], &mask[start - row - 1..][..=width]);
+            let (c, d) = (&mask[start - plane - 1..][..=width], &mask[start - plane - row - 1..][..=width]);
+            let out = &mut found[start..start + width];
+            let mut any_bit = 0;
+            for i in 0..width {
+                let some = a[i + 1] | b[i + 1] | c[i + 1] | d[i + 1];
+                let all = a[i + 1] & b[i + 1] & c[i + 1] & d[i + 1];
+                let some_before = a[i] | b[i] | c[i] | d[i];
+                let all_before = a[i] & b[i] & c[i] & d[i];
+                let any = some | some << 1 | some_before >> 63;
+                let full = all & (all << 1 | all_before >> 63);
+                out[i] = any & !full;
+                any_bit |= out[i];
+            }
+            if any_bit != 0 {
+                filled.push(start);
+            }
         }
+        filled
     }
 }
 
-vectorized! {
-    /// Bits that are set.
-    pub(super) fn ones(words: &[u64]) -> u64 {
-        words.iter().map(|w| u64::from(w.count_ones())).sum()
-    }
-}
-
-vectorized! {
-    /// Bits set in both and in either.
-    pub(super) fn ones_of_both_and_either(a: &[u64], b: &[u64]) -> [u64; 2] {
-        let mut sums = [0_u64; 2];
-        for (a, b) in a.iter().zip(b) {
-            sums[0] += u64::from((a & b).count_ones());
-            sums[1] += u64::from((a | b).count_ones());
-        }
-        sums
-    }
+/// Bits that are set.
+fn ones(words: &[u64]) -> u64 {
+    words.iter().map(|w| u64::from(w.count_ones())).sum()
 }

@@ -1,6 +1,6 @@
 //! Distances between the border voxels of two masks.
 
-use super::bits::{self, Frame};
+use super::bits::{self, Bits, Frame};
 use super::directed::{Directed, percentile};
 use super::grid::Grid;
 use super::near::{self, Move, Steps};
@@ -175,7 +175,7 @@ impl BorderDistances {
 }
 
 /// Distances both ways between the borders of two packed masks.
-pub(super) fn between(masks: [&[u64]; 2], frame: &Frame, grid: &Grid, steps: &Steps) -> BorderDistances {
+pub(super) fn between(masks: [&Bits; 2], frame: &Frame, grid: &Grid, steps: &Steps) -> BorderDistances {
     let (a, b) = rayon::join(
         || bits::borders(masks[0], frame, grid.planar),
         || bits::borders(masks[1], frame, grid.planar),
@@ -191,30 +191,23 @@ pub(super) fn between(masks: [&[u64]; 2], frame: &Frame, grid: &Grid, steps: &St
 /// Distances from every border voxel to the nearest of the other border; without any, if the other is empty, at an
 /// infinite distance that no measure shows.
 fn directed(
-    source: &[u64],
-    target: &[u64],
+    source: &Bits,
+    target: &Bits,
     frame: &Frame,
     grid: &Grid,
     steps: &Steps,
     moves: &[Move],
 ) -> Directed {
-    if bits::ones(target) == 0 {
-        return Directed::unreachable(bits::ones(source));
+    if target.rows.is_empty() {
+        return Directed::unreachable(source.count(frame));
     }
-    let found = near::search(
-        source,
-        target,
-        moves,
-        frame.span(),
-        near::margin_words(frame),
-        steps.squared_mm.len(),
-    );
+    let groups = steps.squared_mm.len();
+    let found = near::search(&source.words, &target.words, moves, &source.rows, frame, groups);
     let list: Vec<[i32; 3]> = far::voxels(found.far.iter().copied(), frame).collect();
     let rest = if list.is_empty() {
         Vec::new()
     } else {
-        let filled = target.iter().copied().enumerate().filter(|(_, bits)| *bits != 0);
-        far::nearest(&list, far::voxels(filled, frame), grid)
+        far::nearest(&list, far::voxels(target.filled(frame), frame), frame, grid)
     };
     Directed::new(&steps.squared_mm, &found.counts, rest)
 }

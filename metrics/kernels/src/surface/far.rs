@@ -2,16 +2,22 @@
 
 use super::bits::Frame;
 use super::grid::{Grid, squared};
+use crate::vectorized::vectorized;
 
 /// A brick is about as large as a cube of so many voxels along each edge.
 const EDGE: f64 = 8.0;
+
+/// Voxels a brick is compared with at once.
+const LANES: usize = 8;
 
 type Voxel = [i32; 3];
 
 /// Voxels grouped by brick, with the smallest box around each group.
 struct Bricks {
-    /// Voxels, brick by brick, with their position in the list they came from.
-    voxels: Vec<(Voxel, usize)>,
+    /// Coordinates of the voxels, brick by brick, axis by axis.
+    axes: [Vec<i32>; 3],
+    /// The position of each voxel in the list it came from.
+    position: Vec<usize>,
     /// First voxel of each brick, and the number of voxels at the end.
     first: Vec<usize>,
     low: Vec<Voxel>,
@@ -19,26 +25,44 @@ struct Bricks {
 }
 
 impl Bricks {
-    fn new(list: impl Iterator<Item = Voxel>, edge: Voxel) -> Self {
-        let brick = |v: &Voxel| -> Voxel { std::array::from_fn(|i| v[2 - i] / edge[2 - i]) };
-        let mut keyed: Vec<(Voxel, Voxel, usize)> =
-            list.enumerate().map(|(position, v)| (brick(&v), v, position)).collect();
-        keyed.sort_unstable_by_key(|&(key, _, position)| (key, position));
-        let mut bricks = Self { voxels: Vec::new(), first: Vec::new(), low: Vec::new(), high: Vec::new() };
-        for (i, &(key, voxel, position)) in keyed.iter().enumerate() {
-            if i == 0 || keyed[i - 1].0 != key {
-                bricks.first.push(i);
-                bricks.low.push(voxel);
-                bricks.high.push(voxel);
+    /// Sorts voxels of a frame into bricks by counting; their order inside a brick is that of the list.
+    fn new(list: impl Iterator<Item = Voxel> + Clone, edge: Voxel, frame: &Frame) -> Self {
+        let edge = edge.map(|n| n.cast_unsigned() as usize);
+        let across = [(frame.row * 64).div_ceil(edge[0]), frame.rows.div_ceil(edge[1])];
+        let brick = |v: Voxel| {
+            let [x, y, z]: [usize; 3] = std::array::from_fn(|i| v[i].cast_unsigned() as usize / edge[i]);
+            (z * across[1] + y) * across[0] + x
+        };
+        let mut ends = vec![0_usize; across[0] * across[1] * frame.planes.div_ceil(edge[2])];
+        list.clone().for_each(|v| ends[brick(v)] += 1);
+        let mut bricks =
+            Self { axes: [vec![], vec![], vec![]], position: vec![], first: vec![], low: vec![], high: vec![] };
+        // Where each brick is filled next; the numbers of the bricks that are not empty stand apart.
+        let mut number = vec![usize::MAX; ends.len()];
+        let mut total = 0;
+        for (end, number) in ends.iter_mut().zip(&mut number) {
+            if *end > 0 {
+                *number = bricks.first.len();
+                bricks.first.push(total);
+                bricks.low.push([i32::MAX; 3]);
+                bricks.high.push([i32::MIN; 3]);
             }
-            let last = bricks.low.len() - 1;
-            for axis in 0..3 {
-                bricks.low[last][axis] = bricks.low[last][axis].min(voxel[axis]);
-                bricks.high[last][axis] = bricks.high[last][axis].max(voxel[axis]);
-            }
-            bricks.voxels.push((voxel, position));
+            total += std::mem::replace(end, total);
         }
-        bricks.first.push(keyed.len());
+        bricks.first.push(total);
+        bricks.axes = std::array::from_fn(|_| vec![0; total]);
+        bricks.position = vec![0; total];
+        for (position, voxel) in list.enumerate() {
+            let key = brick(voxel);
+            let (at, number) = (ends[key], number[key]);
+            ends[key] += 1;
+            bricks.position[at] = position;
+            for axis in 0..3 {
+                bricks.axes[axis][at] = voxel[axis];
+                bricks.low[number][axis] = bricks.low[number][axis].min(voxel[axis]);
+                bricks.high[number][axis] = bricks.high[number][axis].max(voxel[axis]);
+            }
+        }
         bricks
     }
 
@@ -46,8 +70,12 @@ impl Bricks {
         self.low.len()
     }
 
-    fn members(&self, brick: usize) -> &[(Voxel, usize)] {
-        &self.voxels[self.first[brick]..self.first[brick + 1]]
+    fn members(&self, brick: usize) -> std::ops::Range<usize> {
+        self.first[brick]..self.first[brick + 1]
+    }
+
+    fn voxel(&self, at: usize) -> Voxel {
+        std::array::from_fn(|axis| self.axes[axis][at])
     }
 }
 
@@ -64,65 +92,110 @@ fn edge(grid: &Grid) -> Voxel {
 }
 
 /// Smallest step between two boxes.
-#[inline]
+#[allow(clippy::inline_always, reason = "the body must be compiled into each version of the caller")]
+#[inline(always)]
 fn gap(low: &Voxel, high: &Voxel, other_low: &Voxel, other_high: &Voxel) -> Voxel {
     std::array::from_fn(|i| (other_low[i] - high[i]).max(low[i] - other_high[i]).max(0))
 }
 
 /// Largest step between two boxes.
-#[inline]
+#[allow(clippy::inline_always, reason = "the body must be compiled into each version of the caller")]
+#[inline(always)]
 fn span(low: &Voxel, high: &Voxel, other_low: &Voxel, other_high: &Voxel) -> Voxel {
     std::array::from_fn(|i| (other_high[i] - low[i]).max(high[i] - other_low[i]))
 }
 
 /// Squared distance from each voxel to the nearest target, mm², in the order of the list; the target is not empty.
-pub(super) fn nearest(list: &[Voxel], target: impl Iterator<Item = Voxel>, grid: &Grid) -> Vec<f64> {
+pub(super) fn nearest(
+    list: &[Voxel],
+    target: impl Iterator<Item = Voxel> + Clone,
+    frame: &Frame,
+    grid: &Grid,
+) -> Vec<f64> {
     let edge = edge(grid);
-    let target = Bricks::new(target, edge);
-    let source = Bricks::new(list.iter().copied(), edge);
-    let spacing = &grid.spacing_mm;
-    let mut distances = vec![f64::INFINITY; list.len()];
-    let mut gaps = vec![0.0; target.len()];
-    let mut candidates: Vec<(f64, usize)> = Vec::new();
-    for brick in 0..source.len() {
-        let (low, high) = (&source.low[brick], &source.high[brick]);
-        let mut bound = f64::INFINITY;
-        for (i, gap_to) in gaps.iter_mut().enumerate() {
-            *gap_to = squared(gap(low, high, &target.low[i], &target.high[i]), spacing);
-            bound = bound.min(squared(span(low, high, &target.low[i], &target.high[i]), spacing));
-        }
-        candidates.clear();
-        candidates.extend(gaps.iter().enumerate().filter(|(_, g)| **g <= bound).map(|(i, g)| (*g, i)));
-        candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        let mut neighbour = target.members(candidates[0].1)[0].0;
-        for &(voxel, position) in source.members(brick) {
-            let mut best = squared(std::array::from_fn(|i| voxel[i] - neighbour[i]), spacing);
-            for &(gap_to, i) in &candidates {
-                if gap_to >= best {
-                    break;
-                }
-                if squared(gap(&voxel, &voxel, &target.low[i], &target.high[i]), spacing) >= best {
-                    continue;
-                }
-                for &(other, _) in target.members(i) {
-                    let found = squared(std::array::from_fn(|i| voxel[i] - other[i]), spacing);
-                    if found < best {
-                        best = found;
-                        neighbour = other;
-                    }
+    let target = Bricks::new(target, edge, frame);
+    let source = Bricks::new(list.iter().copied(), edge, frame);
+    bricks_to_bricks(&source, &target, &grid.spacing_mm)
+}
+
+vectorized! {
+    /// Squared distance from each voxel of the source to the nearest of the target.
+    fn bricks_to_bricks(source: &Bricks, target: &Bricks, spacing: &[f64; 3]) -> Vec<f64> {
+        let mut distances = vec![f64::INFINITY; source.position.len()];
+        let mut gaps = vec![0.0; target.len()];
+        let mut candidates: Vec<(f64, usize)> = Vec::new();
+        for brick in 0..source.len() {
+            let (low, high) = (&source.low[brick], &source.high[brick]);
+            let mut bound = f64::INFINITY;
+            for (gap_to, (other_low, other_high)) in gaps.iter_mut().zip(target.low.iter().zip(&target.high)) {
+                *gap_to = squared(gap(low, high, other_low, other_high), spacing);
+                let farthest = squared(span(low, high, other_low, other_high), spacing);
+                bound = if farthest < bound { farthest } else { bound };
+            }
+            candidates.clear();
+            for (i, &gap_to) in gaps.iter().enumerate() {
+                if gap_to <= bound {
+                    candidates.push((gap_to, i));
                 }
             }
-            distances[position] = best;
+            candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            let members = source.members(brick);
+            let mut before = source.voxel(members.start);
+            let mut best = f64::INFINITY;
+            for at in members {
+                let voxel = source.voxel(at);
+                // Distances of two voxels differ by no more than the way between them; the factor covers rounding.
+                let way = squared([voxel[0] - before[0], voxel[1] - before[1], voxel[2] - before[2]], spacing);
+                let reach = (best.sqrt() + way.sqrt()) * (1.0 + 1e-12);
+                let reach = reach * reach;
+                best = f64::INFINITY;
+                for &(gap_to, i) in &candidates {
+                    let limit = if best < reach { best } else { reach };
+                    if gap_to > limit {
+                        break;
+                    }
+                    if squared(gap(&voxel, &voxel, &target.low[i], &target.high[i]), spacing) <= limit {
+                        let found = nearest_of(target, i, voxel, spacing);
+                        best = if found < best { found } else { best };
+                    }
+                }
+                before = voxel;
+                distances[source.position[at]] = best;
+            }
+        }
+        distances
+    }
+}
+
+/// Squared distance from a voxel to the nearest of a brick.
+#[allow(clippy::inline_always, reason = "the body must be compiled into each version of the caller")]
+#[inline(always)]
+fn nearest_of(bricks: &Bricks, brick: usize, voxel: Voxel, spacing: &[f64; 3]) -> f64 {
+    let members = bricks.members(brick);
+    let (x, x_rest) = bricks.axes[0][members.clone()].as_chunks::<LANES>();
+    let (y, y_rest) = bricks.axes[1][members.clone()].as_chunks::<LANES>();
+    let (z, z_rest) = bricks.axes[2][members].as_chunks::<LANES>();
+    let mut lanes = [f64::INFINITY; LANES];
+    for ((x, y), z) in x.iter().zip(y).zip(z) {
+        for lane in 0..LANES {
+            let step = [voxel[0] - x[lane], voxel[1] - y[lane], voxel[2] - z[lane]];
+            let found = squared(step, spacing);
+            lanes[lane] = if found < lanes[lane] { found } else { lanes[lane] };
         }
     }
-    distances
+    let mut best = lanes.into_iter().fold(f64::INFINITY, f64::min);
+    for ((x, y), z) in x_rest.iter().zip(y_rest).zip(z_rest) {
+        let found = squared([voxel[0] - x, voxel[1] - y, voxel[2] - z], spacing);
+        best = if found < best { found } else { best };
+    }
+    best
 }
 
 /// The voxels of a list of words and bits.
 pub(super) fn voxels<'a>(
-    words: impl Iterator<Item = (usize, u64)> + 'a,
+    words: impl Iterator<Item = (usize, u64)> + Clone + 'a,
     frame: &'a Frame,
-) -> impl Iterator<Item = Voxel> + 'a {
+) -> impl Iterator<Item = Voxel> + Clone + 'a {
     words.flat_map(move |(word, bits)| {
         let row = word / frame.row;
         // Coordinates count from the frame's first row and plane, alike for source and target; they fit, since an
@@ -134,6 +207,7 @@ pub(super) fn voxels<'a>(
 }
 
 /// The set bits of a word, lowest first.
+#[derive(Clone)]
 pub(super) struct SetBits(pub(super) u64);
 
 impl Iterator for SetBits {

@@ -134,15 +134,19 @@ impl Grid {
 }
 
 /// Square of the length of a step; grows with the size of each component also after rounding.
-#[inline]
+#[allow(clippy::inline_always, reason = "the body must be compiled into each version of the callers")]
+#[inline(always)]
 pub(super) fn squared(step: [i32; 3], spacing_mm: &[f64; 3]) -> f64 {
     let square = |axis: usize| {
         let length = f64::from(step[axis]) * spacing_mm[axis];
         length * length
     };
-    let (a, b, c) = (square(0), square(1), square(2));
-    let (low, high) = (a.min(b), a.max(b));
-    (low.min(c) + high.min(c).max(low)) + high.max(c)
+    // Comparisons rather than `min` and `max`, which would also look for NaN.
+    let order = |a: f64, b: f64| if a < b { (a, b) } else { (b, a) };
+    let (low, high) = order(square(0), square(1));
+    let (middle, largest) = order(high, square(2));
+    let (smallest, middle) = order(low, middle);
+    (smallest + middle) + largest
 }
 
 fn refused(what: &'static str, index: usize, value: f64, expected: &'static str) -> InputError {

@@ -36,10 +36,11 @@ pub use surfels::{Surfel, SurfelDistances, Surfels};
 
 use crate::error::{InputError, Undefined};
 use crate::overlap::Label;
-use bits::Frame;
+use bits::{Bits, Frame};
 use near::Steps;
 use rayon::prelude::*;
 use runs::Extent;
+use boxes::Layout;
 
 /// Two label maps on one grid, checked, with the box of every declared label.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ pub struct LabelsOnGrid<'a, T: Label> {
     reference: &'a [T],
     prediction: &'a [T],
     labels: Vec<T>,
-    extents: Vec<Extent>,
+    layout: Layout,
 }
 
 impl<'a, T: Label> LabelsOnGrid<'a, T> {
@@ -72,8 +73,8 @@ impl<'a, T: Label> LabelsOnGrid<'a, T> {
         prediction: &'a [T],
         labels: &[T],
     ) -> Result<Self, InputError> {
-        let extents = boxes::extents(&grid, reference, prediction, labels)?;
-        Ok(Self { grid, reference, prediction, labels: labels.to_vec(), extents })
+        let layout = boxes::layout(&grid, reference, prediction, labels)?;
+        Ok(Self { grid, reference, prediction, labels: labels.to_vec(), layout })
     }
 
     /// The declared labels.
@@ -156,14 +157,16 @@ impl<'a, T: Label> LabelsOnGrid<'a, T> {
     }
 
     /// Packs each label's two masks and hands them on.
-    fn each<R: Send>(&self, margin: [usize; 2], work: impl Fn([&[u64]; 2], &Frame) -> R + Sync) -> Vec<R> {
+    fn each<R: Send>(&self, margin: [usize; 2], work: impl Fn([&Bits; 2], &Frame) -> R + Sync) -> Vec<R> {
         let one = |(&label, extent): (&T, &Extent)| {
             let frame = Frame::new(extent.size(), margin);
-            let pack = |map| bits::pack(map, label, &self.grid, extent, &frame);
-            let (a, b) = rayon::join(|| pack(self.reference), || pack(self.prediction));
+            let [in_reference, in_prediction] = &self.layout.occupied;
+            let pack = |map, rows| bits::pack(map, label, &self.grid, extent, &frame, rows);
+            let (a, b) =
+                rayon::join(|| pack(self.reference, in_reference), || pack(self.prediction, in_prediction));
             work([&a, &b], &frame)
         };
-        self.labels.par_iter().zip(&self.extents).map(one).collect()
+        self.labels.par_iter().zip(&self.layout.extents).map(one).collect()
     }
 }
 

@@ -104,19 +104,19 @@ pub(super) struct Found {
 vectorized! {
     /// Counts, for each set bit, the group of the shortest step to a set bit of the target.
     ///
-    /// `span` is the first word with a bit and the number of words from it on; `margin_words` is how far the search
-    /// reaches back.
+    /// `rows` are the rows of the source that have any bit.
     pub(super) fn search(
         source: &[u64],
         target: &[u64],
         moves: &[Move],
-        span: [usize; 2],
-        margin_words: usize,
+        rows: &[usize],
+        frame: &Frame,
         groups: usize,
     ) -> Found {
         let mut found = Found { counts: vec![0; groups], far: Vec::new() };
+        let (width, margin_words) = (frame.width(), margin_words(frame));
         let window = 2 * margin_words + 2;
-        for word in span[0]..span[0] + span[1] {
+        for word in rows.iter().flat_map(|&start| start..start + width) {
             let mut open = source[word];
             if open == 0 {
                 continue;
@@ -147,13 +147,14 @@ vectorized! {
         source: &[u64],
         target: &[u64],
         moves: &[Move],
-        span: [usize; 2],
-        margin_words: usize,
+        rows: &[usize],
+        frame: &Frame,
         codes: &mut dyn FnMut(u32, usize, u64),
     ) -> Vec<(usize, u64)> {
         let mut far = Vec::new();
+        let (width, margin_words) = (frame.width(), margin_words(frame));
         let window = 2 * margin_words + 2;
-        for word in span[0]..span[0] + span[1] {
+        for word in rows.iter().flat_map(|&start| start..start + width) {
             let mut open = source[word];
             if open == 0 {
                 continue;
@@ -179,7 +180,7 @@ vectorized! {
 }
 
 /// How many words the search reaches back from any word.
-pub(super) fn margin_words(frame: &Frame) -> usize {
+fn margin_words(frame: &Frame) -> usize {
     let [row, plane] = frame.strides();
     frame.margin[1] * plane + frame.margin[0] * row + 1
 }

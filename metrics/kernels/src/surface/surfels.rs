@@ -1,6 +1,6 @@
 //! Distances between surface elements at the corners between voxels, weighted by their area.
 
-use super::bits::{self, Frame};
+use super::bits::{self, Bits, Frame};
 use super::far::{self, SetBits};
 use super::grid::Grid;
 use super::near::{self, Move, Steps};
@@ -273,12 +273,12 @@ impl SurfelDistances {
 
 /// One mask with its corners.
 struct Surface<'a> {
-    mask: &'a [u64],
-    corners: Vec<u64>,
+    mask: &'a Bits,
+    corners: Bits,
 }
 
 /// Distances both ways between the surfels of two packed masks.
-pub(super) fn between(masks: [&[u64]; 2], frame: &Frame, grid: &Grid, steps: &Steps) -> SurfelDistances {
+pub(super) fn between(masks: [&Bits; 2], frame: &Frame, grid: &Grid, steps: &Steps) -> SurfelDistances {
     let surface = |mask| Surface { mask, corners: bits::corners(mask, frame, grid.planar) };
     let (a, b) = rayon::join(|| surface(masks[0]), || surface(masks[1]));
     let moves = steps.moves(frame);
@@ -299,23 +299,21 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn directed(&self, source: &Surface<'_>, target: &[u64]) -> Surfels {
+    fn directed(&self, source: &Surface<'_>, target: &Bits) -> Surfels {
         let groups = self.steps.squared_mm.len();
         // One group more, for surfels with nothing to measure to.
         let mut counts = vec![0_u64; (groups + 1) * CODES];
         let mut add = |group: u32, word: usize, hits: u64| {
             let row = &mut counts[group as usize * CODES..(group as usize + 1) * CODES];
-            each_code(source.mask, self.frame, self.grid.planar, word, hits, |code| row[code] += 1);
+            each_code(&source.mask.words, self.frame, self.grid.planar, word, hits, |code| row[code] += 1);
         };
-        let span = self.frame.span();
         let mut far = Vec::new();
-        if bits::ones(target) == 0 {
+        if target.rows.is_empty() {
             let beyond = u32::try_from(groups).unwrap_or(u32::MAX);
-            let filled = source.corners.iter().enumerate().filter(|(_, bits)| **bits != 0);
-            filled.for_each(|(word, &bits)| add(beyond, word, bits));
+            source.corners.filled(self.frame).for_each(|(word, bits)| add(beyond, word, bits));
         } else {
-            let margin = near::margin_words(self.frame);
-            far = near::search_each(&source.corners, target, self.moves, span, margin, &mut add);
+            let (words, rows) = (&source.corners.words, &source.corners.rows);
+            far = near::search_each(words, &target.words, self.moves, rows, self.frame, &mut add);
         }
         let mut items = Vec::new();
         for (group, row) in counts.chunks(CODES).enumerate() {
@@ -330,16 +328,16 @@ impl Search<'_> {
     }
 
     /// The surfels that no step reaches.
-    fn beyond(&self, source: &Surface<'_>, target: &[u64], far: &[(usize, u64)]) -> Vec<Surfel> {
+    fn beyond(&self, source: &Surface<'_>, target: &Bits, far: &[(usize, u64)]) -> Vec<Surfel> {
         if far.is_empty() {
             return Vec::new();
         }
         let list: Vec<[i32; 3]> = far::voxels(far.iter().copied(), self.frame).collect();
-        let filled = target.iter().copied().enumerate().filter(|(_, bits)| *bits != 0);
-        let distances = far::nearest(&list, far::voxels(filled, self.frame), self.grid);
+        let targets = far::voxels(target.filled(self.frame), self.frame);
+        let distances = far::nearest(&list, targets, self.frame, self.grid);
         let mut codes = Vec::with_capacity(list.len());
         for &(word, bits) in far {
-            each_code(source.mask, self.frame, self.grid.planar, word, bits, |code| codes.push(code));
+            each_code(&source.mask.words, self.frame, self.grid.planar, word, bits, |code| codes.push(code));
         }
         let surfel = |(squared, code): (f64, usize)| Surfel {
             distance_mm: squared.sqrt(),
