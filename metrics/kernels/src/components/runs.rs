@@ -132,6 +132,28 @@ impl Runs {
     pub fn voxels(&self) -> u64 {
         self.list.iter().map(|run| run.voxels()).sum()
     }
+
+    /// Mean index of the foreground along each axis, in voxels; `None` without foreground.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Runs;
+    /// assert_eq!(Runs::of_mask(&[0, 1, 0, 1], [2, 1, 2])?.centroid(), Some([0.5, 0.0, 1.0]));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
+    pub fn centroid(&self) -> Option<[f64; 3]> {
+        let [_, rows, width] = self.grid.size.map(|n| n as u64);
+        let mut sum = [0u64; 3];
+        for run in &self.list {
+            let (voxels, row) = (run.voxels(), u64::from(run.begin) / width);
+            sum[0] += row / rows * voxels;
+            sum[1] += row % rows * voxels;
+            // Sum of the indices from begin to end, without end.
+            let first = u64::from(run.begin) % width;
+            sum[2] += (2 * first + voxels - 1) * voxels / 2;
+        }
+        let voxels = self.voxels();
+        (voxels > 0).then(|| self.grid.to_image(sum.map(|sum| sum as f64 / voxels as f64)))
+    }
 }
 
 /// Refuses a shape that does not fit, is empty or too large.
