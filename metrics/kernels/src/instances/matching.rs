@@ -24,6 +24,13 @@ pub enum MatchRule {
 }
 
 impl MatchRule {
+    /// What panoptic quality is computed with by default: greedy at an intersection over union of 0.5.
+    pub const PANOPTIC: Self = Self::GreedyIou { threshold: 0.5 };
+
+    /// What lesion-wise scores are computed with by default: greedy at an intersection over union of 0.1, the overlap
+    /// from which PI-CAI calls a lesion found (Saha et al., 2024, doi:10.1016/S1470-2045(24)00220-1).
+    pub const LESION: Self = Self::GreedyIou { threshold: 0.1 };
+
     /// Greedy matching at a threshold.
     ///
     /// # Errors
@@ -81,6 +88,10 @@ pub struct Matched {
     pub iou: f64,
     /// Dice, above 0 and at most 1.
     pub dice: f64,
+    /// Voxels of the reference instance.
+    pub reference_voxels: u64,
+    /// Voxels of the predicted instance.
+    pub prediction_voxels: u64,
 }
 
 /// Instances paired one to one; the scores are methods.
@@ -106,6 +117,8 @@ pub(super) fn pair_up(overlaps: &Overlaps, rule: MatchRule) -> Matching {
         prediction: pair.prediction,
         iou: overlaps.iou(pair),
         dice: overlaps.dice(pair),
+        reference_voxels: overlaps.reference_voxels()[pair.reference as usize],
+        prediction_voxels: overlaps.prediction_voxels()[pair.prediction as usize],
     };
     let least = match rule {
         MatchRule::GreedyIou { threshold } | MatchRule::Hungarian { threshold } => threshold,

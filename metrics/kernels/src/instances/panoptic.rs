@@ -1,7 +1,9 @@
 //! Scores of a matching: panoptic quality and detection.
 
+use super::masks::MaskPair;
 use super::matching::Matching;
 use crate::Undefined;
+use crate::components::Components;
 
 impl Matching {
     /// Number of pairs: reference instances that were found.
@@ -116,9 +118,68 @@ impl Matching {
         self.mean_over_pairs(|m| m.dice)
     }
 
+    /// Mean of (predicted volume - reference volume) / reference volume over the pairs (panoptica's `sq_rvd`).
+    ///
+    /// # Errors
+    /// `BothEmpty` without any instance, `NoPairs` without any pair.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::{MatchRule, Overlaps};
+    /// let reference = Components::of_instances(&[1u8, 1, 0], [1, 1, 3])?;
+    /// let prediction = Components::of_instances(&[1u8, 0, 0], [1, 1, 3])?;
+    /// let matching = Overlaps::between(&reference, &prediction)?.matched(MatchRule::AnyOverlap);
+    /// assert_eq!(matching.mean_relative_volume_error()?, -0.5);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn mean_relative_volume_error(&self) -> Result<f64, Undefined> {
+        self.instances()?;
+        if self.pairs.is_empty() {
+            return Err(Undefined::NoPairs);
+        }
+        self.mean_over_pairs(|m| m.prediction_voxels as f64 / m.reference_voxels as f64 - 1.0)
+    }
+
+    /// Mean over the pairs of any measure of two masks, for instance a surface distance of each matched lesion.
+    ///
+    /// `reference` and `prediction` are the sets that were matched. The measure gets each pair's masks, cut out of the
+    /// image.
+    ///
+    /// # Errors
+    /// `BothEmpty` without any instance, `NoPairs` without any pair, and whatever the measure returns first.
+    ///
+    /// ```
+    /// use fiel_kernels::components::{Components, Connectivity};
+    /// use fiel_kernels::instances::{MatchRule, Overlaps};
+    /// let reference = Components::of_mask(&[1, 1, 0], [1, 1, 3], Connectivity::Corners)?;
+    /// let prediction = Components::of_mask(&[0, 1, 1], [1, 1, 3], Connectivity::Corners)?;
+    /// let matching = Overlaps::between(&reference, &prediction)?.matched(MatchRule::AnyOverlap);
+    /// let width = matching.mean_over_masks(&reference, &prediction, |pair| Ok(pair.shape[2] as f64));
+    /// assert_eq!(width, Ok(3.0));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
+    pub fn mean_over_masks(
+        &self,
+        reference: &Components,
+        prediction: &Components,
+        mut measure: impl FnMut(&MaskPair) -> Result<f64, Undefined>,
+    ) -> Result<f64, Undefined> {
+        self.instances()?;
+        if self.pairs.is_empty() {
+            return Err(Undefined::NoPairs);
+        }
+        let mut sum = 0.0;
+        for matched in &self.pairs {
+            let masks = MaskPair::of(reference, &[matched.reference], prediction, &[matched.prediction]);
+            sum += measure(&masks.ok_or(Undefined::NoPairs)?)?;
+        }
+        Ok(sum / self.pairs.len() as f64)
+    }
+
     /// Lesion-wise F1 `lesion_f1` = 2 TP / (2 TP + FP + FN), in 0 to 1.
     ///
-    /// The usual rule is 26-connected components paired one to one; the matching says which overlap counts.
+    /// The default is 26-connected components paired by [`MatchRule::LESION`](super::MatchRule::LESION); the matching
+    /// says what it was.
     ///
     /// # Errors
     /// `BothEmpty` without any instance.
