@@ -124,7 +124,8 @@ fn solve(pairs: &[(u32, u32, f64)], group: &[usize], chosen: &mut Vec<usize>) {
     let mut origin = vec![None; costs.len()];
     for &i in group {
         let (row, column) = if turned { (pairs[i].1, pairs[i].0) } else { (pairs[i].0, pairs[i].1) };
-        let position = |list: &[u32], n| list.binary_search(&n).expect("every number of the group is in its list");
+        let position =
+            |list: &[u32], n| list.binary_search(&n).expect("every number of the group is in its list");
         let cell = position(&rows, row) * width + position(&columns, column);
         costs[cell] = -pairs[i].2;
         origin[cell] = Some(i);

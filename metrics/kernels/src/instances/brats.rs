@@ -79,7 +79,9 @@ impl BratsLesions {
         spacing_mm: [f64; 3],
         rule: BratsRule,
     ) -> Result<Self, InputError> {
-        if let Some((index, &value)) = spacing_mm.iter().enumerate().find(|(_, s)| !(s.is_finite() && **s > 0.0)) {
+        if let Some((index, &value)) =
+            spacing_mm.iter().enumerate().find(|(_, s)| !(s.is_finite() && **s > 0.0))
+        {
             return Err(InputError::Value { what: "spacing", index, value, expected: "finite and above 0" });
         }
         check_rule(rule)?;
@@ -167,7 +169,8 @@ impl BratsLesions {
             if lesion.volume_mm3 <= self.rule.ignored_mm3 {
                 continue;
             }
-            let pair = MaskPair::of(&self.reference, &lesion.references, &self.prediction, &lesion.predictions);
+            let pair =
+                MaskPair::of(&self.reference, &lesion.references, &self.prediction, &lesion.predictions);
             let distance = match pair {
                 Some(pair) if !lesion.predictions.is_empty() => hd95_mm(&pair),
                 _ => f64::INFINITY,

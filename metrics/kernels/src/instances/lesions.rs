@@ -98,7 +98,8 @@ pub fn centroid_distance_mm(
             right_shape: prediction.shape(),
         });
     }
-    if let Some((index, &value)) = spacing_mm.iter().enumerate().find(|(_, s)| !(s.is_finite() && **s > 0.0)) {
+    if let Some((index, &value)) = spacing_mm.iter().enumerate().find(|(_, s)| !(s.is_finite() && **s > 0.0))
+    {
         return Err(InputError::Value { what: "spacing", index, value, expected: "finite and above 0" });
     }
     let (reference, prediction) = match (reference.centroid(), prediction.centroid()) {

@@ -84,7 +84,8 @@ impl Overlaps {
     }
 
     fn shared_and_sum(&self, pair: &Overlap) -> (f64, f64) {
-        let sum = self.reference_voxels[pair.reference as usize] + self.prediction_voxels[pair.prediction as usize];
+        let sum =
+            self.reference_voxels[pair.reference as usize] + self.prediction_voxels[pair.prediction as usize];
         (pair.voxels as f64, sum as f64)
     }
 
@@ -151,7 +152,9 @@ fn shared(reference: &Components, prediction: &Components) -> Vec<Overlap> {
     for (key, voxels) in found {
         let (reference, prediction) = ((key >> 32) as u32, (key & 0xffff_ffff) as u32);
         match pairs.last_mut() {
-            Some(last) if (last.reference, last.prediction) == (reference, prediction) => last.voxels += voxels,
+            Some(last) if (last.reference, last.prediction) == (reference, prediction) => {
+                last.voxels += voxels
+            }
             _ => pairs.push(Overlap { reference, prediction, voxels }),
         }
     }

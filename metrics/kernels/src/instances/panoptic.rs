@@ -137,7 +137,11 @@ impl Matching {
         if self.pairs.is_empty() {
             return Err(Undefined::NoPairs);
         }
-        self.mean_over_pairs(|m| m.prediction_voxels as f64 / m.reference_voxels as f64 - 1.0)
+        let error = |m: &super::Matched| {
+            let reference = m.reference_voxels as f64;
+            (m.prediction_voxels as f64 - reference) / reference
+        };
+        self.mean_over_pairs(error)
     }
 
     /// Mean over the pairs of any measure of two masks, for instance a surface distance of each matched lesion.

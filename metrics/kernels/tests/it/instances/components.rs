@@ -98,8 +98,11 @@ proptest! {
             prop_assert_eq!(wide.map(), expected_map);
             let bytes: Vec<u8> = map.iter().map(|&v| v as u8).collect();
             let words: Vec<u16> = map.iter().map(|&v| v as u16).collect();
-            prop_assert_eq!(Components::of_labels(&bytes, shape, connectivity).unwrap().list(), &expected[..]);
-            prop_assert_eq!(Components::of_labels(&words, shape, connectivity).unwrap().list(), &expected[..]);
+            let narrow = [
+                Components::of_labels(&bytes, shape, connectivity).unwrap(),
+                Components::of_labels(&words, shape, connectivity).unwrap(),
+            ];
+            prop_assert!(narrow.iter().all(|found| found.list() == expected));
         }
     }
 
@@ -191,7 +194,8 @@ fn the_centre_of_a_mask_is_that_of_its_voxels() {
 
 #[test]
 fn a_shape_that_does_not_fit_is_refused() {
-    let of = |len: usize, shape| Components::of_mask(&vec![1; len], shape, Connectivity::Corners).map(|c| c.len());
+    let of =
+        |len: usize, shape| Components::of_mask(&vec![1; len], shape, Connectivity::Corners).map(|c| c.len());
     assert_eq!(of(8, [2, 2, 2]), Ok(1));
     assert!(matches!(of(7, [2, 2, 2]), Err(InputError::Length { left_len: 7, right_len: 8, .. })));
     assert!(matches!(of(0, [2, 0, 2]), Err(InputError::Empty(_))));

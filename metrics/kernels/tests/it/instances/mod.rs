@@ -70,7 +70,8 @@ fn components_and_their_iou_equal_cc3d() {
         let expected = case["expected"]["iou_matrix_cc26"].as_array().unwrap();
         assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
-            let expected: Vec<f64> = expected.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+            let expected: Vec<f64> =
+                expected.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
             assert_eq!(found, &expected);
             compared += expected.len();
         }
@@ -143,9 +144,10 @@ fn lesion_wise_scores_equal_brats_2023() {
     let mut compared = 0;
     for case in cases("instance") {
         let (reference, prediction, shape) = masks(&case);
-        for (key, rule) in
-            [("brats2023_MET_dil1_thr2", BratsRule::METASTASES), ("brats2023_GLI_dil3_thr50", BratsRule::GLIOMA)]
-        {
+        for (key, rule) in [
+            ("brats2023_MET_dil1_thr2", BratsRule::METASTASES),
+            ("brats2023_GLI_dil3_thr50", BratsRule::GLIOMA),
+        ] {
             let expected = &case["expected"][key];
             let what = format!("{} {key}", case["id"]);
             let found = BratsLesions::of(&reference, &prediction, shape, [1.0; 3], rule).unwrap();

@@ -3,6 +3,7 @@
 use crate::golden::{assert_close, cases, number, volume};
 use fiel_kernels::Undefined;
 use fiel_kernels::skeleton::{Centrelines, Thinning, skeleton};
+use proptest::prelude::*;
 use serde_json::Value;
 
 /// An image of two dimensions gets an axis of length 1 in front.
@@ -91,5 +92,66 @@ fn thinning_in_two_dimensions_needs_a_flat_image() {
     let line = skeleton(&bar, [1, 5, 5], Thinning::ZhangSuen).unwrap();
     for shape in [[5, 1, 5], [5, 5, 1]] {
         assert_eq!(skeleton(&bar, shape, Thinning::ZhangSuen).unwrap(), line);
+    }
+}
+
+/// Blobs: overlapping boxes in a small volume.
+fn blobs(shape: [usize; 3]) -> impl Strategy<Value = Vec<u8>> {
+    let corner = move || (0..shape[0], 0..shape[1], 0..shape[2]);
+    proptest::collection::vec((corner(), corner()), 1..6).prop_map(move |boxes| {
+        let mut mask = vec![0; shape.iter().product()];
+        for ((z0, y0, x0), (z1, y1, x1)) in boxes {
+            for z in z0.min(z1)..=z0.max(z1) {
+                for y in y0.min(y1)..=y0.max(y1) {
+                    let row = (z * shape[1] + y) * shape[2];
+                    mask[row + x0.min(x1)..=row + x0.max(x1)].fill(1);
+                }
+            }
+        }
+        mask
+    })
+}
+
+const SHAPE: [usize; 3] = [7, 8, 9];
+
+proptest! {
+    #[test]
+    fn a_skeleton_lies_in_its_mask_and_is_its_own_skeleton(mask in blobs(SHAPE)) {
+        let line = skeleton(&mask, SHAPE, Thinning::Lee).unwrap();
+        prop_assert!(line.iter().zip(&mask).all(|(l, m)| l <= m));
+        prop_assert_eq!(skeleton(&line, SHAPE, Thinning::Lee).unwrap(), line);
+    }
+
+    #[test]
+    fn a_flat_skeleton_lies_in_its_mask_and_is_its_own_skeleton(mask in blobs([1, 14, 15])) {
+        let thin = |mask: &[u8]| skeleton(mask, [1, 14, 15], Thinning::ZhangSuen).unwrap();
+        let line = thin(&mask);
+        prop_assert!(line.iter().zip(&mask).all(|(l, m)| l <= m));
+        prop_assert_eq!(thin(&line), line);
+    }
+
+    #[test]
+    fn background_around_an_image_changes_nothing(mask in blobs(SHAPE), before in 0usize..70, after in 0usize..3) {
+        let wide = [SHAPE[0] + before % 5 + after, SHAPE[1] + before % 3 + after, SHAPE[2] + before + after];
+        let place = |small: &[u8]| {
+            let mut large = vec![0; wide.iter().product()];
+            for (i, &v) in small.iter().enumerate() {
+                let (z, y, x) = (i / SHAPE[2] / SHAPE[1], i / SHAPE[2] % SHAPE[1], i % SHAPE[2]);
+                large[((z + before % 5) * wide[1] + y + before % 3) * wide[2] + x + before] = v;
+            }
+            large
+        };
+        let line = skeleton(&mask, SHAPE, Thinning::Lee).unwrap();
+        prop_assert_eq!(skeleton(&place(&mask), wide, Thinning::Lee).unwrap(), place(&line));
+    }
+
+    #[test]
+    fn cldice_is_symmetric_and_one_for_equal_masks((a, b) in (blobs(SHAPE), blobs(SHAPE))) {
+        let of = |a: &[u8], b: &[u8]| Centrelines::of(a, b, SHAPE, Thinning::Lee).unwrap();
+        prop_assert_eq!(of(&a, &b).cldice(), of(&b, &a).cldice());
+        prop_assert_eq!(of(&a, &b).topology_precision(), of(&b, &a).topology_sensitivity());
+        if let Ok(value) = of(&a, &a).cldice() {
+            prop_assert_eq!(value, 1.0);
+        }
     }
 }
