@@ -1,5 +1,7 @@
 //! Finds the runs in a slice of voxels. The slice is read once; blocks of background cost one comparison.
 
+#![expect(clippy::cast_possible_truncation, reason = "positions are at most 2^31, checked before")]
+
 use super::Run;
 use crate::vectorized::vectorized;
 
@@ -76,7 +78,7 @@ fn labelled<L: Copy + Eq + Default + Into<u32>>(labels: &[L]) -> (Vec<Run>, Vec<
     let mut begin = 0u32;
     let mut at = 0u32;
     for block in labels.chunks(64) {
-        let changed = block.iter().fold(false, |any, &v| any | (v != current));
+        let changed = block.iter().fold(0, |any, &v| any | u8::from(v != current)) != 0;
         if changed {
             for &value in block {
                 if value != current {

@@ -1,5 +1,7 @@
 //! One-to-one assignment with the largest total score.
 
+#![expect(clippy::cast_possible_truncation, reason = "the number of scores is checked to be below 2^32")]
+
 use crate::InputError;
 use std::collections::BTreeMap;
 
@@ -84,13 +86,6 @@ pub(super) fn best_pairs(pairs: &[(u32, u32, f64)]) -> Vec<usize> {
 /// Indices of pairs that hang together by a shared row or column.
 fn groups(pairs: &[(u32, u32, f64)]) -> Vec<Vec<usize>> {
     let mut parents: Vec<usize> = (0..pairs.len()).collect();
-    fn root(parents: &mut [usize], mut i: usize) -> usize {
-        while parents[i] != i {
-            parents[i] = parents[parents[i]];
-            i = parents[i];
-        }
-        i
-    }
     let (mut of_row, mut of_column) = (BTreeMap::new(), BTreeMap::new());
     for (i, &(row, column, _)) in pairs.iter().enumerate() {
         for other in [*of_row.entry(row).or_insert(i), *of_column.entry(column).or_insert(i)] {
@@ -103,6 +98,14 @@ fn groups(pairs: &[(u32, u32, f64)]) -> Vec<Vec<usize>> {
         groups.entry(root(&mut parents, i)).or_default().push(i);
     }
     groups.into_values().collect()
+}
+
+fn root(parents: &mut [usize], mut i: usize) -> usize {
+    while parents[i] != i {
+        parents[i] = parents[parents[i]];
+        i = parents[i];
+    }
+    i
 }
 
 /// Solves one group densely and appends the chosen pairs.

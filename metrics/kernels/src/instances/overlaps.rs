@@ -153,7 +153,7 @@ fn shared(reference: &Components, prediction: &Components) -> Vec<Overlap> {
         let (reference, prediction) = ((key >> 32) as u32, (key & 0xffff_ffff) as u32);
         match pairs.last_mut() {
             Some(last) if (last.reference, last.prediction) == (reference, prediction) => {
-                last.voxels += voxels
+                last.voxels += voxels;
             }
             _ => pairs.push(Overlap { reference, prediction, voxels }),
         }

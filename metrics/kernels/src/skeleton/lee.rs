@@ -1,5 +1,7 @@
 //! Lee's thinning: one layer from each of six sides in turn, until nothing changes.
 
+#![expect(clippy::cast_possible_truncation, reason = "a row and a column of an image of at most 2^31 voxels")]
+
 use super::crop::Crop;
 use super::neighbourhood::{deletable, one_piece};
 use crate::components::Runs;

@@ -25,7 +25,7 @@ pub(super) fn deletable(around: u32) -> bool {
 #[allow(clippy::inline_always, reason = "as above")]
 #[inline(always)]
 fn is_end(around: u32) -> bool {
-    (around & !CENTRE).count_ones() == 1
+    (around & !CENTRE).is_power_of_two()
 }
 
 /// Whether the Euler characteristic stays the same without the centre.

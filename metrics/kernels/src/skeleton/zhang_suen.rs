@@ -43,9 +43,12 @@ const EXCEPTIONS: [(u8, u8); 25] = [
 
 const fn rules() -> [u8; 256] {
     let mut rules = [0; 256];
-    let mut code = 0;
-    while code < 256 {
-        rules[code] = paper(code as u8);
+    let mut code = 0u8;
+    loop {
+        rules[code as usize] = paper(code);
+        if code == u8::MAX {
+            break;
+        }
         code += 1;
     }
     let mut i = 0;
