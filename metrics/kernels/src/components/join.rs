@@ -1,6 +1,9 @@
 //! Joins runs into components.
 
-#![expect(clippy::cast_possible_truncation, reason = "positions are at most 2^31, checked when the runs were made")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "positions are at most 2^31, checked when the runs were made"
+)]
 
 use super::{Component, Connectivity, Run, Runs};
 use std::collections::HashMap;

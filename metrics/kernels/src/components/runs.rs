@@ -104,6 +104,55 @@ impl Runs {
         Ok(Self { shape, grid, list, labels })
     }
 
+    /// Runs that were found elsewhere, for instance while a file was decoded: ascending, apart or touching, none empty.
+    /// They may cross the ends of rows.
+    ///
+    /// # Errors
+    /// A shape with an axis of length 0 or of more than 2^31 voxels; a run that is empty, begins before the end of the
+    /// one before it, or ends after the last voxel, named with its number.
+    ///
+    /// ```
+    /// use fiel_kernels::components::{Run, Runs};
+    /// let found = Runs::of_list(&[Run { begin: 1, end: 4 }], [1, 2, 2])?;
+    /// assert_eq!(found.list(), [Run { begin: 1, end: 2 }, Run { begin: 2, end: 4 }]);
+    /// assert!(Runs::of_list(&[Run { begin: 3, end: 5 }], [1, 2, 2]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
+    pub fn of_list(list: &[Run], shape: [usize; 3]) -> Result<Self, InputError> {
+        let voxels = shape.iter().fold(1usize, |product, &n| product.saturating_mul(n));
+        check_shape("mask", voxels, shape)?;
+        let mut free = 0;
+        for (index, run) in list.iter().enumerate() {
+            if run.begin < free || run.end <= run.begin || run.end as usize > voxels {
+                return Err(InputError::Value {
+                    what: "runs",
+                    index,
+                    value: f64::from(run.begin),
+                    expected: "the begin of a run of at least one voxel, inside the image and after the run before",
+                });
+            }
+            free = run.end;
+        }
+        let grid = Grid::of(shape);
+        let (list, labels) = grid.split_rows(list.to_vec(), Vec::new());
+        Ok(Self { shape, grid, list, labels })
+    }
+
+    /// The runs of one label alone, as a mask.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Runs;
+    /// let all = Runs::of_labels(&[3u8, 3, 4, 0, 3], [1, 1, 5])?;
+    /// assert_eq!(all.of_label(3).voxels(), 3);
+    /// assert_eq!(all.of_label(5).voxels(), 0);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
+    #[must_use]
+    pub fn of_label(&self, label: u32) -> Self {
+        let kept = (0..self.list.len()).filter(|&run| self.label(run) == label).map(|run| self.list[run]);
+        Self { shape: self.shape, grid: self.grid.clone(), list: kept.collect(), labels: Vec::new() }
+    }
+
     /// The runs in memory order; none crosses the end of a row.
     pub fn list(&self) -> &[Run] {
         &self.list

@@ -1,6 +1,9 @@
 //! Lesion-wise scores as the BraTS 2023 challenges define them.
 
-#![expect(clippy::cast_possible_truncation, reason = "positions are at most 2^31, checked when the runs were made")]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "positions are at most 2^31, checked when the runs were made"
+)]
 
 use super::masks::MaskPair;
 use super::overlaps::Overlaps;

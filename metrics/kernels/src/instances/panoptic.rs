@@ -11,7 +11,7 @@ impl Matching {
         self.pairs.len()
     }
 
-    /// Number of predicted instances without a pair.
+    /// Number of predicted instances without a pair; those that were merged into a pair do not count.
     pub fn fp(&self) -> usize {
         self.predictions - self.pairs.len()
     }
@@ -174,7 +174,8 @@ impl Matching {
         }
         let mut sum = 0.0;
         for matched in &self.pairs {
-            let masks = MaskPair::of(reference, &[matched.reference], prediction, &[matched.prediction]);
+            let predictions = [&[matched.prediction][..], &matched.merged[..]].concat();
+            let masks = MaskPair::of(reference, &[matched.reference], prediction, &predictions);
             sum += measure(&masks.ok_or(Undefined::NoPairs)?)?;
         }
         Ok(sum / self.pairs.len() as f64)

@@ -2,7 +2,7 @@
 
 use super::permuted;
 use fiel_kernels::InputError;
-use fiel_kernels::components::{Component, Components, Connectivity, Runs};
+use fiel_kernels::components::{Component, Components, Connectivity, Run, Runs};
 use proptest::prelude::*;
 
 /// Components by the plainest method: fill from each voxel in memory order.
@@ -218,4 +218,34 @@ fn connectivities_go_by_their_number_of_neighbours() {
         assert_eq!(Connectivity::with_neighbours(count), Ok(expected));
     }
     assert!(Connectivity::with_neighbours(0).is_err());
+}
+
+#[test]
+fn runs_from_elsewhere_are_checked() {
+    let of = |list: &[(u32, u32)]| {
+        let list: Vec<_> = list.iter().map(|&(begin, end)| Run { begin, end }).collect();
+        Runs::of_list(&list, [1, 3, 4]).map(|r| r.list().iter().map(|r| (r.begin, r.end)).collect::<Vec<_>>())
+    };
+    assert_eq!(of(&[]), Ok(vec![]));
+    assert_eq!(of(&[(0, 2), (2, 3), (7, 12)]), Ok(vec![(0, 2), (2, 3), (7, 8), (8, 12)]));
+    assert_eq!(of(&[(0, 12)]), Ok(vec![(0, 4), (4, 8), (8, 12)]));
+    for (bad, at) in
+        [(vec![(2, 2)], 0), (vec![(0, 3), (2, 4)], 1), (vec![(0, 1), (11, 13)], 1), (vec![(3, 2)], 0)]
+    {
+        assert!(matches!(of(&bad), Err(InputError::Value { index, .. }) if index == at), "{bad:?}");
+    }
+    assert!(matches!(Runs::of_list(&[], [1, 0, 4]), Err(InputError::Empty(_))));
+    assert!(matches!(Runs::of_list(&[], [1 << 20, 1 << 12, 1]), Err(InputError::TooLarge { .. })));
+}
+
+#[test]
+fn one_label_alone_is_a_mask() {
+    let map = [1u8, 1, 2, 0, 2, 2, 1, 2];
+    let all = Runs::of_labels(&map, [2, 2, 2]).unwrap();
+    for label in 1..3u8 {
+        let mask = map.map(|v| u8::from(v == label));
+        let expected = Components::of_mask(&mask, [2, 2, 2], Connectivity::Faces).unwrap();
+        let found = Components::of_runs(all.of_label(u32::from(label)), Connectivity::Faces);
+        assert_eq!(found.map(), expected.map());
+    }
 }

@@ -113,13 +113,46 @@ fn panoptic_quality_equals_panoptica() {
             ("panoptica_naive_iou0.5", MatchRule::greedy_iou(0.5)),
             ("panoptica_naive_iou0.1", MatchRule::greedy_iou(0.1)),
             ("panoptica_bipartite_iou0.5", MatchRule::hungarian(0.5)),
+            ("panoptica_maximize_merge", MatchRule::maximize_merge(0.5)),
         ] {
             let matching = overlaps.matched(rule.unwrap());
             let what = format!("{} {key}", case["id"]);
             compared += compare_panoptica(&matching, &case["expected"][key], &what);
         }
     }
-    assert_eq!(compared, 6 * 3 * 9);
+    assert_eq!(compared, 6 * 4 * 9);
+}
+
+#[test]
+fn matching_of_fragments_equals_panoptica() {
+    let cases: Vec<Value> = serde_json::from_str(include_str!("fragments.json")).unwrap();
+    let (mut compared, mut merged) = (0, 0);
+    for case in &cases {
+        let (reference, prediction, shape) = masks(case);
+        let overlaps = overlaps(&reference, &prediction, shape, Connectivity::Corners);
+        for result in case["results"].as_array().unwrap() {
+            let threshold = result["threshold"].as_f64().unwrap();
+            let rule = match result["rule"].as_str().unwrap() {
+                "greedy_iou" => MatchRule::greedy_iou(threshold),
+                "hungarian" => MatchRule::hungarian(threshold),
+                "maximize_merge" => MatchRule::maximize_merge(threshold),
+                other => panic!("{other}"),
+            };
+            let matching = overlaps.matched(rule.unwrap());
+            merged += matching.pairs().iter().map(|m| m.merged.len()).sum::<usize>();
+            for (key, found) in [("tp", matching.tp()), ("fp", matching.fp()), ("fn", matching.fn_())] {
+                assert_eq!(found as u64, result[key].as_u64().unwrap(), "{key} of {result}");
+            }
+            for (key, found) in
+                [("sq", matching.sq()), ("pq", matching.pq()), ("sq_dsc", matching.mean_dice())]
+            {
+                assert_close(found.unwrap(), number(&result[key]).unwrap(), 1e-14, key);
+            }
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, cases.len() * 9);
+    assert_eq!(merged, 7);
 }
 
 #[test]
