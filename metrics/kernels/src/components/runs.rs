@@ -104,8 +104,8 @@ impl Runs {
         Ok(Self { shape, grid, list, labels })
     }
 
-    /// Runs that were found elsewhere, for instance while a file was decoded: ascending, apart or touching, none empty.
-    /// They may cross the ends of rows.
+    /// Runs that were found elsewhere, for instance while a file was decoded: ascending, none empty. They may touch, and
+    /// cross the ends of rows.
     ///
     /// # Errors
     /// A shape with an axis of length 0 or of more than 2^31 voxels; a run that is empty, begins before the end of the
@@ -121,8 +121,9 @@ impl Runs {
     pub fn of_list(list: &[Run], shape: [usize; 3]) -> Result<Self, InputError> {
         let voxels = shape.iter().fold(1usize, |product, &n| product.saturating_mul(n));
         check_shape("mask", voxels, shape)?;
-        let mut free = 0;
-        for (index, run) in list.iter().enumerate() {
+        let mut joined: Vec<Run> = Vec::with_capacity(list.len());
+        for (index, &run) in list.iter().enumerate() {
+            let free = joined.last().map_or(0, |before| before.end);
             if run.begin < free || run.end <= run.begin || run.end as usize > voxels {
                 return Err(InputError::Value {
                     what: "runs",
@@ -131,10 +132,14 @@ impl Runs {
                     expected: "the begin of a run of at least one voxel, inside the image and after the run before",
                 });
             }
-            free = run.end;
+            match joined.last_mut() {
+                // Components are joined across rows only, so a row's runs must be apart.
+                Some(before) if before.end == run.begin => before.end = run.end,
+                _ => joined.push(run),
+            }
         }
         let grid = Grid::of(shape);
-        let (list, labels) = grid.split_rows(list.to_vec(), Vec::new());
+        let (list, labels) = grid.split_rows(joined, Vec::new());
         Ok(Self { shape, grid, list, labels })
     }
 
