@@ -1,5 +1,6 @@
 //! The part of an image that holds the mask, with a border of background around it.
 
+use crate::InputError;
 use crate::components::Runs;
 
 /// Where a cropped mask lies in its image.
@@ -10,9 +11,22 @@ pub(super) struct Crop {
     pub(super) padded: [usize; 3],
 }
 
+/// Neighbouring voxels of one row of the mask.
+pub(super) struct Segment {
+    /// Position of the first in the image.
+    pub(super) image: usize,
+    /// Position of the first in the crop.
+    pub(super) crop: usize,
+    /// Number of voxels.
+    pub(super) len: usize,
+}
+
 impl Crop {
     /// The bounding box of a mask in an image seen with that shape; `None` for an empty mask.
-    pub(super) fn of(mask: &Runs, shape: [usize; 3]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// A box of 2^32 voxels or more with its border, as a line of 2^31 voxels may have.
+    pub(super) fn of(mask: &Runs, shape: [usize; 3]) -> Result<Option<Self>, InputError> {
         let [_, rows, width] = shape;
         let (mut lower, mut upper) = ([usize::MAX; 3], [0; 3]);
         for run in mask.list() {
@@ -31,8 +45,15 @@ impl Crop {
                 upper[axis] = upper[axis].max(to[axis]);
             }
         }
-        let padded = |axis: usize| upper[axis] + 3 - lower[axis];
-        (!mask.list().is_empty()).then(|| Self { shape, lower, padded: std::array::from_fn(padded) })
+        if mask.list().is_empty() {
+            return Ok(None);
+        }
+        let crop = Self { shape, lower, padded: std::array::from_fn(|axis| upper[axis] + 3 - lower[axis]) };
+        let (found, limit) = (crop.voxels() as u64, u64::from(u32::MAX));
+        if found > limit {
+            return Err(InputError::TooLarge { what: "voxels around the mask", found, limit });
+        }
+        Ok(Some(crop))
     }
 
     /// Voxels with the border.
@@ -40,8 +61,20 @@ impl Crop {
         self.padded.iter().product()
     }
 
+    /// The mask's runs, cut at the ends of rows: where each begins in the image and in the crop, and its length.
+    pub(super) fn segments(&self, mask: &Runs) -> impl Iterator<Item = Segment> {
+        let width = self.shape[2];
+        mask.list().iter().flat_map(move |run| {
+            let (begin, end) = (run.begin as usize, run.end as usize);
+            (begin / width..=(end - 1) / width).map(move |row| {
+                let image = begin.max(row * width);
+                Segment { image, crop: self.inside(image), len: end.min((row + 1) * width) - image }
+            })
+        })
+    }
+
     /// Position in the crop of a voxel of the image.
-    pub(super) fn inside(&self, at: usize) -> usize {
+    fn inside(&self, at: usize) -> usize {
         let [_, rows, width] = self.shape;
         let [z, y, x]: [usize; 3] = [at / width / rows, at / width % rows, at % width];
         let [z, y, x] = [z + 1 - self.lower[0], y + 1 - self.lower[1], x + 1 - self.lower[2]];

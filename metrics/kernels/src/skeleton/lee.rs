@@ -29,11 +29,9 @@ const SIDES: [Side; 6] = [
 ];
 
 /// Positions of the skeleton in the image, ascending.
-pub(super) fn thin(mask: &Runs) -> Vec<usize> {
-    let shape = mask.shape();
-    let Some(crop) = Crop::of(mask, shape) else { return Vec::new() };
-    let mut volume = Volume::of(mask, &crop);
-    let sides = if shape[0] == 1 { &SIDES[..4] } else { &SIDES[..] };
+pub(super) fn thin(mask: &Runs, crop: &Crop) -> Vec<usize> {
+    let mut volume = Volume::of(mask, crop);
+    let sides = if mask.shape()[0] == 1 { &SIDES[..4] } else { &SIDES[..] };
     let mut candidates = Vec::new();
     loop {
         let mut changed = false;
@@ -41,7 +39,7 @@ pub(super) fn thin(mask: &Runs) -> Vec<usize> {
             changed |= take_layer(&mut volume, side, &mut candidates);
         }
         if !changed {
-            return volume.positions(&crop);
+            return volume.positions(crop);
         }
     }
 }
@@ -75,15 +73,8 @@ impl Volume {
             pending_row: vec![false; rows],
             triples: vec![0; crop.voxels()],
         };
-        for run in mask.list() {
-            let (mut begin, end) = (run.begin as usize, run.end as usize);
-            let width = mask.shape()[2];
-            while begin < end {
-                let row_end = end.min((begin / width + 1) * width);
-                let at = crop.inside(begin);
-                volume.fill(at, at + row_end - begin);
-                begin = row_end;
-            }
+        for segment in crop.segments(mask) {
+            volume.fill(segment.crop, segment.crop + segment.len);
         }
         volume.pending.clone_from(&volume.mask);
         volume

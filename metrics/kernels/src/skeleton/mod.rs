@@ -14,6 +14,7 @@ pub use centrelines::Centrelines;
 
 use crate::InputError;
 use crate::components::Runs;
+use crop::Crop;
 
 /// A way to thin a mask to its skeleton.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,19 +85,25 @@ pub fn skeleton(mask: &[u8], shape: [usize; 3], thinning: Thinning) -> Result<Ve
 /// Positions of the skeleton's voxels in the image, ascending.
 fn positions(mask: &Runs, thinning: Thinning) -> Result<Vec<usize>, InputError> {
     let shape = mask.shape();
-    match thinning {
-        Thinning::Lee => Ok(lee::thin(mask)),
-        Thinning::ZhangSuen => match shape.iter().position(|&n| n == 1) {
-            Some(flat) => {
-                let mut sides = shape.iter().enumerate().filter(|&(axis, _)| axis != flat).map(|(_, &n)| n);
-                let [rows, columns] = [sides.next(), sides.next()].map(|n| n.unwrap_or(1));
-                Ok(zhang_suen::thin(mask, rows, columns))
-            }
-            None => Err(InputError::Setting {
-                what: "length of the shortest axis",
-                value: shape.iter().min().map_or(0.0, |&n| n as f64),
-                expected: "1, since Zhang and Suen's thinning is for 2-D images",
-            }),
-        },
+    let seen = match thinning {
+        Thinning::Lee => shape,
+        Thinning::ZhangSuen => flat(shape)?,
+    };
+    let Some(crop) = Crop::of(mask, seen)? else { return Ok(Vec::new()) };
+    Ok(match thinning {
+        Thinning::Lee => lee::thin(mask, &crop),
+        Thinning::ZhangSuen => zhang_suen::thin(mask, &crop),
+    })
+}
+
+/// The shape with an axis of length 1 moved to the front, which keeps the memory order.
+fn flat(shape: [usize; 3]) -> Result<[usize; 3], InputError> {
+    match shape {
+        [1, rows, columns] | [rows, 1, columns] | [rows, columns, 1] => Ok([1, rows, columns]),
+        _ => Err(InputError::Setting {
+            what: "length of the shortest axis",
+            value: shape.iter().min().map_or(0.0, |&n| n as f64),
+            expected: "1, since Zhang and Suen's thinning is for 2-D images",
+        }),
     }
 }

@@ -1,6 +1,11 @@
 //! Zhang and Suen's thinning of 2-D masks, with the exceptions that scikit-image makes.
 
-use super::crop::Crop;
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "positions are at most 2^31, checked when the runs were made"
+)]
+
+use super::crop::{Crop, Segment};
 use crate::components::Runs;
 
 /// A pixel with these neighbours goes in the first half of a round.
@@ -83,70 +88,112 @@ const fn lacks(code: u8, these: u8) -> bool {
     code & these != these
 }
 
-/// Positions of the skeleton in the image, ascending. The runs are those of an image of that many rows and columns.
-pub(super) fn thin(mask: &Runs, rows: usize, columns: usize) -> Vec<usize> {
-    let Some(crop) = Crop::of(mask, [1, rows, columns]) else { return Vec::new() };
-    let width = crop.padded[2];
-    let mut pixels = vec![0u8; crop.voxels()];
-    let mut pending = Vec::new();
-    for run in mask.list() {
-        for at in run.begin as usize..run.end as usize {
-            pixels[crop.inside(at)] = 1;
-            pending.push(crop.inside(at));
-        }
+/// The same rules by a pixel's row triples: those above (bits 0 to 2), its own (3 to 5) and those below (6 to 8), in each
+/// the lowest bit first in the row.
+const BY_TRIPLES: [u8; 512] = by_triples();
+
+const fn by_triples() -> [u8; 512] {
+    let mut table = [0; 512];
+    let mut triples = 0;
+    while triples < 512 {
+        let above = triples & 7;
+        let right = triples >> 5 & 1;
+        let (below_right, below, below_left) = (triples >> 8 & 1, triples >> 7 & 1, triples >> 6 & 1);
+        let left = triples >> 3 & 1;
+        let code = above | right << 3 | below_right << 4 | below << 5 | below_left << 6 | left << 7;
+        table[triples] = RULES[code];
+        triples += 1;
     }
-    // Whether a pixel is in the list of those to look at.
-    let mut listed = pixels.clone();
-    while !pending.is_empty() {
-        let mut changed = false;
-        for half in [FIRST, SECOND] {
-            changed |= half_round(&mut pixels, &mut listed, &mut pending, width, half);
-        }
-        if !changed {
+    table
+}
+
+/// Positions of the skeleton in the image, ascending. The crop is that of an image of one plane.
+pub(super) fn thin(mask: &Runs, crop: &Crop) -> Vec<usize> {
+    let mut plane = Plane::of(mask, crop);
+    loop {
+        let first = plane.half_round(FIRST);
+        let second = plane.half_round(SECOND);
+        if !(first || second) {
             break;
         }
     }
-    (0..pixels.len()).filter(|&at| pixels[at] == 1).map(|at| crop.outside(at)).collect()
+    let left = |segment: Segment| {
+        let line = plane.triples[segment.crop..][..segment.len].iter().enumerate();
+        line.filter(|&(_, triple)| triple & 2 != 0).map(move |(i, _)| segment.image + i).collect::<Vec<_>>()
+    };
+    crop.segments(mask).flat_map(left).collect()
 }
 
-/// Takes away, all at once, the pixels that go in this half of a round.
-fn half_round(
-    pixels: &mut [u8],
-    listed: &mut [u8],
-    pending: &mut Vec<usize>,
+/// A cropped mask, and the pixels that may go.
+struct Plane {
     width: usize,
-    half: u8,
-) -> bool {
-    let mut gone = Vec::new();
-    pending.retain(|&at| {
-        let rule = RULES[usize::from(code(pixels, at, width))];
-        if rule & half != 0 {
-            gone.push(at);
-        }
-        let stays_listed = rule != 0 && rule & half == 0;
-        listed[at] = u8::from(stays_listed);
-        stays_listed
-    });
-    for &at in &gone {
-        pixels[at] = 0;
-    }
-    for &at in &gone {
-        for neighbour in around(at, width) {
-            if pixels[neighbour] == 1 && listed[neighbour] == 0 {
-                listed[neighbour] = 1;
-                pending.push(neighbour);
+    /// Three bits per pixel: the one before it in its row, itself, the one after it.
+    triples: Vec<u8>,
+    /// Pixels whose surroundings changed since they were last found to stay.
+    pending: Vec<u32>,
+    /// Whether a pixel is among those.
+    listed: Vec<bool>,
+    gone: Vec<u32>,
+}
+
+impl Plane {
+    fn of(mask: &Runs, crop: &Crop) -> Self {
+        let width = crop.padded[2];
+        let mut triples = vec![0; crop.voxels()];
+        for Segment { crop: begin, len, .. } in crop.segments(mask) {
+            for at in begin..begin + len {
+                triples[at - 1] |= 4;
+                triples[at] |= 2;
+                triples[at + 1] |= 1;
             }
         }
+        let (mut pending, mut listed) = (Vec::new(), vec![false; triples.len()]);
+        for Segment { crop: begin, len, .. } in crop.segments(mask) {
+            let rows = [begin - width, begin, begin + width].map(|row| &triples[row..row + len]);
+            for i in 0..len {
+                // A pixel with foreground all around stays for now.
+                if rows[0][i] & rows[1][i] & rows[2][i] != 7 {
+                    listed[begin + i] = true;
+                    pending.push((begin + i) as u32);
+                }
+            }
+        }
+        Self { width, triples, pending, listed, gone: Vec::new() }
     }
-    !gone.is_empty()
-}
 
-/// The neighbours, clockwise from the one above left.
-fn around(at: usize, width: usize) -> [usize; 8] {
-    let (above, below) = (at - width, at + width);
-    [above - 1, above, above + 1, at + 1, below + 1, below, below - 1, at - 1]
-}
-
-fn code(pixels: &[u8], at: usize, width: usize) -> u8 {
-    around(at, width).iter().rev().fold(0, |code, &neighbour| code << 1 | pixels[neighbour])
+    /// Takes away, all at once, the pixels that go in this half of a round. Returns whether any went.
+    fn half_round(&mut self, half: u8) -> bool {
+        let Self { width, triples, pending, listed, gone } = self;
+        gone.clear();
+        pending.retain(|&pixel| {
+            let at = pixel as usize;
+            let rows = [at - *width, at, at + *width].map(|row| usize::from(triples[row]));
+            let rule = BY_TRIPLES[rows[0] | rows[1] << 3 | rows[2] << 6];
+            if rule & half != 0 {
+                gone.push(pixel);
+            }
+            // What goes in the other half is looked at again there, unless it goes now.
+            let stays_listed = rule != 0 && rule & half == 0;
+            listed[at] = stays_listed;
+            stays_listed
+        });
+        for &pixel in &*gone {
+            let at = pixel as usize;
+            triples[at - 1] &= !4;
+            triples[at] &= !2;
+            triples[at + 1] &= !1;
+        }
+        for &pixel in &*gone {
+            let at = pixel as usize;
+            for row in [at - *width, at, at + *width] {
+                for near in row - 1..=row + 1 {
+                    if triples[near] & 2 != 0 && !listed[near] {
+                        listed[near] = true;
+                        pending.push(near as u32);
+                    }
+                }
+            }
+        }
+        !gone.is_empty()
+    }
 }
