@@ -163,7 +163,7 @@ impl<'a> ClassScores<'a> {
         if k == 0 {
             return Err(InputError::Setting { what: "k", value: 0.0, expected: "at least 1" });
         }
-        let hit = |(row, &label): &(&[f64], &usize)| {
+        let hit = |&(row, &label): &(&[f64], &usize)| {
             let own = row[label];
             let ahead = |(class, &score): (usize, &f64)| score > own || (score == own && class > label);
             row.iter().enumerate().filter(|&(class, score)| ahead((class, score))).count() < k

@@ -133,12 +133,13 @@ pub(super) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
         let off = excess(x);
         if off > 0.0 { high = x } else { low = x }
         let density = beta_kernel(x, a, b) / (x * (1.0 - x));
-        let newton = x - off / density;
-        // Newton's step where it stays inside the bracket, a bisection elsewhere.
-        let next = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
-        if (next - x).abs() <= 1e-16 * x || off == 0.0 {
-            return next;
+        let step = off / density;
+        if step.abs() <= 1e-15 * x {
+            return x;
         }
+        // Newton's step where it stays inside the bracket, a bisection elsewhere.
+        let newton = x - step;
+        let next = if newton > low && newton < high { newton } else { f64::midpoint(low, high) };
         x = next;
     }
     x

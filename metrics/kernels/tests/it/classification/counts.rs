@@ -210,7 +210,7 @@ fn pairs_of_classes_weigh_by_their_cases() {
         0.3, 0.6,
     ];
     let found = ClassScores::new(&scores, &[0, 0, 0, 1, 1, 2], 3).unwrap();
-    let pairs = [((5.0 / 6.0 + 4.5 / 6.0) / 2.0, 5.0), ((1.0 + 1.0) / 2.0, 4.0), ((1.0 + 1.0) / 2.0, 3.0)];
+    let pairs = [((5.0 / 6.0 + 5.0 / 6.0) / 2.0, 5.0), ((1.0 + 1.0) / 2.0, 4.0), ((1.0 + 1.0) / 2.0, 3.0)];
     let plain = pairs.iter().map(|p| p.0).sum::<f64>() / 3.0;
     let weighted = pairs.iter().map(|p| p.0 * p.1).sum::<f64>() / 12.0;
     assert!(close(found.auc_one_vs_one(Average::Macro).unwrap(), plain));
