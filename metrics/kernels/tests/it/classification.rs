@@ -1,1 +1,7 @@
 //! Tests of `classification`.
+
+mod bootstrap;
+mod brute;
+mod counts;
+mod reference;
+mod scores;
