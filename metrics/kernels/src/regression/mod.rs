@@ -1,1 +1,3 @@
 //! Numbers against numbers: errors, agreement.
+
+pub(crate) mod distributions;
