@@ -9,8 +9,11 @@ use rayon::prelude::*;
 /// Bandwidth of the kernel calibration error.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Bandwidth {
-    /// The median of the distances of all pairs of forecasts.
+    /// The median of the distances of all pairs of different cases.
     Median,
+    /// The median of the whole matrix of distances, each case's distance of 0 to itself included, as
+    /// MetricsReloaded takes it: a little below [`Bandwidth::Median`].
+    MedianWithSelf,
     /// This one, above 0.
     Fixed(f64),
 }
@@ -33,7 +36,7 @@ impl ClassForecasts<'_> {
     /// Squared kernel calibration error, unbiased (so it may fall below 0): the mean over pairs of
     /// exp(-d/nu) times the inner product of the residuals, d the Euclidean distance of the forecasts.
     ///
-    /// Cost and, for [`Bandwidth::Median`], memory grow with the square of the number of cases. Widmann, Lindsten and
+    /// Cost and, for the medians, memory grow with the square of the number of cases. Widmann, Lindsten and
     /// Zachariah 2019 (arXiv:1910.11385).
     ///
     /// # Errors
@@ -57,7 +60,8 @@ impl ClassForecasts<'_> {
         }
         let nu = match bandwidth {
             Bandwidth::Fixed(value) => value,
-            Bandwidth::Median => self.median_distance(),
+            Bandwidth::Median => self.median_distance(0),
+            Bandwidth::MedianWithSelf => self.median_distance(n),
         };
         if nu <= 0.0 {
             return Ok(Err(Undefined::Constant));
@@ -82,16 +86,17 @@ impl ClassForecasts<'_> {
         pairs.map(|(k, (&a, &b))| residual(i, k, a) * residual(j, k, b)).sum()
     }
 
-    fn median_distance(&self) -> f64 {
+    /// The median of the distances of all pairs, taken twice, and of so many zeros.
+    fn median_distance(&self, zeros: usize) -> f64 {
         let n = self.count();
         let mut distances: Vec<f64> = (1..n).flat_map(|i| (0..i).map(move |j| self.distance(i, j))).collect();
-        let middle = distances.len() / 2;
-        let (below, &mut upper, _) = distances.select_nth_unstable_by(middle, f64::total_cmp);
-        if n * (n - 1) / 2 % 2 == 1 {
-            return upper;
-        }
-        let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        0.5 * (lower + upper)
+        let total = 2 * distances.len() + zeros;
+        let mut ranked = |rank: usize| match rank.checked_sub(zeros) {
+            None => 0.0,
+            Some(rank) => *distances.select_nth_unstable_by(rank / 2, f64::total_cmp).1,
+        };
+        // The two middle ranks are one and the same where the number is odd.
+        0.5 * (ranked((total - 1) / 2) + ranked(total / 2))
     }
 
     /// Canonical calibration error by kernel density (ECE-KDE): the mean Euclidean distance of a forecast and the

@@ -115,20 +115,22 @@ impl Forecasts<'_> {
     pub fn intercept_in_the_large(&self) -> Result<Estimate, Undefined> {
         self.both_classes()?;
         let x = logits(self);
-        let positives = self.positives() as f64;
         // The excess of expected events rises with the intercept; the logits bound where it is zero.
         let reach = x.iter().fold(0.0_f64, |m, x| m.max(x.abs())) + (self.count() as f64).ln() + 1.0;
         let (mut low, mut high, mut a) = (-reach, reach, 0.0);
         let mut information = 0.0;
         for _ in 0..STEPS_MAX {
-            let (mut expected, mut weight) = (Sum::default(), Sum::default());
-            for &x in &x {
-                let (e, miss) = (sigmoid(a + x), sigmoid(-a - x));
-                expected.add(e);
-                weight.add(e * miss);
+            let (mut parts, mut whole, mut weight) = (Sum::default(), 0.0, Sum::default());
+            for (&x, &y) in x.iter().zip(self.labels) {
+                // Near 1 an expectation has lost its digits: the 1 is counted apart from what is missing to it.
+                let (event, miss) = (sigmoid(a + x), sigmoid(-a - x));
+                let above = event > miss;
+                parts.add(if above { -miss } else { event });
+                whole += f64::from(u8::from(above)) - f64::from(u8::from(y));
+                weight.add(event * miss);
             }
             information = weight.total();
-            let excess = expected.total() - positives;
+            let excess = whole + parts.total();
             if excess > 0.0 {
                 high = a;
             } else {

@@ -1,0 +1,4 @@
+//! Tests of `calibration`.
+
+mod golden_binary;
+mod golden_classes;
