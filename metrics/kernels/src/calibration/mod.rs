@@ -37,3 +37,5 @@ pub use loess::{CalibrationIndex, Smoother};
 pub use recalibration::{Estimate, Recalibration};
 pub use smooth::SmoothEce;
 pub use tests_of_fit::Test;
+
+pub(crate) use bins::critical_value;

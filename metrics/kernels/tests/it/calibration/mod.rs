@@ -2,3 +2,4 @@
 
 mod golden_binary;
 mod golden_classes;
+mod loess;
