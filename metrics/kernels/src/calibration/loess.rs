@@ -209,9 +209,10 @@ impl Curve {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most n")]
         let cell = (self.count() as f64 * (span * 0.2)).floor() as usize;
         let (first, last) = (self.x[0], self.x[self.count() - 1]);
-        let margin = 0.10 * (last - first).max(1e-10 * last.abs().max(first.abs()) + 1e-30);
+        let margin = 0.005 * (last - first).max(1e-10 * last.abs().max(first.abs()) + 1e-30);
         let mut vertices = vec![first - margin, last + margin];
-        self.cut(0, self.count() - 1, cell, &mut vertices);
+        let bounds = [vertices[0], vertices[1]];
+        self.cut([0, self.count() - 1], bounds, cell, &mut vertices);
         vertices.sort_by(f64::total_cmp);
         vertices.dedup();
         let fits: Vec<Result<[f64; 2], Undefined>> = vertices.par_iter().map(|&v| self.quadratic(v, k)).collect();
@@ -228,20 +229,27 @@ impl Curve {
         Ok(self.x.iter().map(|&x| blend(x)).collect())
     }
 
-    /// Adds the cuts of the cell of cases `low` to `high` (both included): at the middle case while the cell holds
-    /// more than `cell`, moved to where neighbours differ.
-    fn cut(&self, low: usize, high: usize, cell: usize, vertices: &mut Vec<f64>) {
+    /// Adds the cuts of the cell of cases `low` to `high` (both included) between two vertices: at the middle case
+    /// while the cell holds more than `cell`, moved to the nearest case that differs from the next.
+    fn cut(&self, [low, high]: [usize; 2], bounds: [f64; 2], cell: usize, vertices: &mut Vec<f64>) {
         if high - low < cell {
             return;
         }
         // Positions are counted from 1 where the tree's own definition halves them.
         let middle = usize::midpoint(low + 1, high + 1) - 1;
-        let differs = |m: usize| m >= low && m < high && self.x[m] != self.x[m + 1];
-        let nearby = (0..=high - low).flat_map(|d| [Some(middle + d), middle.checked_sub(d)]).flatten();
-        let Some(at) = nearby.take_while(|&m| m >= low && m < high).find(|&m| differs(m)) else { return };
-        vertices.push(0.5 * (self.x[at] + self.x[at + 1]));
-        self.cut(low, at, cell, vertices);
-        self.cut(at + 1, high, cell, vertices);
+        let inside = |m: &Option<usize>| m.is_some_and(|m| m >= low && m < high);
+        let nearby = (0..=high - low).flat_map(|d| [middle.checked_add(d), middle.checked_sub(d)]);
+        let differs = |&m: &usize| self.x[m] != self.x[m + 1];
+        let at = nearby.take_while(inside).flatten().find(differs).unwrap_or(middle);
+        let value = self.x[at];
+        if bounds.contains(&value) {
+            return;
+        }
+        vertices.push(value);
+        self.cut([low, at], [bounds[0], value], cell, vertices);
+        if at < high {
+            self.cut([at + 1, high], [value, bounds[1]], cell, vertices);
+        }
     }
 
     /// Cleveland's lowess without robustness iterations.

@@ -170,11 +170,6 @@ fn beta_quantile(share: f64, a: f64, b: f64) -> f64 {
     0.5 * (low + high)
 }
 
-/// Upper tail of the F distribution.
-pub(crate) fn f_upper(f: f64, d1: f64, d2: f64) -> f64 {
-    beta_regularised(d2 / (d2 + d1 * f.max(0.0)), 0.5 * d2, 0.5 * d1)
-}
-
 /// The value above which the share `upper` of the F distribution lies.
 pub(crate) fn f_quantile_upper(upper: f64, d1: f64, d2: f64) -> f64 {
     // In the variable d2 / (d2 + d1 F) the upper tail is the lower one, so that no digits cancel.
@@ -214,8 +209,8 @@ mod tests {
         check(t_quantile_upper(0.025, 1.0), 12.706_204_736_174_7);
         check(t_quantile_upper(0.025, 9.0), 2.262_157_162_798_205);
         check(f_quantile_upper(0.05, 1.0, 1.0), 161.447_638_797_588_1);
-        check(f_upper(1.0, 3.0, 3.0), 0.5);
-        check(f_upper(f_quantile_upper(0.025, 5.0, 18.0), 5.0, 18.0), 0.025);
+        check(f_quantile_upper(0.5, 3.0, 3.0), 1.0);
+        check(f_quantile_upper(0.025, 5.0, 18.0), 3.381_967_805_875_243);
     }
 
     #[test]
@@ -223,6 +218,5 @@ mod tests {
         assert_eq!(gamma_upper(2.0, 0.0), 1.0);
         assert_eq!(beta_regularised(0.0, 2.0, 3.0), 0.0);
         assert_eq!(beta_regularised(1.0, 2.0, 3.0), 1.0);
-        assert_eq!(f_upper(-1.0, 2.0, 3.0), 1.0);
     }
 }
