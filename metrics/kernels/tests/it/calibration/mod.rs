@@ -2,4 +2,6 @@
 
 mod golden_binary;
 mod golden_classes;
+mod laws;
+mod literals;
 mod loess;
