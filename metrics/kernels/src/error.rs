@@ -103,6 +103,9 @@ pub enum Undefined {
     /// A denominator is zero.
     #[error("the denominator is zero")]
     ZeroDenominator,
+    /// The value is infinite.
+    #[error("the value is infinite")]
+    Infinite,
 }
 
 /// An image could not be read, written or compared.

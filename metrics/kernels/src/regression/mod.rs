@@ -1,1 +1,14 @@
-//! Numbers against numbers: errors, agreement.
+//! Numbers against numbers: errors, correlation, agreement.
+//!
+//! [`Pairs`] checks predicted and reference values once; [`Ratings`] the table of several raters for the intraclass
+//! correlations.
+
+mod agreement;
+mod correlation;
+pub(crate) mod distributions;
+mod errors;
+mod icc;
+
+pub use agreement::{BlandAltman, Concordance};
+pub use errors::{Pairs, ZeroReference};
+pub use icc::{Icc, IccForm, Ratings};

@@ -1,0 +1,127 @@
+//! Agreement of two measurements.
+
+use super::distributions::t_quantile_upper;
+use super::errors::{Pairs, is_constant, mean};
+use crate::calibration::critical_value;
+use crate::{InputError, Undefined};
+
+/// Bland and Altman's limits of agreement of predicted minus reference values.
+///
+/// Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8; intervals: Bland and Altman 1999,
+/// doi:10.1177/096228029900800204.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BlandAltman {
+    /// Mean difference, in the values' unit.
+    pub bias: f64,
+    /// Interval of the bias.
+    pub bias_interval: [f64; 2],
+    /// Standard deviation of the differences (n - 1).
+    pub standard_deviation: f64,
+    /// Lower and upper limit of agreement: bias -/+ z x standard deviation, z the normal quantile of the agreement.
+    pub limits: [f64; 2],
+    /// Interval of the lower limit.
+    pub lower_interval: [f64; 2],
+    /// Interval of the upper limit.
+    pub upper_interval: [f64; 2],
+}
+
+/// Lin's concordance correlation coefficient.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Concordance {
+    /// The coefficient, from -1 to 1.
+    pub value: f64,
+    /// Its interval by Fisher's z transformation; `None` with fewer than three pairs, or if the coefficient is -1,
+    /// 0 or 1 or the correlation 0, where the variance is not defined.
+    pub interval: Option<[f64; 2]>,
+}
+
+impl Pairs<'_> {
+    /// Bias and limits of agreement.
+    ///
+    /// `agreement` is the share of differences that the limits enclose (0.95: z = 1.96), `level` the coverage of the
+    /// intervals (Student's t with n - 1 degrees of freedom; variance of a limit s^2 (1/n + z^2 / (2 (n - 1)))); both
+    /// strictly between 0 and 1.
+    ///
+    /// # Errors
+    /// [`Undefined::TooFew`] for a single pair; [`InputError::Setting`] for shares outside (0, 1).
+    ///
+    /// ```
+    /// # use fiel_kernels::regression::Pairs;
+    /// let limits = Pairs::new(&[1.0, 3.0], &[1.0, 1.0])?.bland_altman(0.95, 0.95)??;
+    /// assert_eq!((limits.bias, limits.standard_deviation), (1.0, 2f64.sqrt()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn bland_altman(
+        &self,
+        agreement: f64,
+        level: f64,
+    ) -> Result<Result<BlandAltman, Undefined>, InputError> {
+        let z = critical_value(agreement)?;
+        critical_value(level)?;
+        let n = self.count() as f64;
+        if self.count() < 2 {
+            return Ok(Err(Undefined::TooFew));
+        }
+        let bias = self.bias();
+        let variance = mean(self.differences().map(|d| (d - bias).powi(2))) * n / (n - 1.0);
+        let deviation = variance.sqrt();
+        let t = t_quantile_upper(0.5 * (1.0 - level), n - 1.0);
+        let around = |centre: f64, half: f64| [centre - half, centre + half];
+        let limits = around(bias, z * deviation);
+        let half = t * deviation * (1.0 / n + z * z / (2.0 * (n - 1.0))).sqrt();
+        Ok(Ok(BlandAltman {
+            bias,
+            bias_interval: around(bias, t * deviation / n.sqrt()),
+            standard_deviation: deviation,
+            limits,
+            lower_interval: around(limits[0], half),
+            upper_interval: around(limits[1], half),
+        }))
+    }
+
+    /// Lin's concordance correlation coefficient: 2 s12 / (s1^2 + s2^2 + (m1 - m2)^2), moments divided by n, with the
+    /// interval of coverage `level` (strictly between 0 and 1).
+    ///
+    /// Lin 1989, doi:10.2307/2532051, with the variance as corrected in 2000, doi:10.1111/j.0006-341X.2000.00324.x.
+    ///
+    /// # Errors
+    /// [`Undefined::TooFew`] for a single pair; [`Undefined::Constant`] if all values of both lists are the same
+    /// number; [`InputError::Setting`] for a level outside (0, 1).
+    ///
+    /// ```
+    /// # use fiel_kernels::regression::Pairs;
+    /// let ccc = Pairs::new(&[1.0, 2.0, 3.0], &[2.0, 3.0, 4.0])?.concordance(0.95)??;
+    /// assert!((ccc.value - 4.0 / 7.0).abs() < 1e-15);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn concordance(&self, level: f64) -> Result<Result<Concordance, Undefined>, InputError> {
+        let z = critical_value(level)?;
+        if self.count() < 2 {
+            return Ok(Err(Undefined::TooFew));
+        }
+        let n = self.count() as f64;
+        let (m1, m2) = (mean(self.predicted.iter().copied()), mean(self.reference.iter().copied()));
+        let s1 = mean(self.predicted.iter().map(|p| (p - m1).powi(2)));
+        let s2 = mean(self.reference.iter().map(|r| (r - m2).powi(2)));
+        let s12 = mean(self.predicted.iter().zip(self.reference).map(|(p, r)| (p - m1) * (r - m2)));
+        let shift = (m1 - m2).powi(2);
+        let all_equal = is_constant(self.predicted) && is_constant(self.reference);
+        if (all_equal && self.predicted[0] == self.reference[0]) || s1 + s2 + shift == 0.0 {
+            return Ok(Err(Undefined::Constant));
+        }
+        let value = (2.0 * s12 / (s1 + s2 + shift)).clamp(-1.0, 1.0);
+        let r = s12 / (s1.sqrt() * s2.sqrt());
+        let defined = n >= 3.0 && r.is_finite() && r != 0.0 && value.abs() < 1.0 && value != 0.0;
+        let interval = defined.then(|| {
+            let u = shift / (s1.sqrt() * s2.sqrt());
+            let (c, c2, r2) = (value, value * value, r * r);
+            let variance = ((1.0 - r2) * c2 / ((1.0 - c2) * r2)
+                + 2.0 * c.powi(3) * (1.0 - c) * u / (r * (1.0 - c2).powi(2))
+                - c.powi(4) * u * u / (2.0 * r2 * (1.0 - c2).powi(2)))
+                / (n - 2.0);
+            let half = z * variance.max(0.0).sqrt();
+            [(c.atanh() - half).tanh(), (c.atanh() + half).tanh()]
+        });
+        Ok(Ok(Concordance { value, interval }))
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of `calibration`.
+
+mod golden_binary;
+mod golden_classes;
+mod laws;
+mod literals;
+mod loess;
