@@ -132,7 +132,7 @@ impl KaplanMeier {
         scale: IntervalScale,
     ) -> Result<[f64; 2], Undefined> {
         let survival = self.at(time)?;
-        if survival == 0.0 || survival == 1.0 {
+        if survival <= 0.0 || survival >= 1.0 {
             return Ok([survival; 2]);
         }
         let deviation = confidence.z() * self.greenwood_at(time).sqrt();

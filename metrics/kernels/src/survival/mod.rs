@@ -7,7 +7,7 @@ mod concordance;
 mod counter;
 mod curve;
 mod groups;
-mod order;
+pub(crate) mod order;
 mod tails;
 mod times;
 mod weighted;

@@ -15,7 +15,7 @@ fn key(value: f64) -> u64 {
 /// upper half leaves undecided are then sorted by the whole key. So the cost is linear unless most values agree in
 /// their first 20 bits without being equal.
 #[expect(clippy::cast_possible_truncation, reason = "the callers refuse more than u32::MAX values")]
-pub(super) fn ascending(values: &[f64]) -> Vec<u32> {
+pub(crate) fn ascending(values: &[f64]) -> Vec<u32> {
     let Some(&first) = values.first() else { return Vec::new() };
     let first = key(first);
     let mut packed = Vec::with_capacity(values.len());

@@ -71,18 +71,18 @@ fn lower_series(a: f64, x: f64) -> f64 {
 
 /// The continued fraction of Gamma(a, x) x^-a exp(x), by Lentz's method; x is larger than a + 1.
 fn upper_fraction(a: f64, x: f64) -> f64 {
-    let mut b = x + 1.0 - a;
-    let mut c = f64::INFINITY;
-    let mut d = 1.0 / b;
-    let mut value = d;
+    let mut partial = x + 1.0 - a;
+    let mut above = f64::INFINITY;
+    let mut below = 1.0 / partial;
+    let mut value = below;
     for n in 1..1000 {
         let n = f64::from(n);
         let numerator = n * (a - n);
-        b += 2.0;
-        d = 1.0 / (numerator * d + b);
-        c = b + numerator / c;
-        value *= c * d;
-        if (c * d - 1.0).abs() < f64::EPSILON {
+        partial += 2.0;
+        below = 1.0 / (numerator * below + partial);
+        above = partial + numerator / above;
+        value *= above * below;
+        if (above * below - 1.0).abs() < f64::EPSILON {
             break;
         }
     }
@@ -91,8 +91,8 @@ fn upper_fraction(a: f64, x: f64) -> f64 {
 
 /// Logarithm of Gamma(k / 2), by its recursion.
 fn ln_gamma_of_half(k: usize) -> f64 {
-    let mut ln = if k % 2 == 0 { 0.0 } else { std::f64::consts::PI.ln() / 2.0 };
-    let mut a = if k % 2 == 0 { 1.0 } else { 0.5 };
+    let mut ln = if k.is_multiple_of(2) { 0.0 } else { std::f64::consts::PI.ln() / 2.0 };
+    let mut a = if k.is_multiple_of(2) { 1.0 } else { 0.5 };
     while a < k as f64 / 2.0 - 0.25 {
         ln += f64::ln(a);
         a += 1.0;

@@ -64,10 +64,8 @@ fn event_weights(times: &SurvivalTimes, censoring: &CensoringDistribution) -> Ve
     let mut weights = vec![Ok(0.0); times.len()];
     for (start, end) in times.groups() {
         let weight = censoring.weight(times.times[start]);
-        for i in start..end {
-            if times.events[i] {
-                weights[i] = weight;
-            }
+        for (case, _) in weights[start..end].iter_mut().zip(&times.events[start..end]).filter(|(_, e)| **e) {
+            *case = weight;
         }
     }
     weights
@@ -117,7 +115,7 @@ fn mean_auc(times: &SurvivalTimes, grid: &TimeGrid, at: &[Result<f64, Undefined>
         sum += (*auc)? * (before - survival);
         before = survival;
     }
-    if before == 1.0 {
+    if before >= 1.0 {
         return Err(Undefined::NoEvents);
     }
     Ok(sum / (1.0 - before))
