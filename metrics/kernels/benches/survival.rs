@@ -1,7 +1,9 @@
 //! Speed of the survival and detection kernels.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fiel_kernels::detection::{Froc, PICAI_MINIMUM_OVERLAP, PicaiCase, Rates, Resampling, ScanOutcome, picai_score};
+use fiel_kernels::detection::{
+    Froc, PICAI_MINIMUM_OVERLAP, PicaiCase, Rates, Resampling, ScanOutcome, picai_score,
+};
 use fiel_kernels::survival::{
     CensoringDistribution, Horizon, RiskConcordance, SurvivalTimes, TimeGrid, time_dependent_auc,
 };

@@ -52,7 +52,11 @@ pub fn least_cost(rows: usize, columns: usize, costs: &[f64]) -> Result<Vec<Opti
 /// assert_eq!(largest_weight(2, 1, &[0.3, 0.4])?, [None, Some(0)]);
 /// # Ok::<(), fiel_kernels::InputError>(())
 /// ```
-pub fn largest_weight(rows: usize, columns: usize, weights: &[f64]) -> Result<Vec<Option<usize>>, InputError> {
+pub fn largest_weight(
+    rows: usize,
+    columns: usize,
+    weights: &[f64],
+) -> Result<Vec<Option<usize>>, InputError> {
     let costs: Vec<f64> = weights.iter().map(|w| -w).collect();
     least_cost(rows, columns, &costs)
 }

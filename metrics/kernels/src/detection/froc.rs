@@ -27,7 +27,12 @@ impl Rates {
             return Err(InputError::Empty(what));
         }
         if let Some(index) = rates.iter().position(|r| !(r.is_finite() && *r >= 0.0)) {
-            return Err(InputError::Value { what, index, value: rates[index], expected: "finite and at least 0" });
+            return Err(InputError::Value {
+                what,
+                index,
+                value: rates[index],
+                expected: "finite and at least 0",
+            });
         }
         Ok(Self(rates.to_vec()))
     }
@@ -210,7 +215,11 @@ impl Froc {
                 return;
             }
             let times = draws.map_or(1, |d| u64::from(d[entry.scan as usize]));
-            if entry.hit { hits += times } else { false_positives += times }
+            if entry.hit {
+                hits += times
+            } else {
+                false_positives += times
+            }
             if entries.peek().is_none_or(|next| next.confidence < entry.confidence) {
                 point(entry.confidence, false_positives, hits);
             }
@@ -375,7 +384,9 @@ impl Froc {
         };
         Ok(FrocIntervals {
             cpm: interval(drawn.iter().map(|d| mean(d)).collect()),
-            sensitivities: (0..rates.0.len()).map(|i| interval(drawn.iter().map(|d| d[i]).collect())).collect(),
+            sensitivities: (0..rates.0.len())
+                .map(|i| interval(drawn.iter().map(|d| d[i]).collect()))
+                .collect(),
             undefined: resampling.resamples - drawn.len() as u64,
         })
     }

@@ -28,15 +28,19 @@ impl<const D: usize> AxisBox<D> {
     /// assert!(AxisBox::new([0.0, 0.0, 0.0], [1.0, 1.0, -1.0]).is_err());
     /// ```
     pub fn new(corner: [f64; D], extent: [f64; D]) -> Result<Self, InputError> {
-        let refuse =
-            |what, index, value, expected| Err(InputError::Value { what, index, value, expected });
+        let refuse = |what, index, value, expected| Err(InputError::Value { what, index, value, expected });
         for axis in 0..D {
             if !corner[axis].is_finite() {
                 return refuse("box corner", axis, corner[axis], "finite");
             }
             // The far side and the size must be finite as well.
             if !(extent[axis] >= 0.0 && extent[axis] <= 1e100 && corner[axis].abs() <= 1e100) {
-                return refuse("box extent", axis, extent[axis], "at least 0, and within 1e100 like the corner");
+                return refuse(
+                    "box extent",
+                    axis,
+                    extent[axis],
+                    "at least 0, and within 1e100 like the corner",
+                );
             }
         }
         Ok(Self { corner, extent })

@@ -38,7 +38,11 @@ impl Hits {
             return Err(InputError::Length { left, left_len: expected, right, right_len: overlaps.len() });
         }
         if !(0.0..=1.0).contains(&minimum) {
-            return Err(InputError::Setting { what: "minimum overlap", value: minimum, expected: "from 0 to 1" });
+            return Err(InputError::Setting {
+                what: "minimum overlap",
+                value: minimum,
+                expected: "from 0 to 1",
+            });
         }
         if let Some(index) = overlaps.iter().position(|o| !(0.0..=1.0).contains(o)) {
             let (what, expected) = ("overlaps", "from 0 to 1");
@@ -116,7 +120,8 @@ impl Hits {
         match matching {
             Matching::Optimal => self.optimal(),
             Matching::ByOverlap => {
-                let mut pairs: Vec<usize> = (0..self.affinity.len()).filter(|&i| self.affinity[i] > 0.0).collect();
+                let mut pairs: Vec<usize> =
+                    (0..self.affinity.len()).filter(|&i| self.affinity[i] > 0.0).collect();
                 pairs.sort_by(|&a, &b| self.affinity[b].total_cmp(&self.affinity[a]));
                 Ok(self.first_free(pairs.iter().map(|i| (i / self.references, i % self.references))))
             }

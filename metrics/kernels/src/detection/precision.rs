@@ -236,7 +236,8 @@ impl PrecisionTable {
     /// ```
     pub fn new(categories: &[Vec<ImageObjects>], settings: &PrecisionSettings) -> Self {
         let evaluate = |images: &Vec<ImageObjects>| {
-            let counted = |i: &ImageObjects| (0..i.references.len()).filter(|&r| !settings.ignores(i, r)).count();
+            let counted =
+                |i: &ImageObjects| (0..i.references.len()).filter(|&r| !settings.ignores(i, r)).count();
             let references: usize = images.iter().map(counted).sum();
             if references == 0 {
                 return None;
@@ -335,7 +336,7 @@ fn category_at(
             Fate::Ignored => continue,
         }
         let recall = f64::from(hits) / references as f64;
-        curve.push((recall, f64::from(hits) / (f64::from(hits + false_positives) + f64::EPSILON)));
+        curve.push((recall, f64::from(hits) / f64::from(hits + false_positives)));
     }
     for i in (1..curve.len()).rev() {
         curve[i - 1].1 = curve[i - 1].1.max(curve[i].1);

@@ -145,7 +145,11 @@ impl<'t> RiskConcordance<'t> {
     /// assert!((c - 0.8095238095238095).abs() < 1e-15);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn c_index_uno(&self, censoring: &CensoringDistribution, tau: Option<Horizon>) -> Result<f64, Undefined> {
+    pub fn c_index_uno(
+        &self,
+        censoring: &CensoringDistribution,
+        tau: Option<Horizon>,
+    ) -> Result<f64, Undefined> {
         let (mut agreeing, mut comparable, mut events) = (0.0, 0.0, 0);
         for (tally, step) in self.tallies.iter().zip(self.times.steps()) {
             if step.events == 0 {
@@ -192,7 +196,8 @@ impl<'t> RiskConcordance<'t> {
         let pairs = self.counts.comparable() as f64;
         let mut influence = vec![0.0; roles.len()];
         for (role, &case) in roles.iter().zip(&self.times.order) {
-            influence[case as usize] = (role.doubled_agreeing as f64 / 2.0 - c * role.comparable as f64) / pairs;
+            influence[case as usize] =
+                (role.doubled_agreeing as f64 / 2.0 - c * role.comparable as f64) / pairs;
         }
         Ok(influence)
     }

@@ -143,7 +143,8 @@ impl<'t> GroupedTimes<'t> {
             return Err(Undefined::OneClass);
         };
         let excess: Vec<f64> = part.iter().map(|&g| sums.observed[g] as f64 - sums.expected[g]).collect();
-        let covariance = part.iter().map(|&g| part.iter().map(|&h| sums.covariance[g][h]).collect()).collect();
+        let covariance =
+            part.iter().map(|&g| part.iter().map(|&h| sums.covariance[g][h]).collect()).collect();
         let chi_squared = quadratic_form(covariance, excess)?;
         let p_value = chi_squared_tail(chi_squared, part.len());
         Ok(LogRank { chi_squared, degrees_of_freedom: part.len(), p_value })

@@ -225,8 +225,11 @@ impl<'t> PredictedSurvival<'t> {
             return Err(Undefined::NoEvents);
         }
         let scores = self.brier(censoring).into_iter().collect::<Result<Vec<_>, _>>()?;
-        let area: f64 =
-            grid.windows(2).zip(scores.windows(2)).map(|(t, s)| (t[1] - t[0]) * f64::midpoint(s[0], s[1])).sum();
+        let area: f64 = grid
+            .windows(2)
+            .zip(scores.windows(2))
+            .map(|(t, s)| (t[1] - t[0]) * f64::midpoint(s[0], s[1]))
+            .sum();
         Ok(area / (grid[grid.len() - 1] - grid[0]))
     }
 }

@@ -4,8 +4,8 @@ use crate::golden::{assert_close, cases, number, numbers, volume};
 use fiel_kernels::detection::assignment::{largest_weight, least_cost};
 use fiel_kernels::detection::{
     AxisBox, CurveEnd, Froc, HitCriterion, Hits, ImageObjects, Mark, Matching, Nodule, PICAI_MINIMUM_OVERLAP,
-    PicaiCase, PrecisionSettings, PrecisionTable, Rates, ReferenceObject, Resampling, ScanOutcome, coco_summary,
-    luna16_scan, picai_score,
+    PicaiCase, PrecisionSettings, PrecisionTable, Rates, ReferenceObject, Resampling, ScanOutcome,
+    coco_summary, luna16_scan, picai_score,
 };
 use fiel_kernels::{InputError, Undefined};
 use proptest::prelude::*;
@@ -49,7 +49,8 @@ fn froc_curves_and_scores_are_those_of_monai() {
             assert_close(point.sensitivity, sensitivity, 1e-15, "sensitivity");
             points += 1;
         }
-        for (name, rates) in [("score_camelyon", Rates::camelyon16()), ("score_luna_points", Rates::luna16())] {
+        for (name, rates) in [("score_camelyon", Rates::camelyon16()), ("score_luna_points", Rates::luna16())]
+        {
             assert_close(froc.cpm(&rates).expect("a score"), float(&expected[name]), 1e-14, name);
             scores += 1;
         }
@@ -100,7 +101,12 @@ fn cpm_follows_the_rules_of_luna16() {
         let last = found.last().expect("a point");
         let wrong = last.false_positives_per_scan * outcomes.len() as f64;
         assert_close(wrong, float(&expected["n_fp"]), 1e-12, "false positives");
-        assert_close(last.sensitivity * froc.references() as f64, float(&expected["n_detected"]), 1e-12, "hits");
+        assert_close(
+            last.sensitivity * froc.references() as f64,
+            float(&expected["n_detected"]),
+            1e-12,
+            "hits",
+        );
         let found: Vec<_> = found.iter().map(|p| [p.false_positives_per_scan, p.sensitivity]).collect();
         let expected_points = numbers(&expected["fps"]).into_iter().zip(numbers(&expected["sens"]));
         let found = turning(&found);
@@ -205,11 +211,13 @@ fn picai_scores_of_volumes_are_those_of_picai_eval() {
             let highest = (0..candidates.len()).filter(|&i| candidates[i] == c).map(|i| confidence[i]).max();
             confidences.push(highest.expect("a voxel") as f64 / 100.0);
             for l in 1..=count(&lesions) {
-                let shared = (0..lesions.len()).filter(|&i| candidates[i] == c && lesions[i] == l).count() as f64;
+                let shared =
+                    (0..lesions.len()).filter(|&i| candidates[i] == c && lesions[i] == l).count() as f64;
                 overlaps.push(shared / (size(&candidates, c) + size(&lesions, l) - shared));
             }
         }
-        let case = PicaiCase::new(&confidences, count(&lesions), &overlaps, PICAI_MINIMUM_OVERLAP).expect("valid");
+        let case =
+            PicaiCase::new(&confidences, count(&lesions), &overlaps, PICAI_MINIMUM_OVERLAP).expect("valid");
         let expected: i32 = expected;
         let pred = &golden("picai_volumes")[0]["expected"]["case_pred"][expected.to_string()];
         assert_close(case.confidence(), float(pred), 1e-6, "case confidence");
@@ -237,7 +245,8 @@ fn precision_is_that_of_pycocotools() {
                 let crowd = o["iscrowd"] == 1;
                 (place(o), ReferenceObject { size: float(&o["area"]), crowd, ignored: false })
             };
-            let scored: Vec<_> = candidates.iter().filter(here).map(|o| (place(o), float(&o["score"]))).collect();
+            let scored: Vec<_> =
+                candidates.iter().filter(here).map(|o| (place(o), float(&o["score"]))).collect();
             let objects: Vec<_> = references.iter().filter(here).map(object).collect();
             ImageObjects::from_objects(&scored, &objects).expect("valid objects")
         };
@@ -305,7 +314,8 @@ fn boxes_that_are_none_are_refused() {
 fn hit_criteria_hold_at_their_borders() {
     let reference = box_2([0.0, 0.0], [4.0, 4.0]);
     let half = box_2([2.0, 0.0], [4.0, 4.0]);
-    let check = |criterion: HitCriterion, expected| assert_eq!(criterion.affinity(&half, &reference), expected);
+    let check =
+        |criterion: HitCriterion, expected| assert_eq!(criterion.affinity(&half, &reference), expected);
     check(HitCriterion::IouAtLeast(1.0 / 3.0), Some(1.0 / 3.0));
     check(HitCriterion::IouAtLeast(0.34), None);
     check(HitCriterion::OverlapAtLeast(0.5), Some(0.5));
@@ -337,13 +347,19 @@ fn hit_criteria_hold_at_their_borders() {
 
 #[test]
 fn hits_refuse_what_is_wrong() {
-    assert!(matches!(Hits::from_overlaps(2, 2, &[0.1; 3], 0.1), Err(InputError::Length { right_len: 3, .. })));
+    assert!(matches!(
+        Hits::from_overlaps(2, 2, &[0.1; 3], 0.1),
+        Err(InputError::Length { right_len: 3, .. })
+    ));
     assert!(matches!(Hits::from_overlaps(1, 2, &[0.1, 1.1], 0.1), Err(InputError::Value { index: 1, .. })));
     assert!(matches!(Hits::from_overlaps(1, 1, &[f64::NAN], 0.1), Err(InputError::Value { index: 0, .. })));
     assert!(matches!(Hits::from_overlaps(1, 1, &[0.1], f64::NAN), Err(InputError::Setting { .. })));
     let hits = Hits::from_overlaps(2, 1, &[0.1, 0.0], 0.1).expect("valid");
     assert_eq!((hits.candidates(), hits.references()), (2, 1));
-    assert_eq!((hits.get(0, 0), hits.get(1, 0), hits.get(2, 0), hits.get(0, 1)), (Some(0.1), None, None, None));
+    assert_eq!(
+        (hits.get(0, 0), hits.get(1, 0), hits.get(2, 0), hits.get(0, 1)),
+        (Some(0.1), None, None, None)
+    );
     assert_eq!((hits.hits_any(0), hits.hits_any(1)), (true, false));
     assert!(matches!(hits.matched(&Matching::ByConfidence(&[0.1])), Err(InputError::Length { .. })));
     assert!(matches!(hits.matched(&Matching::ByConfidence(&[0.1, f64::NAN])), Err(InputError::Value { .. })));
@@ -391,7 +407,8 @@ fn picai_leaves_out_candidates_that_overlap_without_being_matched() {
 fn froc_reads_its_curve_at_every_kind_of_place() {
     let scans = pooled(&[0.9, 0.5], &[0.9, 0.6, 0.3], 4, 2);
     let froc = Froc::new(&scans).expect("scans");
-    let points: Vec<_> = froc.points().expect("a curve").iter().map(|p| (p.threshold, p.sensitivity)).collect();
+    let points: Vec<_> =
+        froc.points().expect("a curve").iter().map(|p| (p.threshold, p.sensitivity)).collect();
     assert_eq!(points, [(f64::INFINITY, 0.0), (0.9, 0.25), (0.6, 0.25), (0.5, 0.5), (0.3, 0.5)]);
     // Rates are 0, 0.5, 1, 1 and 1.5; unsorted rates are read as well.
     let rates = Rates::new(&[1.0, 0.25, 0.0, 9.0, 1.25]).expect("rates");
@@ -469,7 +486,8 @@ fn luna16_counts_each_mark_once_per_role() {
     let nodule = |x, diameter_mm, included| Nodule { centre_mm: [x, 0.0, 0.0], diameter_mm, included };
     let mark = |x, confidence| Mark { centre_mm: [x, 0.0, 0.0], confidence };
     // One mark on two included nodules hits both; on an included and an excluded one it is a hit.
-    let nodules = [nodule(0.0, 4.0, true), nodule(1.0, 4.0, true), nodule(2.0, 4.0, false), nodule(20.0, -1.0, true)];
+    let nodules =
+        [nodule(0.0, 4.0, true), nodule(1.0, 4.0, true), nodule(2.0, 4.0, false), nodule(20.0, -1.0, true)];
     let found = luna16_scan(&nodules, &[mark(0.5, 0.8), mark(3.9, 0.7), mark(24.9, 0.6), mark(15.0, 0.5)]);
     let found = found.expect("valid findings");
     assert_eq!(found.outcome, ScanOutcome::new(&[0.8, 0.8, 0.6], &[0.5], 3).expect("valid"));
@@ -508,7 +526,10 @@ fn precision_treats_crowds_and_ignored_objects_as_pycocotools() {
     // An object that counts is preferred although the ignored one overlaps more.
     let both = [0.6, 0.9, 0.0, 0.0, 0.0, 0.0];
     assert_eq!(evaluate(&[plain, ignored], &both).0, Ok(1.0));
-    assert_eq!(evaluate(&[ignored], &[0.9, 0.9, 0.9]), (Err(Undefined::ReferenceEmpty), Err(Undefined::ReferenceEmpty)));
+    assert_eq!(
+        evaluate(&[ignored], &[0.9, 0.9, 0.9]),
+        (Err(Undefined::ReferenceEmpty), Err(Undefined::ReferenceEmpty))
+    );
 }
 
 #[test]
@@ -526,10 +547,13 @@ fn precision_settings_and_objects_are_checked() {
     assert!(coco.clone().with_thresholds(&[0.0, 1.0]).is_ok());
     assert!(coco.clone().with_sizes([f64::NAN, 1.0]).is_err());
     // Sizes at both ends of the range belong to it.
-    let image = |size| vec![vec![new(&[0.5], &[size], &[ReferenceObject { size, ..object }], &[0.5]).expect("valid")]];
+    let image = |size| {
+        vec![vec![new(&[0.5], &[size], &[ReferenceObject { size, ..object }], &[0.5]).expect("valid")]]
+    };
     let mean = |size| {
         let settings = PrecisionSettings::coco().with_sizes([1.0, 2.0]).expect("a range");
-        PrecisionTable::new(&image(size), &settings.with_thresholds(&[0.5]).expect("one")).mean_average_precision()
+        PrecisionTable::new(&image(size), &settings.with_thresholds(&[0.5]).expect("one"))
+            .mean_average_precision()
     };
     assert_eq!((mean(1.0), mean(2.0)), (Ok(1.0), Ok(1.0)));
     assert_eq!((mean(0.9), mean(2.1)), (Err(Undefined::ReferenceEmpty), Err(Undefined::ReferenceEmpty)));

@@ -204,7 +204,8 @@ fn kaplan_meier_curves_are_those_of_lifelines() {
         let curve = KaplanMeier::new(&case.times());
         let times = numbers(&expected["time"]);
         let list = |name: &str| numbers(&expected[name]);
-        for (((time, s), lo), hi) in times.into_iter().zip(list("surv")).zip(list("ci_lo")).zip(list("ci_hi")) {
+        for (((time, s), lo), hi) in times.into_iter().zip(list("surv")).zip(list("ci_lo")).zip(list("ci_hi"))
+        {
             assert_close(curve.at(time).expect("a value"), s, 1e-12, &case.id);
             let found = curve.interval_at(time, confidence, IntervalScale::LogLog).expect("an interval");
             assert_close(found[0], lo, 1e-12, &format!("{} {time}", case.id));
@@ -213,7 +214,10 @@ fn kaplan_meier_curves_are_those_of_lifelines() {
         }
         let median = number(&expected["median"]).expect("a median");
         let found = curve.median();
-        assert!(found == Ok(median) || (median.is_infinite() && found == Err(Undefined::NotReached)), "{found:?}");
+        assert!(
+            found == Ok(median) || (median.is_infinite() && found == Err(Undefined::NotReached)),
+            "{found:?}"
+        );
         medians += 1;
     }
     assert!(compared > 100 && medians == 11, "{compared} {medians}");
@@ -273,7 +277,14 @@ fn weighted_c(times: &[f64], events: &[bool], risks: &[f64], weights: &[f64]) ->
             if events[i] && (times[i] < times[j] || (times[i] == times[j] && !events[j])) {
                 let weight = weights[i] * weights[j];
                 comparable += weight;
-                agreeing += weight * if risks[i] > risks[j] { 1.0 } else if risks[i] == risks[j] { 0.5 } else { 0.0 };
+                agreeing += weight
+                    * if risks[i] > risks[j] {
+                        1.0
+                    } else if risks[i] == risks[j] {
+                        0.5
+                    } else {
+                        0.0
+                    };
             }
         }
     }
@@ -417,11 +428,19 @@ fn bad_input_is_refused_by_name_and_position() {
     assert!(matches!(length, Err(InputError::Length { left_len: 2, right_len: 1, .. })));
     let times = SurvivalTimes::new(&[1.0, 2.0], &[true, false]).expect("valid times");
     assert!(matches!(RiskConcordance::new(&times, &[1.0], 0.0), Err(InputError::Length { .. })));
-    assert!(matches!(RiskConcordance::new(&times, &[1.0, f64::NAN], 0.0), Err(InputError::Value { index: 1, .. })));
+    assert!(matches!(
+        RiskConcordance::new(&times, &[1.0, f64::NAN], 0.0),
+        Err(InputError::Value { index: 1, .. })
+    ));
     for tolerance in [-1e-9, f64::NAN, f64::INFINITY] {
-        assert!(matches!(RiskConcordance::new(&times, &[1.0, 2.0], tolerance), Err(InputError::Setting { .. })));
+        assert!(matches!(
+            RiskConcordance::new(&times, &[1.0, 2.0], tolerance),
+            Err(InputError::Setting { .. })
+        ));
     }
-    assert!(TimeGrid::new(&[]).is_err() && TimeGrid::new(&[1.0, 1.0]).is_err() && TimeGrid::new(&[-1.0]).is_err());
+    assert!(
+        TimeGrid::new(&[]).is_err() && TimeGrid::new(&[1.0, 1.0]).is_err() && TimeGrid::new(&[-1.0]).is_err()
+    );
     assert!(matches!(TimeGrid::new(&[1.0, 2.0, 1.5]), Err(InputError::Value { index: 2, .. })));
     for horizon in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(Horizon::new(horizon).is_err());
@@ -484,7 +503,10 @@ fn a_training_set_of_its_own_gives_the_weights() {
     assert_eq!(risks.c_index_uno(&censoring, None), Ok(12.0 / 15.0));
     // The horizon itself is left out.
     assert_eq!(risks.c_index_uno(&censoring, Some(Horizon::new(3.0).expect("a horizon"))), Ok(8.0 / 11.0));
-    assert_eq!(risks.c_index_uno(&censoring, Some(Horizon::new(1.0).expect("a horizon"))), Err(Undefined::NoEvents));
+    assert_eq!(
+        risks.c_index_uno(&censoring, Some(Horizon::new(1.0).expect("a horizon"))),
+        Err(Undefined::NoEvents)
+    );
 }
 
 #[test]
@@ -503,7 +525,10 @@ fn intervals_of_c_are_symmetric_until_they_are_cut() {
 #[test]
 fn curves_give_variances_medians_and_means() {
     let curve = |t: &[f64], e: &[bool]| KaplanMeier::new(&SurvivalTimes::new(t, e).expect("valid times"));
-    let km = curve(&[6.0, 6.0, 6.0, 6.0, 7.0, 9.0, 10.0, 10.0], &[true, true, true, false, true, false, true, false]);
+    let km = curve(
+        &[6.0, 6.0, 6.0, 6.0, 7.0, 9.0, 10.0, 10.0],
+        &[true, true, true, false, true, false, true, false],
+    );
     assert_eq!(km.times(), [6.0, 7.0, 9.0, 10.0]);
     assert_eq!((km.at_risk(), km.events()), (&[8, 4, 3, 2][..], &[3, 1, 0, 1][..]));
     let expected = 0.625 * 0.75;
@@ -511,8 +536,12 @@ fn curves_give_variances_medians_and_means() {
     let greenwood = 3.0 / 40.0 + 1.0 / 12.0;
     assert_close(km.variance_at(8.0).expect("a value"), expected * expected * greenwood, 1e-15, "Greenwood");
     assert_eq!(km.variance_at(5.0), Ok(0.0));
-    assert_eq!(km.interval_at(5.0, Confidence::new(0.95).expect("a level"), IntervalScale::Plain), Ok([1.0, 1.0]));
-    let plain = km.interval_at(8.0, Confidence::new(0.95).expect("a level"), IntervalScale::Plain).expect("one");
+    assert_eq!(
+        km.interval_at(5.0, Confidence::new(0.95).expect("a level"), IntervalScale::Plain),
+        Ok([1.0, 1.0])
+    );
+    let plain =
+        km.interval_at(8.0, Confidence::new(0.95).expect("a level"), IntervalScale::Plain).expect("one");
     let half = 1.959_963_984_540_054 * expected * f64::sqrt(greenwood);
     assert_close(plain[0], expected - half, 1e-13, "lower end");
     assert_close(plain[1], expected + half, 1e-13, "upper end");
