@@ -106,6 +106,15 @@ pub enum Undefined {
     /// The value is infinite.
     #[error("the value is infinite")]
     Infinite,
+    /// The estimated probability of being uncensored is zero where its inverse is needed.
+    #[error("the probability of being uncensored is zero where its inverse is needed")]
+    CensoringZero,
+    /// The time lies beyond the follow-up.
+    #[error("the time lies beyond the follow-up")]
+    BeyondFollowUp,
+    /// The curve never reaches the level that is asked for.
+    #[error("the curve never reaches that level")]
+    NotReached,
 }
 
 /// An image could not be read, written or compared.
