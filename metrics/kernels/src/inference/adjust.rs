@@ -24,10 +24,20 @@ impl PValues {
             if let Some(value) = *value
                 && !(0.0..=1.0).contains(&value)
             {
-                return Err(InputError::Value { what: "the p-values", index, value, expected: "from 0 to 1" });
+                return Err(InputError::Value {
+                    what: "the p-values",
+                    index,
+                    value,
+                    expected: "from 0 to 1",
+                });
             }
         }
         Ok(Self(values.to_vec()))
+    }
+
+    /// Takes p-values that a test of this crate gave.
+    pub(crate) fn tested(values: Vec<Option<f64>>) -> Self {
+        Self(values)
     }
 
     /// Positions of the values there are, smallest first, with the values.

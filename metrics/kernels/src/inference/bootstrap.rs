@@ -171,7 +171,7 @@ impl Replicates {
         }
         check_finite("the values", values)?;
         let packed = Columns::new(values, cases, columns);
-        let means = for_each_replicate(&packed, resamples, f64::from, |sums| {
+        let means = for_each_replicate(&packed, resamples, None, |sums| {
             (sums.total > 0.0).then(|| sums.columns.iter().map(|sum| sum / sums.total).collect::<Vec<_>>())
         });
         let undefined = means.iter().filter(|row| row.is_none()).count();
@@ -399,7 +399,11 @@ fn leave_each_out<T>(cases: usize, statistic: impl Fn(&[usize]) -> T) -> (T, Vec
 pub(crate) fn quantile_sorted(sorted: &[f64], level: f64) -> Result<f64, Undefined> {
     let last = sorted.len().checked_sub(1).ok_or(Undefined::TooFew)?;
     let position = level.clamp(0.0, 1.0) * last as f64;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the last index")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and the last index"
+    )]
     let below = position.floor() as usize;
     let (low, high) = (sorted[below], sorted[(below + 1).min(last)]);
     let part = position - below as f64;

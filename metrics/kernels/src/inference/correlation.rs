@@ -54,7 +54,11 @@ impl RankedPairs {
         }
         if a.len() < 2 {
             let expected = "at least 2";
-            return Err(InputError::Setting { what: "the length of the lists", value: a.len() as f64, expected });
+            return Err(InputError::Setting {
+                what: "the length of the lists",
+                value: a.len() as f64,
+                expected,
+            });
         }
         check_finite("the first list", a)?;
         check_finite("the second list", b)?;
@@ -70,9 +74,8 @@ impl RankedPairs {
         let (a, b) = (&self.a, &self.b);
         // + 0.0 makes -0 and 0 one value for the total order.
         let key = |list: &[f64], i: usize| list[i] + 0.0;
-        order.sort_unstable_by(|&i, &j| {
-            key(a, i).total_cmp(&key(a, j)).then(key(b, i).total_cmp(&key(b, j)))
-        });
+        order
+            .sort_unstable_by(|&i, &j| key(a, i).total_cmp(&key(a, j)).then(key(b, i).total_cmp(&key(b, j))));
         let tied_pairs = |ties: &[u64]| ties.iter().map(|t| t * (t - 1) / 2).sum::<u64>();
         let both: u64 = order
             .chunk_by(|&i, &j| a[i] == a[j] && b[i] == b[j])
@@ -160,7 +163,8 @@ impl Kendall {
     /// # Errors
     /// A list is constant.
     pub fn tau_b(&self) -> Result<f64, Undefined> {
-        let untied = |ties: &[u64]| self.pairs as f64 - ties.iter().map(|t| (t * (t - 1) / 2) as f64).sum::<f64>();
+        let untied =
+            |ties: &[u64]| self.pairs as f64 - ties.iter().map(|t| (t * (t - 1) / 2) as f64).sum::<f64>();
         let (a, b) = (untied(&self.ties_a), untied(&self.ties_b));
         if a <= 0.0 || b <= 0.0 {
             return Err(Undefined::Constant);
@@ -201,7 +205,8 @@ impl Kendall {
         let triple = |t: f64| t * (t - 1.0) * (t - 2.0);
         let spread = |t: f64| t * (t - 1.0) * (2.0 * t + 5.0);
         let m = n * (n - 1.0);
-        let mut variance = (m * (2.0 * n + 5.0) - sum(&self.ties_a, spread) - sum(&self.ties_b, spread)) / 18.0
+        let mut variance = (m * (2.0 * n + 5.0) - sum(&self.ties_a, spread) - sum(&self.ties_b, spread))
+            / 18.0
             + sum(&self.ties_a, double) * sum(&self.ties_b, double) / (2.0 * m);
         if n > 2.0 {
             variance += sum(&self.ties_a, triple) * sum(&self.ties_b, triple) / (9.0 * m * (n - 2.0));

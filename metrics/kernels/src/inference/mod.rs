@@ -26,7 +26,7 @@ pub use distributions::{
     chi_squared_upper, fair_binomial_lower, normal_lower, normal_upper, normal_upper_quantile, student_upper,
     student_upper_quantile,
 };
-pub use friedman::{Friedman, friedman};
+pub use friedman::Friedman;
 pub use meta::{HartungKnapp, RandomEffects, SiteEstimates};
 pub use paired::{Differences, McNemar, PairedT, mcnemar};
 pub use permutation::SignFlip;
@@ -34,4 +34,6 @@ pub use ranks::midranks;
 pub use resamples::{Resamples, poisson_weight};
 pub use signed_rank::{Alternative, SignedRank, SignedRankMethod, Zeros};
 
-pub(crate) use bootstrap::{check_finite, quantile_sorted};
+pub(crate) use bootstrap::quantile_sorted;
+pub(crate) use friedman::friedman_of_rows;
+pub(crate) use resamples::{bits, replicate_key};

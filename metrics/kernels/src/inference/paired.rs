@@ -63,6 +63,11 @@ impl Differences {
         Ok(Self(values))
     }
 
+    /// Takes differences of values that were checked before; may be empty.
+    pub(crate) fn tested(values: Vec<f64>) -> Self {
+        Self(values)
+    }
+
     /// The differences, in the order of the cases.
     pub fn values(&self) -> &[f64] {
         &self.0

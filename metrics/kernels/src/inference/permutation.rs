@@ -38,7 +38,11 @@ impl Differences {
     /// ```
     pub fn sign_flip(&self, alternative: Alternative, flips: u32, seed: u64) -> Result<SignFlip, InputError> {
         if flips == 0 {
-            return Err(InputError::Setting { what: "the number of flips", value: 0.0, expected: "at least 1" });
+            return Err(InputError::Setting {
+                what: "the number of flips",
+                value: 0.0,
+                expected: "at least 1",
+            });
         }
         let kept: Vec<f64> = self.values().iter().copied().filter(|d| *d != 0.0).collect();
         let sum: f64 = self.values().iter().sum();

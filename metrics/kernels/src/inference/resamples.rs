@@ -97,10 +97,17 @@ vectorized! {
 
 #[derive(Debug, Clone)]
 enum Scheme {
-    Multinomial { seed: u64 },
-    Poisson { seed: u64 },
+    Multinomial {
+        seed: u64,
+    },
+    Poisson {
+        seed: u64,
+    },
     /// One row of drawn case numbers per replicate, in drawing order.
-    Indices { drawn: Vec<u32>, per_replicate: usize },
+    Indices {
+        drawn: Vec<u32>,
+        per_replicate: usize,
+    },
 }
 
 /// How often each case counts in each replicate of a bootstrap.
@@ -226,15 +233,6 @@ impl Resamples {
     /// Number of cases.
     pub fn cases(&self) -> usize {
         self.cases
-    }
-
-    /// Most that the weights of one replicate can sum to.
-    pub(crate) fn weight_max(&self) -> usize {
-        match &self.scheme {
-            Scheme::Multinomial { .. } => self.cases,
-            Scheme::Poisson { .. } => self.cases * POISSON.len(),
-            Scheme::Indices { per_replicate, .. } => *per_replicate,
-        }
     }
 
     /// Case numbers in drawing order where they were given.

@@ -87,7 +87,11 @@ impl Differences {
         }
         let ranks = midranks(&sizes);
         let sum = |positive: bool| {
-            kept.iter().zip(&ranks).filter(|(d, _)| **d != 0.0 && (**d > 0.0) == positive).map(|(_, r)| r).sum()
+            kept.iter()
+                .zip(&ranks)
+                .filter(|(d, _)| **d != 0.0 && (**d > 0.0) == positive)
+                .map(|(_, r)| r)
+                .sum()
         };
         let (positive, negative): (f64, f64) = (sum(true), sum(false));
         let tied = tie_sizes(&sizes.iter().copied().filter(|size| *size > 0.0).collect::<Vec<_>>());
@@ -101,11 +105,27 @@ impl Differences {
             exact_p(positive, kept.len(), alternative)
         } else {
             let continuity = !matches!(method, SignedRankMethod::Normal { continuity: false });
-            let ties: f64 = tied.iter().map(|&t| (t as f64).powi(3) - t as f64).sum();
-            normal_p(positive, kept.len(), kept.len() - counted, ties, continuity, alternative)?
+            normal_p(positive, kept.len(), kept.len() - counted, tie_sum(&tied), continuity, alternative)?
         };
         Ok(SignedRank { positive, negative, counted, p })
     }
+}
+
+impl Differences {
+    /// p-values of "greater" and "less" by the normal approximation with both corrections, zeros dropped.
+    pub(crate) fn one_sided_both_ways(&self) -> Result<[f64; 2], Undefined> {
+        let method = SignedRankMethod::Normal { continuity: true };
+        let greater = self.signed_rank(Alternative::Greater, Zeros::Drop, method)?;
+        let sizes: Vec<f64> = self.values().iter().map(|d| d.abs()).filter(|size| *size > 0.0).collect();
+        let ties = tie_sum(&tie_sizes(&sizes));
+        let less = normal_p(greater.positive, greater.counted, 0, ties, true, Alternative::Less)?;
+        Ok([greater.p, less])
+    }
+}
+
+/// Sum of t^3 - t over groups of ties.
+fn tie_sum(tied: &[u64]) -> f64 {
+    tied.iter().map(|&t| (t as f64).powi(3) - t as f64).sum()
 }
 
 /// p-value by the normal approximation; `cases` ranked, `zeros` of them zero, `ties` = sum of t^3 - t.

@@ -96,11 +96,8 @@ pub(super) fn incomplete_beta(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
         return (1.0, 0.0);
     }
     let n = a + b;
-    let exponent = stirling_error(n)
-        - stirling_error(a)
-        - stirling_error(b)
-        - deviance(a, n * x)
-        - deviance(b, n * y);
+    let exponent =
+        stirling_error(n) - stirling_error(a) - stirling_error(b) - deviance(a, n * x) - deviance(b, n * y);
     let factor = exponent.exp() * (n / (2.0 * PI * a * b)).sqrt();
     if x < (a + 1.0) / (n + 2.0) {
         let lower = (factor * b / n * beta_fraction(a, b, x)).min(1.0);

@@ -34,7 +34,6 @@ impl Columns {
 
 /// Sums of a replicate: one per column, and the sum of the weights.
 pub(crate) struct Sums<'a> {
-    pub(crate) replicate: usize,
     pub(crate) columns: &'a [f64],
     pub(crate) total: f64,
 }
@@ -42,53 +41,98 @@ pub(crate) struct Sums<'a> {
 /// Calls `finish` for every replicate with its sums, in parallel by blocks of replicates, and returns what it
 /// returned in the order of the replicates.
 ///
-/// `reweight` turns the number of draws of a case into its weight (the number itself for means). Each sum runs over
-/// the cases in order, whatever the number of threads; draws that were given explicitly are summed in their order.
+/// Each draw of a case counts once; with `reweight`, a case counts as much as that makes of its number of draws.
+/// Sums run over the cases in their order, whatever the number of threads; over draws that were given one by one,
+/// unless reweighted, in the order of the draws.
 pub(crate) fn for_each_replicate<T: Send>(
     columns: &Columns,
     resamples: &Resamples,
-    reweight: impl Fn(u8) -> f64 + Sync,
+    reweight: Option<&(dyn Fn(u8) -> f64 + Sync)>,
     finish: impl Fn(Sums<'_>) -> T + Sync,
 ) -> Vec<T> {
+    if reweight.is_none() && resamples.drawn(0).is_some() {
+        return in_order_of_draws(columns, resamples, finish);
+    }
     let (cases, replicates) = (columns.cases, resamples.replicates());
-    let blocks = replicates.div_ceil(ROWS);
     let padded = columns.tiles.len() / cases;
-    let table: Vec<f64> = (0..=255).map(&reweight).collect();
-    let one = |(counts, weights, sums): &mut (Vec<u8>, Vec<f64>, Vec<f64>), block: usize| {
-        let first = block * ROWS;
+    let table: [f64; 256] = std::array::from_fn(|count| {
+        let count = count as u8;
+        reweight.map_or(f64::from(count), |reweight| reweight(count))
+    });
+    let block = |scratch: &mut Scratch, first: usize| {
         let rows = ROWS.min(replicates - first);
-        let mut totals = [0.0; ROWS];
-        for row in 0..rows {
-            resamples.fill(first + row, counts);
-            let out = &mut weights[row * cases..(row + 1) * cases];
-            widen(counts, &table, out);
-            totals[row] = counts.iter().map(|&c| u64::from(c)).sum::<u64>() as f64;
+        for (row, weights) in scratch.weights.chunks_exact_mut(cases).take(rows).enumerate() {
+            resamples.fill(first + row, &mut scratch.counts);
+            scratch.totals[row] = widen(&scratch.counts, &table, weights) as f64;
         }
-        for (tile, packed) in columns.tiles.chunks_exact(cases * TILE).enumerate() {
-            multiply(weights, packed, cases, &mut sums[tile * ROWS * TILE..(tile + 1) * ROWS * TILE]);
+        for (packed, sums) in
+            columns.tiles.chunks_exact(cases * TILE).zip(scratch.sums.chunks_exact_mut(ROWS * TILE))
+        {
+            multiply(&scratch.weights, packed, cases, sums);
         }
-        let mut flat = vec![0.0; padded];
-        (0..rows)
-            .map(|row| {
-                for (tile, out) in flat.chunks_exact_mut(TILE).enumerate() {
-                    out.copy_from_slice(&sums[(tile * ROWS + row) * TILE..][..TILE]);
-                }
-                let replicate = first + row;
-                finish(Sums { replicate, columns: &flat[..columns.columns], total: totals[row] })
-            })
-            .collect::<Vec<T>>()
+        let one = |row: usize| {
+            let tiles = scratch.sums.chunks_exact(ROWS * TILE);
+            let flat: Vec<f64> =
+                tiles.flat_map(|tile| &tile[row * TILE..(row + 1) * TILE]).copied().collect();
+            finish(Sums { columns: &flat[..columns.columns], total: scratch.totals[row] })
+        };
+        (0..rows).map(one).collect::<Vec<T>>()
     };
-    let scratch = || (vec![0u8; cases], vec![0.0; ROWS * cases], vec![0.0; ROWS * padded]);
-    let found: Vec<Vec<T>> =
-        (0..blocks).into_par_iter().map_init(scratch, |scratch, block| one(scratch, block)).collect();
+    let found: Vec<Vec<T>> = (0..replicates.div_ceil(ROWS))
+        .into_par_iter()
+        .map_init(|| Scratch::new(cases, padded), |scratch, number| block(scratch, number * ROWS))
+        .collect();
     found.into_iter().flatten().collect()
 }
 
-/// Weights as floating-point numbers.
-fn widen(counts: &[u8], table: &[f64], weights: &mut [f64]) {
+/// Memory of one thread.
+struct Scratch {
+    counts: Vec<u8>,
+    weights: Vec<f64>,
+    totals: [f64; ROWS],
+    sums: Vec<f64>,
+}
+
+impl Scratch {
+    fn new(cases: usize, padded: usize) -> Self {
+        Self {
+            counts: vec![0; cases],
+            weights: vec![0.0; ROWS * cases],
+            totals: [0.0; ROWS],
+            sums: vec![0.0; ROWS * padded],
+        }
+    }
+}
+
+fn in_order_of_draws<T: Send>(
+    columns: &Columns,
+    resamples: &Resamples,
+    finish: impl Fn(Sums<'_>) -> T + Sync,
+) -> Vec<T> {
+    let one = |replicate: usize| {
+        let drawn = resamples.drawn(replicate).unwrap_or_default();
+        let mut flat = Vec::with_capacity(columns.tiles.len() / columns.cases);
+        for tile in columns.tiles.chunks_exact(columns.cases * TILE) {
+            let mut sums = [0.0; TILE];
+            for &case in drawn {
+                let values = &tile[case as usize * TILE..][..TILE];
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            flat.extend(sums);
+        }
+        finish(Sums { columns: &flat[..columns.columns], total: drawn.len() as f64 })
+    };
+    (0..resamples.replicates()).into_par_iter().map(one).collect()
+}
+
+/// Looks up the weights of the counts; returns the sum of the counts.
+fn widen(counts: &[u8], table: &[f64; 256], weights: &mut [f64]) -> u64 {
+    let mut total = 0;
     for (weight, &count) in weights.iter_mut().zip(counts) {
         *weight = table[usize::from(count)];
+        total += u64::from(count);
     }
+    total
 }
 
 vectorized! {
