@@ -6,29 +6,43 @@ use rayon::prelude::*;
 
 /// Replicates taken together.
 const ROWS: usize = 8;
-/// Columns taken together: three registers of eight.
-const TILE: usize = 24;
+/// Columns taken together: three registers of eight, one for what is left.
+const WIDE: usize = 24;
+const NARROW: usize = 8;
 
-/// Columns padded to whole tiles, tile after tile, each case by case.
+/// Columns cut into tiles and padded to whole registers: tile after tile, each case by case.
 pub(crate) struct Columns {
-    tiles: Vec<f64>,
+    tiles: Vec<Tile>,
     cases: usize,
     columns: usize,
+}
+
+struct Tile {
+    width: usize,
+    values: Vec<f64>,
 }
 
 impl Columns {
     /// Packs `values` (cases x columns, row after row).
     pub(crate) fn new(values: &[f64], cases: usize, columns: usize) -> Self {
-        let count = columns.div_ceil(TILE);
-        let mut tiles = vec![0.0; count * cases * TILE];
-        for (tile, packed) in tiles.chunks_exact_mut(cases * TILE).enumerate() {
-            let first = tile * TILE;
-            let width = TILE.min(columns - first);
-            for (case, row) in packed.chunks_exact_mut(TILE).enumerate() {
-                row[..width].copy_from_slice(&values[case * columns + first..][..width]);
+        let mut tiles = Vec::new();
+        let mut first = 0;
+        while first < columns {
+            let width = if columns - first > 2 * NARROW { WIDE } else { NARROW };
+            let used = width.min(columns - first);
+            let mut packed = vec![0.0; cases * width];
+            for (row, from) in packed.chunks_exact_mut(width).zip(values.chunks_exact(columns)) {
+                row[..used].copy_from_slice(&from[first..first + used]);
             }
+            tiles.push(Tile { width, values: packed });
+            first += width;
         }
         Self { tiles, cases, columns }
+    }
+
+    /// Columns with their padding.
+    fn padded(&self) -> usize {
+        self.tiles.iter().map(|tile| tile.width).sum()
     }
 }
 
@@ -54,29 +68,27 @@ pub(crate) fn for_each_replicate<T: Send>(
         return in_order_of_draws(columns, resamples, finish);
     }
     let (cases, replicates) = (columns.cases, resamples.replicates());
-    let padded = columns.tiles.len() / cases;
+    let padded = columns.padded();
     let table: [f64; 256] = std::array::from_fn(|count| {
         let count = count as u8;
         reweight.map_or(f64::from(count), |reweight| reweight(count))
     });
     let block = |scratch: &mut Scratch, first: usize| {
         let rows = ROWS.min(replicates - first);
-        for (row, weights) in scratch.weights.chunks_exact_mut(cases).take(rows).enumerate() {
+        for row in 0..rows {
             resamples.fill(first + row, &mut scratch.counts);
-            scratch.totals[row] = widen(&scratch.counts, &table, weights) as f64;
+            scratch.totals[row] = widen(&scratch.counts, &table, row, &mut scratch.weights) as f64;
         }
-        for (packed, sums) in
-            columns.tiles.chunks_exact(cases * TILE).zip(scratch.sums.chunks_exact_mut(ROWS * TILE))
-        {
-            multiply(&scratch.weights, packed, cases, sums);
+        let mut start = 0;
+        for tile in &columns.tiles {
+            multiply(&scratch.weights, tile, &mut scratch.sums[start..], padded);
+            start += tile.width;
         }
-        let one = |row: usize| {
-            let tiles = scratch.sums.chunks_exact(ROWS * TILE);
-            let flat: Vec<f64> =
-                tiles.flat_map(|tile| &tile[row * TILE..(row + 1) * TILE]).copied().collect();
-            finish(Sums { columns: &flat[..columns.columns], total: scratch.totals[row] })
+        let finish_row = |row: usize| {
+            let columns = &scratch.sums[row * padded..][..columns.columns];
+            finish(Sums { columns, total: scratch.totals[row] })
         };
-        (0..rows).map(one).collect::<Vec<T>>()
+        (0..rows).map(finish_row).collect::<Vec<T>>()
     };
     let found: Vec<Vec<T>> = (0..replicates.div_ceil(ROWS))
         .into_par_iter()
@@ -88,8 +100,10 @@ pub(crate) fn for_each_replicate<T: Send>(
 /// Memory of one thread.
 struct Scratch {
     counts: Vec<u8>,
-    weights: Vec<f64>,
+    /// For every case, its weights in the replicates of the block.
+    weights: Vec<[f64; ROWS]>,
     totals: [f64; ROWS],
+    /// For every replicate of the block, the sums of the columns.
     sums: Vec<f64>,
 }
 
@@ -97,7 +111,7 @@ impl Scratch {
     fn new(cases: usize, padded: usize) -> Self {
         Self {
             counts: vec![0; cases],
-            weights: vec![0.0; ROWS * cases],
+            weights: vec![[0.0; ROWS]; cases],
             totals: [0.0; ROWS],
             sums: vec![0.0; ROWS * padded],
         }
@@ -111,45 +125,54 @@ fn in_order_of_draws<T: Send>(
 ) -> Vec<T> {
     let one = |replicate: usize| {
         let drawn = resamples.drawn(replicate).unwrap_or_default();
-        let mut flat = Vec::with_capacity(columns.tiles.len() / columns.cases);
-        for tile in columns.tiles.chunks_exact(columns.cases * TILE) {
-            let mut sums = [0.0; TILE];
+        let mut sums = vec![0.0; columns.padded()];
+        let mut start = 0;
+        for tile in &columns.tiles {
+            let out = &mut sums[start..start + tile.width];
             for &case in drawn {
-                let values = &tile[case as usize * TILE..][..TILE];
-                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+                let values = &tile.values[case as usize * tile.width..][..tile.width];
+                out.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
-            flat.extend(sums);
+            start += tile.width;
         }
-        finish(Sums { columns: &flat[..columns.columns], total: drawn.len() as f64 })
+        finish(Sums { columns: &sums[..columns.columns], total: drawn.len() as f64 })
     };
     (0..resamples.replicates()).into_par_iter().map(one).collect()
 }
 
-/// Looks up the weights of the counts; returns the sum of the counts.
-fn widen(counts: &[u8], table: &[f64; 256], weights: &mut [f64]) -> u64 {
+/// Looks up the weights of the counts of one replicate; returns the sum of the counts.
+fn widen(counts: &[u8], table: &[f64; 256], row: usize, weights: &mut [[f64; ROWS]]) -> u64 {
     let mut total = 0;
-    for (weight, &count) in weights.iter_mut().zip(counts) {
-        *weight = table[usize::from(count)];
+    for (weights, &count) in weights.iter_mut().zip(counts) {
+        weights[row] = table[usize::from(count)];
         total += u64::from(count);
     }
     total
 }
 
 vectorized! {
-    /// `sums` (rows x tile) = `weights` (rows x cases) times `packed` (cases x tile).
-    fn multiply(weights: &[f64], packed: &[f64], cases: usize, sums: &mut [f64]) -> () {
-        let mut total = [[0.0f64; TILE]; ROWS];
-        let rows: [&[f64]; ROWS] = std::array::from_fn(|r| &weights[r * cases..(r + 1) * cases]);
-        for (case, values) in packed.chunks_exact(TILE).enumerate() {
-            for r in 0..ROWS {
-                let weight = rows[r][case];
-                for c in 0..TILE {
-                    total[r][c] += weight * values[c];
-                }
+    /// Sums of a tile for every replicate of the block; the rows of `sums` are `stride` apart.
+    fn multiply(weights: &[[f64; ROWS]], tile: &Tile, sums: &mut [f64], stride: usize) -> () {
+        if tile.width == WIDE {
+            multiply_tile::<WIDE>(weights, &tile.values, sums, stride);
+        } else {
+            multiply_tile::<NARROW>(weights, &tile.values, sums, stride);
+        }
+    }
+}
+
+#[allow(clippy::inline_always, reason = "must be compiled into each vector version of its caller")]
+#[inline(always)]
+fn multiply_tile<const W: usize>(weights: &[[f64; ROWS]], values: &[f64], sums: &mut [f64], stride: usize) {
+    let mut total = [[0.0f64; W]; ROWS];
+    for (weights, values) in weights.iter().zip(values.as_chunks::<W>().0) {
+        for (total, weight) in total.iter_mut().zip(weights) {
+            for (sum, value) in total.iter_mut().zip(values) {
+                *sum = weight.mul_add(*value, *sum);
             }
         }
-        for (out, row) in sums.chunks_exact_mut(TILE).zip(&total) {
-            out.copy_from_slice(row);
-        }
+    }
+    for (row, total) in total.iter().enumerate() {
+        sums[row * stride..row * stride + W].copy_from_slice(total);
     }
 }
