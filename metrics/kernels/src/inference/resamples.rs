@@ -265,7 +265,7 @@ impl Resamples {
                     draw_block(key, first as u64, self.cases as u64, &mut block);
                     for &case in &block[..BLOCK.min(self.cases - first)] {
                         // More than 255 draws of one case do not happen: the chance is below 1e-500.
-                        weights[case as usize] = weights[case as usize].saturating_add(1);
+                        weights[case as usize] = weights[case as usize].wrapping_add(1);
                     }
                     first += BLOCK;
                 }

@@ -5,10 +5,11 @@ use crate::vectorized::vectorized;
 use rayon::prelude::*;
 
 /// Replicates taken together.
-const ROWS: usize = 8;
-/// Columns taken together: three registers of eight, one for what is left.
-const WIDE: usize = 24;
-const NARROW: usize = 8;
+const ROWS: usize = 4;
+/// Most columns taken together: four registers of eight for each replicate.
+const WIDE: usize = 32;
+/// What columns are padded to: one register.
+const REGISTER: usize = 8;
 
 /// Columns cut into tiles and padded to whole registers: tile after tile, each case by case.
 pub(crate) struct Columns {
@@ -28,8 +29,8 @@ impl Columns {
         let mut tiles = Vec::new();
         let mut first = 0;
         while first < columns {
-            let width = if columns - first > 2 * NARROW { WIDE } else { NARROW };
-            let used = width.min(columns - first);
+            let used = WIDE.min(columns - first);
+            let width = used.next_multiple_of(REGISTER);
             let mut packed = vec![0.0; cases * width];
             for (row, from) in packed.chunks_exact_mut(width).zip(values.chunks_exact(columns)) {
                 row[..used].copy_from_slice(&from[first..first + used]);
@@ -150,29 +151,40 @@ fn widen(counts: &[u8], table: &[f64; 256], row: usize, weights: &mut [[f64; ROW
     total
 }
 
-vectorized! {
-    /// Sums of a tile for every replicate of the block; the rows of `sums` are `stride` apart.
-    fn multiply(weights: &[[f64; ROWS]], tile: &Tile, sums: &mut [f64], stride: usize) -> () {
-        if tile.width == WIDE {
-            multiply_tile::<WIDE>(weights, &tile.values, sums, stride);
-        } else {
-            multiply_tile::<NARROW>(weights, &tile.values, sums, stride);
-        }
+/// Sums of a tile for every replicate of the block; the rows of `sums` are `stride` apart.
+fn multiply(weights: &[[f64; ROWS]], tile: &Tile, sums: &mut [f64], stride: usize) {
+    match tile.width {
+        8 => multiply_8(weights, &tile.values, sums, stride),
+        16 => multiply_16(weights, &tile.values, sums, stride),
+        24 => multiply_24(weights, &tile.values, sums, stride),
+        _ => multiply_32(weights, &tile.values, sums, stride),
     }
 }
 
-#[allow(clippy::inline_always, reason = "must be compiled into each vector version of its caller")]
-#[inline(always)]
-fn multiply_tile<const W: usize>(weights: &[[f64; ROWS]], values: &[f64], sums: &mut [f64], stride: usize) {
-    let mut total = [[0.0f64; W]; ROWS];
-    for (weights, values) in weights.iter().zip(values.as_chunks::<W>().0) {
-        for (total, weight) in total.iter_mut().zip(weights) {
-            for (sum, value) in total.iter_mut().zip(values) {
-                *sum = weight.mul_add(*value, *sum);
+/// One function per width: counted loops over arrays are what the compiler keeps in vector registers, as long as
+/// there is one of them in a function.
+macro_rules! multiply_tile {
+    ($name:ident, $width:literal) => {
+        vectorized! {
+            fn $name(weights: &[[f64; ROWS]], values: &[f64], sums: &mut [f64], stride: usize) -> () {
+                let mut total = [[0.0f64; $width]; ROWS];
+                for (weights, values) in weights.iter().zip(values.chunks_exact($width)) {
+                    for row in 0..ROWS {
+                        let weight = weights[row];
+                        for column in 0..$width {
+                            total[row][column] = weight.mul_add(values[column], total[row][column]);
+                        }
+                    }
+                }
+                for row in 0..ROWS {
+                    sums[row * stride..row * stride + $width].copy_from_slice(&total[row]);
+                }
             }
         }
-    }
-    for (row, total) in total.iter().enumerate() {
-        sums[row * stride..row * stride + W].copy_from_slice(total);
-    }
+    };
 }
+
+multiply_tile!(multiply_8, 8);
+multiply_tile!(multiply_16, 16);
+multiply_tile!(multiply_24, 24);
+multiply_tile!(multiply_32, 32);

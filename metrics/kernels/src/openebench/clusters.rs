@@ -6,10 +6,12 @@ use crate::inference::{bits, replicate_key};
 
 /// Most clusters.
 const CLUSTERS: usize = 4;
-/// Up to so many choices of starting points, all are tried.
-const STARTS_MAX: usize = 50_000;
-/// Otherwise so many seeded ones.
-const SEEDED_STARTS: u64 = 2_000;
+/// Starts, four times as many as OpenEBench makes.
+const STARTS: u64 = 200;
+/// Points drawn for each further centre of a start: 2 + ln 4, rounded down, as scikit-learn does.
+const TRIALS: usize = 3;
+/// Seed of the starts.
+const SEED: u64 = 0;
 /// Rounds after which a start is given up; a round that changes nothing comes long before.
 const ROUNDS_MAX: usize = 1_000;
 
@@ -27,11 +29,11 @@ impl Participants {
     /// k-means (Lloyd) with at most four clusters on the values as they are; the clusters are put in order by the
     /// sum of their centres' metrics, normalised as in [`Participants::diagonal_quartiles`].
     ///
-    /// Of the partitions that Lloyd's rounds reach from any four different participants, the one of least inertia
-    /// is taken: what OpenEBench's 50 random starts aim at, without chance. (Lloyd's rounds stop at partitions from
-    /// which moving one participant could still lower the inertia: as in OpenEBench, that is not done.) All starts
-    /// are tried up to 50,000 of them (34 different points), 2,000 seeded ones (k-means++) beyond. With fewer than
-    /// four different points every one is a cluster.
+    /// As OpenEBench does with scikit-learn, rounds start from greedily spread participants (k-means++, Arthur &
+    /// Vassilvitskii 2007, three trials) and the partition of least inertia is kept; here of 200 seeded starts, so
+    /// that the outcome is the same on every machine. It need not be the least of all partitions: Lloyd's rounds
+    /// from such starts miss it on occasion, here as there. With fewer than four different points every one is a
+    /// cluster.
     ///
     /// # Errors
     /// A metric of which the largest centre is negative, see [`Participants::diagonal_quartiles`].
@@ -88,50 +90,48 @@ impl Sites {
     /// The assignment of sites to clusters of least inertia that any start leads to; the first of equals.
     fn best(&self) -> Vec<usize> {
         let mut best: Option<(f64, Vec<usize>)> = None;
-        let mut consider = |start: &[usize]| {
-            let assignment = self.improve(start);
+        for start in 0..STARTS {
+            let assignment = self.improve(&self.spread_start(start));
             let inertia = self.inertia(&assignment);
             if best.as_ref().is_none_or(|(least, _)| inertia < *least) {
                 best = Some((inertia, assignment));
             }
-        };
-        let count = self.points.len();
-        let choices = (0..self.clusters).fold(1, |all, i| all * (count - i) / (i + 1));
-        if choices <= STARTS_MAX {
-            for_each_choice(count, self.clusters, &mut consider);
-        } else {
-            (0..SEEDED_STARTS).for_each(|start| consider(&self.spread_start(start)));
         }
         best.map_or_else(Vec::new, |(_, assignment)| assignment)
     }
 
-    /// Start of k-means++: each further point with probability proportional to its squared distance.
+    /// Start of greedy k-means++: the first participant by lot, then of `TRIALS` drawn with probability
+    /// proportional to the squared distance to what is chosen the one that leaves the least inertia.
     fn spread_start(&self, start: u64) -> Vec<usize> {
-        let key = replicate_key(0, start);
-        let mut chosen: Vec<usize> = Vec::with_capacity(self.clusters);
-        for step in 0..self.clusters as u64 {
-            let weight = |site: usize| {
-                let nearest = chosen.iter().map(|&c| squared(&self.points[site], &self.points[c]));
-                self.weights[site] * nearest.fold(f64::INFINITY, f64::min).min(f64::MAX)
-            };
-            let weights: Vec<f64> = if chosen.is_empty() {
-                self.weights.clone()
-            } else {
-                (0..self.points.len()).map(weight).collect()
-            };
-            let share = (bits(key, step) >> 11) as f64 / (1u64 << 53) as f64;
-            let mut left = share * weights.iter().sum::<f64>();
-            let mut pick = None;
-            for (site, weight) in weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
-                pick = Some(site);
-                left -= weight;
-                if left < 0.0 {
-                    break;
-                }
-            }
-            chosen.extend(pick);
+        let key = replicate_key(SEED, start);
+        let mut draws = (0..).map(|draw| (bits(key, draw) >> 11) as f64 / (1u64 << 53) as f64);
+        let mut lot = |weights: &[f64]| drawn(weights, draws.next().unwrap_or(0.0));
+        let mut chosen = vec![lot(&self.weights)];
+        let mut left = self.left_by(chosen[0], &vec![f64::INFINITY; self.points.len()]);
+        while chosen.len() < self.clusters {
+            let chances: Vec<f64> = left.iter().zip(&self.weights).map(|(d, w)| d * w).collect();
+            let trials = [(); TRIALS].map(|()| {
+                let site = lot(&chances);
+                let after = self.left_by(site, &left);
+                let inertia: f64 = after.iter().zip(&self.weights).map(|(d, w)| d * w).sum();
+                (inertia, site, after)
+            });
+            let [first, others @ ..] = trials;
+            let (_, site, after) =
+                others.into_iter().fold(first, |best, trial| if trial.0 < best.0 { trial } else { best });
+            chosen.push(site);
+            left = after;
         }
         chosen
+    }
+
+    /// Squared distance of every site to the nearest chosen one once `site` is chosen too.
+    fn left_by(&self, site: usize, left: &[f64]) -> Vec<f64> {
+        self.points
+            .iter()
+            .zip(left)
+            .map(|(point, left)| left.min(squared(point, &self.points[site])))
+            .collect()
     }
 
     /// Lloyd's rounds from the given points: every site to the nearest centre, every centre to its sites' mean.
@@ -187,17 +187,18 @@ fn squared(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum()
 }
 
-/// Calls `each` with every ascending choice of `size` out of `count` numbers.
-fn for_each_choice(count: usize, size: usize, each: &mut impl FnMut(&[usize])) {
-    let mut choice: Vec<usize> = (0..size).collect();
-    loop {
-        each(&choice);
-        let Some(place) = (0..size).rev().find(|&i| choice[i] < count - size + i) else { return };
-        choice[place] += 1;
-        for i in place + 1..size {
-            choice[i] = choice[i - 1] + 1;
+/// Position drawn with probability proportional to its weight (not all zero), by a number from 0 to below 1.
+fn drawn(weights: &[f64], share: f64) -> usize {
+    let mut left = share * weights.iter().sum::<f64>();
+    let mut last = 0;
+    for (position, weight) in weights.iter().enumerate().filter(|(_, weight)| **weight > 0.0) {
+        last = position;
+        left -= weight;
+        if left < 0.0 {
+            break;
         }
     }
+    last
 }
 
 #[cfg(test)]
@@ -205,12 +206,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_are_all_and_different() {
-        let mut found = Vec::new();
-        for_each_choice(4, 2, &mut |choice| found.push(choice.to_vec()));
-        assert_eq!(found, [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
-        let mut one = 0;
-        for_each_choice(3, 3, &mut |_| one += 1);
-        assert_eq!(one, 1);
+    fn lots_fall_by_weight() {
+        let weights = [1.0, 0.0, 2.0, 1.0];
+        let found = [0.0, 0.24, 0.25, 0.74, 0.75, 0.999].map(|share| drawn(&weights, share));
+        assert_eq!(found, [0, 0, 2, 2, 3, 3]);
+        assert_eq!(drawn(&[0.0, 1.0, 0.0], 0.999), 1);
     }
 }
