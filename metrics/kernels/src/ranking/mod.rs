@@ -1,1 +1,24 @@
-//! Rankings of algorithms over cases, and their stability.
+//! Rankings of algorithms over cases, and how stable they are.
+//!
+//! One [`Table`] holds one metric (cases x algorithms). [`Table::rank`] ranks it by one of the [`Method`]s that
+//! challenges use; [`Table::bootstrap`] ranks resamples of its cases; [`Significance`] tests all pairs. Several
+//! metrics are joined by [`grand_challenge`] or, over institutions, by [`fets`].
+
+mod bootstrap;
+mod fets;
+mod grand_challenge;
+mod methods;
+mod ranks;
+mod significance;
+mod stability;
+mod table;
+mod test_replicates;
+
+pub use bootstrap::RepeatedCases;
+pub use fets::{Fets, Institution, fets};
+pub use grand_challenge::{GrandChallenge, Overall, grand_challenge};
+pub use methods::{Alpha, Method, Ranking};
+pub use ranks::{competition_ranks, tie_groups};
+pub use significance::{Adjustment, Significance};
+pub use stability::BootstrappedRanks;
+pub use table::{Direction, Table};

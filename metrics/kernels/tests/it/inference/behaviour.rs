@@ -1,0 +1,1 @@
+//! What the tests and intervals do at their edges.

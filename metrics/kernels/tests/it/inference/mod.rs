@@ -1,0 +1,4 @@
+//! Tests of `inference`.
+
+mod behaviour;
+mod reference;

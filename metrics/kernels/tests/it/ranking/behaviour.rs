@@ -1,0 +1,1 @@
+//! What rankings do at their edges.

@@ -1,0 +1,6 @@
+//! Tests of `ranking`.
+
+mod behaviour;
+mod challenge_r;
+mod joined;
+mod laws;
