@@ -178,6 +178,19 @@ impl Want for Single {
     }
 }
 
+/// Double precision.
+pub(super) struct Double;
+
+impl Want for Double {
+    type Out = f64;
+    fn convert<S: Number>(value: S) -> (f64, bool) {
+        (value.as_f64(), true)
+    }
+    fn refuse(index: [usize; 3], value: f64) -> ImageError {
+        ImageError::Voxel { index, value, expected: "it must be a number" }
+    }
+}
+
 /// 16-bit integers, exactly.
 pub(super) struct Short;
 

@@ -10,9 +10,9 @@ pub use write::{
     encode_nifti_f32, encode_nifti_i16, encode_nifti_mask, write_nifti_f32, write_nifti_i16, write_nifti_mask,
 };
 
-use super::raster::Raster;
+use super::raster::{Raster, check_size};
 use super::read::{check_file_size, from_file};
-use super::stored::{Mask, Single};
+use super::stored::{Double, Encoding, Mask, Single, Stored};
 use super::stream::Stream;
 use super::{ReadLimits, Volume};
 use crate::error::ImageError;
@@ -47,12 +47,19 @@ pub fn parse_nifti_mask(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<u8>,
 }
 
 /// Writes the same voxels, in the same type and scaling, below a clean uncompressed NIfTI-1 header: nothing of
-/// the original header but its grid survives (no description, no extension, no file name).
+/// the original header but its grid survives (no description, no extension, no file name). Where NIfTI-1 cannot hold
+/// a NIfTI-2 file's scaling, the scaled values are written in double precision.
 pub fn recode_nifti(bytes: &[u8], limits: &ReadLimits) -> Result<Vec<u8>, ImageError> {
     let raster = open(bytes, limits)?;
     write::check_axes(&raster.geometry)?;
-    let (geometry, encoding) = (raster.geometry.clone(), raster.encoding);
-    let data = raster.little_endian_bytes()?;
+    let (geometry, mut encoding) = (raster.geometry.clone(), raster.encoding);
+    let data = if write::keeps_scale(encoding) {
+        raster.little_endian_bytes()?
+    } else {
+        check_size(geometry.shape, Stored::F64, limits)?;
+        encoding = Encoding { kind: Stored::F64, big_endian: false, scale: None };
+        raster.volume::<Double>()?.data.into_iter().flat_map(f64::to_le_bytes).collect()
+    };
     Ok(write::assemble(&geometry, encoding, &data))
 }
 

@@ -64,6 +64,14 @@ pub(super) fn check_axes(geometry: &Geometry) -> Result<(), ImageError> {
     }
 }
 
+/// Whether the scaling is the same in single precision.
+#[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "what is lost is the question")]
+pub(super) fn keeps_scale(encoding: Encoding) -> bool {
+    encoding.scale.is_none_or(|(slope, intercept)| {
+        f64::from(slope as f32) == slope && f64::from(intercept as f32) == intercept
+    })
+}
+
 /// A header for this grid, followed by the voxels.
 pub(super) fn assemble(geometry: &Geometry, encoding: Encoding, data: &[u8]) -> Vec<u8> {
     let (slope, intercept) = encoding.scale.unwrap_or((1.0, 0.0));
