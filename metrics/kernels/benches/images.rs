@@ -43,19 +43,25 @@ fn labels(several: bool) -> Vec<u8> {
     for label in 1..=count {
         let extent: [f64; 3] = std::array::from_fn(|i| SHAPE[i] as f64 * SPACING[i]);
         let (centre, radius): ([f64; 3], [f64; 3]) = if several {
-            (extent.map(|e| e * (0.1 + 0.8 * random.unit())), [8.0, 8.0, 8.0].map(|r| r + 44.0 * random.unit()))
+            (
+                extent.map(|e| e * (0.1 + 0.8 * random.unit())),
+                [8.0, 8.0, 8.0].map(|r| r + 44.0 * random.unit()),
+            )
         } else {
             (extent.map(|e| e / 2.0), [95.0, 75.0, 85.0])
         };
-        let low: [usize; 3] = std::array::from_fn(|i| ((centre[i] - 1.2 * radius[i]) / SPACING[i]).max(0.0) as usize);
+        let low: [usize; 3] =
+            std::array::from_fn(|i| ((centre[i] - 1.2 * radius[i]) / SPACING[i]).max(0.0) as usize);
         let high: [usize; 3] =
             std::array::from_fn(|i| (((centre[i] + 1.2 * radius[i]) / SPACING[i]) as usize).min(SHAPE[i]));
         for z in low[2]..high[2] {
             for y in low[1]..high[1] {
                 for x in low[0]..high[0] {
                     let at = [x, y, z];
-                    let from: [f64; 3] = std::array::from_fn(|i| (at[i] as f64 * SPACING[i] - centre[i]) / radius[i]);
-                    let wave = 0.06 * (9.0 * from[0] + 4.0 * from[1]).sin() + 0.05 * (11.0 * from[2] - 7.0 * from[1]).sin();
+                    let from: [f64; 3] =
+                        std::array::from_fn(|i| (at[i] as f64 * SPACING[i] - centre[i]) / radius[i]);
+                    let wave = 0.06 * (9.0 * from[0] + 4.0 * from[1]).sin()
+                        + 0.05 * (11.0 * from[2] - 7.0 * from[1]).sin();
                     if from.iter().map(|v| v * v).sum::<f64>().sqrt() + wave < 1.0 {
                         labels[x + SHAPE[0] * (y + SHAPE[1] * z)] = label;
                     }
@@ -78,7 +84,9 @@ fn inflate(c: &mut Criterion, name: &str, file: &[u8]) {
     c.bench_function(&format!("{name}/inflate alone"), |b| {
         b.iter(|| {
             let mut inflate = zlib_rs::Inflate::new(true, 31);
-            inflate.decompress(black_box(file), &mut out, zlib_rs::InflateFlush::Finish).expect("a good file");
+            inflate
+                .decompress(black_box(file), &mut out, zlib_rs::InflateFlush::Finish)
+                .expect("a good file");
         });
     });
     c.bench_function(&format!("{name}/inflate alone, fresh memory"), |b| {
@@ -87,7 +95,9 @@ fn inflate(c: &mut Criterion, name: &str, file: &[u8]) {
             |()| {
                 let mut out = vec![0u8; length];
                 let mut inflate = zlib_rs::Inflate::new(true, 31);
-                inflate.decompress(black_box(file), &mut out, zlib_rs::InflateFlush::Finish).expect("a good file");
+                inflate
+                    .decompress(black_box(file), &mut out, zlib_rs::InflateFlush::Finish)
+                    .expect("a good file");
                 out
             },
             BatchSize::PerIteration,
@@ -100,7 +110,9 @@ fn readers(c: &mut Criterion) {
     let limits = ReadLimits::default();
     for (name, several) in [("mask", false), ("104 labels", true)] {
         let labels = labels(several);
-        let file = gz(&encode_nifti_mask(&Volume { geometry: geometry.clone(), data: labels }).expect("a good grid"));
+        let file =
+            gz(&encode_nifti_mask(&Volume { geometry: geometry.clone(), data: labels })
+                .expect("a good grid"));
         inflate(c, name, &file);
         c.bench_function(&format!("{name}/runs"), |b| {
             b.iter(|| parse_label_runs(black_box(&file), &limits).expect("a good file"));
@@ -115,7 +127,8 @@ fn readers(c: &mut Criterion) {
         }
     }
     let mut random = Random(5);
-    let ct = labels(true).into_iter().map(|l| i16::from(l) * 7 - 200 + (12.0 * random.normal()) as i16).collect();
+    let ct =
+        labels(true).into_iter().map(|l| i16::from(l) * 7 - 200 + (12.0 * random.normal()) as i16).collect();
     let file = gz(&encode_nifti_i16(&Volume { geometry, data: ct }).expect("a good grid"));
     inflate(c, "ct", &file);
     c.bench_function("ct/i16", |b| {

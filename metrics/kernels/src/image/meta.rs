@@ -40,7 +40,10 @@ pub(super) fn open<'a>(
         (None, _) => header.rest,
         (Some(_), Some(data)) => data,
         (Some(name), None) => {
-            return bad("ElementDataFile", format!("is {name:?}: the data are in another file, which is not given"));
+            return bad(
+                "ElementDataFile",
+                format!("is {name:?}: the data are in another file, which is not given"),
+            );
         }
     };
     let compressed = header.flag("CompressedData")?.unwrap_or(false);
@@ -52,7 +55,11 @@ pub(super) fn open<'a>(
 /// The bytes of the data file that the header names, `None` if the data are behind the header.
 ///
 /// The file must lie in the folder of the header under a plain name and must not be a link.
-pub(super) fn data_file(bytes: &[u8], path: &Path, limits: &ReadLimits) -> Result<Option<Vec<u8>>, ImageError> {
+pub(super) fn data_file(
+    bytes: &[u8],
+    path: &Path,
+    limits: &ReadLimits,
+) -> Result<Option<Vec<u8>>, ImageError> {
     let Some(name) = Header::parse(bytes)?.data_file()? else { return Ok(None) };
     let path = path.with_file_name(name);
     let io = |source| ImageError::Io { path: path.clone(), source };
@@ -100,7 +107,8 @@ impl<'a> Header<'a> {
                 return bad("ElementDataFile", format!("is not found in the first {MAX_HEADER} bytes"));
             }
             let end = head.iter().position(|&b| b == b'\n').unwrap_or(head.len());
-            let Some((key, value)) = str::from_utf8(&head[..end]).ok().and_then(|line| line.split_once('=')) else {
+            let Some((key, value)) = str::from_utf8(&head[..end]).ok().and_then(|line| line.split_once('='))
+            else {
                 return bad("the header", format!("has a line at byte {at} that is not `Key = Value`"));
             };
             let (key, value) = (key.trim(), value.trim());
@@ -230,7 +238,8 @@ fn encoding(header: &Header) -> Result<Encoding, ImageError> {
     if header.flag("BinaryData")? == Some(false) {
         return bad("BinaryData", "is False; voxels written as text are not read".to_owned());
     }
-    for (key, identity) in [("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)]
+    for (key, identity) in
+        [("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)]
     {
         if header.numbers(&[key], 1)?.is_some_and(|v| (v[0] - identity).abs() > 0.0) {
             return bad(key, format!("is not {identity}; images scaled by their header are not read"));
@@ -248,7 +257,8 @@ fn encoding(header: &Header) -> Result<Encoding, ImageError> {
 
 fn geometry(header: &Header, shape: [usize; 3]) -> Result<Geometry, ImageError> {
     let axes = header.axes()?;
-    let spacing = header.numbers(&["ElementSpacing", "ElementSize"], axes)?.unwrap_or_else(|| vec![1.0; axes]);
+    let spacing =
+        header.numbers(&["ElementSpacing", "ElementSize"], axes)?.unwrap_or_else(|| vec![1.0; axes]);
     if !spacing.iter().all(|v| *v > 0.0) {
         return bad("ElementSpacing", format!("is {spacing:?}; it must be above 0"));
     }
@@ -278,7 +288,12 @@ fn geometry(header: &Header, shape: [usize; 3]) -> Result<Geometry, ImageError> 
 }
 
 /// What follows the `HeaderSize` bytes of a data file.
-fn skip<'a>(header: &Header, data: &'a [u8], declared: u64, compressed: bool) -> Result<&'a [u8], ImageError> {
+fn skip<'a>(
+    header: &Header,
+    data: &'a [u8],
+    declared: u64,
+    compressed: bool,
+) -> Result<&'a [u8], ImageError> {
     let cut = match header.integer("HeaderSize")?.unwrap_or(0) {
         -1 if !compressed => {
             // The voxels are the last bytes of the file.

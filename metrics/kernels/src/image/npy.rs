@@ -98,9 +98,7 @@ impl Header {
             return bad("header", "goes on behind its dictionary".to_owned());
         }
         match (descr, fortran, shape) {
-            (Some(encoding), Some(fortran_order), Some(shape)) => {
-                Ok(Self { shape, encoding, fortran_order })
-            }
+            (Some(encoding), Some(fortran_order), Some(shape)) => Ok(Self { shape, encoding, fortran_order }),
             _ => bad("header", "lacks one of descr, fortran_order and shape".to_owned()),
         }
     }
@@ -196,7 +194,10 @@ impl<'a> Text<'a> {
                     axes += 1;
                 }
                 _ => {
-                    return bad("shape", "has an axis that is not a whole number from 1 to 2^32 - 1".to_owned());
+                    return bad(
+                        "shape",
+                        "has an axis that is not a whole number from 1 to 2^32 - 1".to_owned(),
+                    );
                 }
             }
             self.0 = rest;

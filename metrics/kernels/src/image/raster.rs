@@ -91,8 +91,7 @@ impl Raster<'_> {
 
 /// Refuses images that are too large, counting what is stored and what is returned.
 pub(super) fn check_size(shape: [usize; 3], kind: Stored, limits: &ReadLimits) -> Result<(), ImageError> {
-    let voxels =
-        shape.iter().try_fold(1u64, |n, &axis| n.checked_mul(axis as u64)).unwrap_or(u64::MAX);
+    let voxels = shape.iter().try_fold(1u64, |n, &axis| n.checked_mul(axis as u64)).unwrap_or(u64::MAX);
     let limit = limits.voxels.min(MAX_VOXELS);
     if voxels > limit {
         return Err(ImageError::TooLarge { what: "the number of voxels", found: voxels, limit });

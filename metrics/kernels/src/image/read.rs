@@ -53,7 +53,9 @@ impl Format {
     /// ```
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let size = bytes.first_chunk::<4>().map_or(0, |b| i32::from_le_bytes(*b));
-        if bytes.starts_with(&[0x1f, 0x8b]) || [348, 540].contains(&size) || [348, 540].contains(&size.swap_bytes())
+        if bytes.starts_with(&[0x1f, 0x8b])
+            || [348, 540].contains(&size)
+            || [348, 540].contains(&size.swap_bytes())
         {
             Some(Self::Nifti)
         } else if bytes.starts_with(npy::MAGIC) {
@@ -161,7 +163,10 @@ pub fn parse_mask(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volum
 /// assert_eq!(parse_labels::<u16>(&bytes, &ReadLimits::default()).unwrap().data, [0, 1, 300, 0]);
 /// assert!(parse_labels::<u8>(&bytes, &ReadLimits::default()).is_err());
 /// ```
-pub fn parse_labels<T: Label>(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volume<T>, ImageError> {
+pub fn parse_labels<T: Label>(
+    bytes: &[u8],
+    options: impl Into<ReadOptions>,
+) -> Result<Volume<T>, ImageError> {
     open(bytes, None, &options.into())?.labels()
 }
 

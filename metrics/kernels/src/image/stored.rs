@@ -312,5 +312,6 @@ fn refused<W: Want>(encoding: &Encoding, bytes: &[u8]) -> (usize, f64) {
         })
     };
     // The block was refused, so one of its numbers is.
-    for_kind!(encoding.kind, bytes, |numbers| found(Box::new(numbers.map(Number::as_f64)))).unwrap_or((0, f64::NAN))
+    for_kind!(encoding.kind, bytes, |numbers| found(Box::new(numbers.map(Number::as_f64))))
+        .unwrap_or((0, f64::NAN))
 }

@@ -39,7 +39,10 @@ impl<'a> Dataset<'a> {
             let (tag, value) = reader.element(0)?;
             // Ascending order also means that no element is there twice.
             if last.is_some_and(|last| last >= tag) {
-                return bad("a tag", format!("({:04x},{:04x}) is out of order or there twice", tag >> 16, tag & 0xffff));
+                return bad(
+                    "a tag",
+                    format!("({:04x},{:04x}) is out of order or there twice", tag >> 16, tag & 0xffff),
+                );
             }
             last = Some(tag);
             if wanted.iter().any(|w| w.0 == tag) {
@@ -170,8 +173,8 @@ impl<'a> Reader<'a> {
         let length = if self.explicit {
             let kind = self.take(2)?;
             match kind {
-                b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR" | b"UT"
-                | b"UV" => {
+                b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR"
+                | b"UT" | b"UV" => {
                     self.take(2)?;
                     // PS3.5, 6.2.2: what is of unknown type and undefined length has implicit types.
                     inner &= kind != b"UN";

@@ -94,7 +94,8 @@ fn plane(own: &Dataset, shared: &Dataset, segments: Option<&[u16]>) -> Result<Pl
             None => bad(tag.1, "is missing for a frame".to_owned()),
         },
     };
-    let missing = |tag: Tag| ImageError::Field { format: "DICOM", field: tag.1, problem: "is missing".to_owned() };
+    let missing =
+        |tag: Tag| ImageError::Field { format: "DICOM", field: tag.1, problem: "is missing".to_owned() };
     let position = group(POSITIONS, &[POSITION])?.decimals(POSITION)?.ok_or_else(|| missing(POSITION))?;
     let orientation =
         group(ORIENTATIONS, &[ORIENTATION])?.decimals(ORIENTATION)?.ok_or_else(|| missing(ORIENTATION))?;
@@ -117,7 +118,8 @@ fn plane(own: &Dataset, shared: &Dataset, segments: Option<&[u16]>) -> Result<Pl
 
 fn check_axes(plane: &Plane) -> Result<(), ImageError> {
     let (row, column) = axes(plane);
-    let fine = [row, column].iter().all(|v| (dot(v, v) - 1.0).abs() <= 1e-3) && dot(&row, &column).abs() <= 1e-3;
+    let fine =
+        [row, column].iter().all(|v| (dot(v, v) - 1.0).abs() <= 1e-3) && dot(&row, &column).abs() <= 1e-3;
     if !fine {
         return bad(ORIENTATION.1, "is not of two perpendicular vectors of length 1".to_owned());
     }

@@ -53,7 +53,18 @@ enum Coding {
 pub(super) fn open<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<Segmentation<'a>, ImageError> {
     let (dataset, explicit) = split(bytes)?;
     let wanted = [
-        SOP_CLASS, SAMPLES, FRAMES, ROWS, COLUMNS, BITS, SIGNED, TYPE, SEGMENTS, MAXIMUM, PIXELS, frames::SHARED,
+        SOP_CLASS,
+        SAMPLES,
+        FRAMES,
+        ROWS,
+        COLUMNS,
+        BITS,
+        SIGNED,
+        TYPE,
+        SEGMENTS,
+        MAXIMUM,
+        PIXELS,
+        frames::SHARED,
         frames::PER_FRAME,
     ];
     let dataset = Dataset::parse(dataset, explicit, &wanted)?;
@@ -75,7 +86,8 @@ pub(super) fn open<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<Segmentat
     let placed = frames::place(&dataset, explicit, count as usize, (!labelled).then_some(&numbers[..]))?;
     let shape = [usize::from(columns), usize::from(rows), placed.slices];
     check_size(shape, Stored::U16, limits)?;
-    let geometry = Geometry::from_lps(shape, placed.matrix, placed.origin, "DICOM", "PlaneOrientationSequence")?;
+    let geometry =
+        Geometry::from_lps(shape, placed.matrix, placed.origin, "DICOM", "PlaneOrientationSequence")?;
     let several = placed.frames.windows(2).any(|pair| pair[0].segment != pair[1].segment);
     Ok(Segmentation { geometry, coding, frames: placed.frames, several, pixels })
 }
@@ -100,7 +112,9 @@ fn split(bytes: &[u8]) -> Result<(&[u8], bool), ImageError> {
             let other: String = other.chars().take(64).collect();
             return bad(
                 TRANSFER_SYNTAX.1,
-                format!("is {other:?}; uncompressed little-endian files are read (1.2.840.10008.1.2 and .1.2.1)"),
+                format!(
+                    "is {other:?}; uncompressed little-endian files are read (1.2.840.10008.1.2 and .1.2.1)"
+                ),
             );
         }
         None => return bad(TRANSFER_SYNTAX.1, "is missing".to_owned()),
@@ -111,7 +125,10 @@ fn split(bytes: &[u8]) -> Result<(&[u8], bool), ImageError> {
 fn coding(dataset: &Dataset) -> Result<Coding, ImageError> {
     let class = dataset.text(SOP_CLASS);
     if !matches!(class, Some("1.2.840.10008.5.1.4.1.1.66.4" | "1.2.840.10008.5.1.4.1.1.66.7")) {
-        return bad(SOP_CLASS.1, "is not that of a segmentation (1.2.840.10008.5.1.4.1.1.66.4 or .7)".to_owned());
+        return bad(
+            SOP_CLASS.1,
+            "is not that of a segmentation (1.2.840.10008.5.1.4.1.1.66.4 or .7)".to_owned(),
+        );
     }
     if dataset.short(SAMPLES)?.unwrap_or(1) != 1 {
         return bad(SAMPLES.1, "is not 1".to_owned());

@@ -41,7 +41,8 @@ fn qform(fields: &Fields) -> Result<([f64; 9], [f64; 3]), ImageError> {
     let [b, c, d]: [f64; 3] = std::array::from_fn(|i| fields.float(256, 352, i));
     let rest = 1.0 - (b * b + c * c + d * d);
     if !rest.is_finite() || rest < -1e-3 {
-        return fields.bad("quatern_b", format!("with quatern_c and quatern_d is ({b}, {c}, {d}), longer than 1"));
+        return fields
+            .bad("quatern_b", format!("with quatern_c and quatern_d is ({b}, {c}, {d}), longer than 1"));
     }
     let (a, norm) = if rest < 1e-7 { (0.0, (b * b + c * c + d * d).sqrt()) } else { (rest.sqrt(), 1.0) };
     let (b, c, d) = (b / norm, c / norm, d / norm);

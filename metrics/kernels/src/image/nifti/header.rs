@@ -87,15 +87,13 @@ impl<'a> Fields<'a> {
             }
         };
         let fields = Self { bytes, big_endian, two };
-        let (magic, single): (&[u8], &[u8]) = if two {
-            (&bytes[4..12], b"n+2\0\r\n\x1a\n")
-        } else {
-            (&bytes[344..348], b"n+1\0")
-        };
+        let (magic, single): (&[u8], &[u8]) =
+            if two { (&bytes[4..12], b"n+2\0\r\n\x1a\n") } else { (&bytes[344..348], b"n+1\0") };
         if magic == single {
             Ok(fields)
         } else if magic.starts_with(b"ni") {
-            fields.bad("magic", "says that data are in a second file (.hdr/.img); join them as .nii".to_owned())
+            fields
+                .bad("magic", "says that data are in a second file (.hdr/.img); join them as .nii".to_owned())
         } else {
             fields.bad("magic", format!("is \"{}\", not that of a single file", magic.escape_ascii()))
         }
@@ -172,10 +170,8 @@ fn shape(fields: &Fields) -> Result<[usize; 3], ImageError> {
         if axis <= 3 {
             shape[axis - 1] = length;
         } else if length > 1 {
-            return fields.bad(
-                DIM[axis],
-                format!("is {length}: images of more than three dimensions are not read"),
-            );
+            return fields
+                .bad(DIM[axis], format!("is {length}: images of more than three dimensions are not read"));
         }
     }
     Ok(shape)
@@ -197,10 +193,8 @@ fn kind(fields: &Fields) -> Result<Stored, ImageError> {
         Stored::F64,
     ];
     let Some(kind) = kinds.into_iter().find(|&kind| code(kind) == found) else {
-        return fields.bad(
-            "datatype",
-            format!("is {found}; integers of 8 to 64 bits, float32 and float64 are read"),
-        );
+        return fields
+            .bad("datatype", format!("is {found}; integers of 8 to 64 bits, float32 and float64 are read"));
     };
     if usize::try_from(bits).ok() != Some(kind.size() * 8) {
         return fields.bad("bitpix", format!("is {bits} but datatype {found} has {} bits", kind.size() * 8));
@@ -210,11 +204,13 @@ fn kind(fields: &Fields) -> Result<Stored, ImageError> {
 
 fn offset(fields: &Fields) -> Result<usize, ImageError> {
     #[expect(clippy::cast_precision_loss, reason = "numbers that lose precision are far too large")]
-    let offset = if fields.two { i64::from_le_bytes(fields.take(168)) as f64 } else { fields.float(108, 0, 0) };
+    let offset =
+        if fields.two { i64::from_le_bytes(fields.take(168)) as f64 } else { fields.float(108, 0, 0) };
     let start = if fields.two { DATA_START_2 } else { DATA_START };
     let (low, high) = (start as f64, start as f64 + MAX_EXTENSIONS);
     if !(low..=high).contains(&offset) || offset.fract() != 0.0 {
-        return fields.bad("vox_offset", format!("is {offset}; it must be a whole number from {low} to {high}"));
+        return fields
+            .bad("vox_offset", format!("is {offset}; it must be a whole number from {low} to {high}"));
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
     Ok(offset as usize)

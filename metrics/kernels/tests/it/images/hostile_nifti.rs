@@ -1,9 +1,8 @@
 //! NIfTI files that lie, and files that must read back as written.
 
+use super::{check_field, check_truncated, file, gz};
 use fiel_kernels::ImageError;
 use fiel_kernels::image::*;
-use flate2::{Compression, write::GzEncoder};
-use std::io::Write;
 
 fn oblique() -> Geometry {
     let (c, s) = (0.8, 0.6);
@@ -21,12 +20,6 @@ fn image() -> Volume<f32> {
 
 fn mask() -> Volume<u8> {
     Volume { geometry: oblique(), data: (0..24).map(|i| u8::from(i % 5 == 0)).collect() }
-}
-
-fn gz(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn with(at: usize, bytes: &[u8]) -> Vec<u8> {
@@ -218,4 +211,139 @@ fn quaternions_and_plain_pixel_sizes_give_the_grid_when_there_is_no_sform() {
     file[256..280].copy_from_slice(&quaternion);
     let turned = parse_nifti_f32(&file, &ReadLimits::default()).unwrap().geometry;
     assert!(turned.same_grid(&oblique()), "{turned}");
+}
+
+#[test]
+fn an_error_names_the_field_of_the_header() {
+    let float = |v: f32| v.to_le_bytes();
+    let plain = |at: usize, bytes: &[u8]| {
+        let mut file = with(254, &0i16.to_le_bytes());
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    let turned = |at: usize, bytes: &[u8]| {
+        let mut file = plain(252, &1i16.to_le_bytes());
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    for (bytes, field) in [
+        (with(344, b"ni1\0"), "magic"),
+        (with(40, &8i16.to_le_bytes()), "dim[0]"),
+        (with(46, &(-1i16).to_le_bytes()), "dim[3]"),
+        (with(70, &32i16.to_le_bytes()), "datatype"),
+        (with(72, &8i16.to_le_bytes()), "bitpix"),
+        (with(108, &float(353.5)), "vox_offset"),
+        (with(108, &float(351.0)), "vox_offset"),
+        (with(108, &float(1_048_929.0)), "vox_offset"),
+        (with(112, &float(f32::INFINITY)), "scl_slope"),
+        (with(116, &float(f32::NAN)), "scl_inter"),
+        (with(280, &[0; 48]), "sform"),
+        (plain(80, &float(0.0)), "pixdim[1]"),
+        (plain(84, &float(-1.0)), "pixdim[2]"),
+        (plain(88, &float(f32::NAN)), "pixdim[3]"),
+        (plain(88, &float(2e6)), "pixdim"),
+        (turned(76, &float(f32::NAN)), "pixdim[0]"),
+        (turned(256, &float(1.5)), "quatern_b"),
+        (turned(268, &float(f32::INFINITY)), "qform"),
+    ] {
+        check_field(&bytes, field, field);
+        check_field(&gz(&bytes), field, field);
+    }
+    // What is not compressed is told by this field to be a NIfTI file at all.
+    check_field(&gz(&with(0, &349i32.to_le_bytes())), "sizeof_hdr", "compressed");
+    let refused = parse_nifti_f32(&with(0, &349i32.to_le_bytes()), &ReadLimits::default()).unwrap_err();
+    assert!(matches!(refused, ImageError::Field { field: "sizeof_hdr", .. }), "{refused}");
+}
+
+#[test]
+fn a_nifti_2_header_is_held_against_the_same_rules() {
+    let good = file("nifti2_int16_le.nii");
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = good.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    for (bytes, field) in [
+        (with(4, b"n+1\0"), "magic"),
+        (with(4, b"ni2\0\r\n\x1a\n"), "magic"),
+        (with(16, &0i64.to_le_bytes()), "dim[0]"),
+        (with(24, &i64::MIN.to_le_bytes()), "dim[1]"),
+        (with(12, &1536i16.to_le_bytes()), "datatype"),
+        (with(14, &8i16.to_le_bytes()), "bitpix"),
+        (with(168, &543i64.to_le_bytes()), "vox_offset"),
+        (with(168, &i64::MAX.to_le_bytes()), "vox_offset"),
+        (with(176, &f64::NAN.to_le_bytes()), "scl_slope"),
+        (with(184, &f64::INFINITY.to_le_bytes()), "scl_inter"),
+        (with(400, &[0; 96]), "sform"),
+        (with(400, &f64::MAX.to_le_bytes()), "sform"),
+    ] {
+        check_field(&bytes, field, field);
+    }
+    let many = with(24, &[i64::MAX, i64::MAX, i64::MAX].map(i64::to_le_bytes).concat());
+    assert!(matches!(
+        parse_image_f32(&many, &ReadLimits::default()).unwrap_err(),
+        ImageError::TooLarge { .. }
+    ));
+    let limits = ReadLimits { voxels: u64::MAX, bytes: u64::MAX, ..ReadLimits::default() };
+    let many = with(24, &[1i64 << 16, 1 << 15, 2].map(i64::to_le_bytes).concat());
+    let refused = parse_image_f32(&many, &limits).unwrap_err();
+    assert!(
+        matches!(refused, ImageError::TooLarge { found: 4_294_967_296, limit: 2_147_483_648, .. }),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_scaling_that_nifti_1_cannot_hold_is_applied_when_recoding() {
+    let mut file = file("nifti2_int16_le.nii");
+    file[176..184].copy_from_slice(&0.1f64.to_le_bytes());
+    file[184..192].copy_from_slice(&0.3f64.to_le_bytes());
+    let before = parse_image_f32(&file, &ReadLimits::default()).unwrap();
+    let clean = recode_nifti(&file, &ReadLimits::default()).unwrap();
+    assert_eq!(parse_image_f32(&clean, &ReadLimits::default()).unwrap().data, before.data);
+    assert_eq!(clean[70..74], [64, 0, 64, 0]);
+    // One that it can hold is kept.
+    file[176..184].copy_from_slice(&0.5f64.to_le_bytes());
+    file[184..192].copy_from_slice(&0.25f64.to_le_bytes());
+    let clean = recode_nifti(&file, &ReadLimits::default()).unwrap();
+    assert_eq!((clean.len(), &clean[112..116]), (352 + 120, &0.5f32.to_le_bytes()[..]));
+}
+
+#[test]
+fn no_beginning_of_a_file_is_read() {
+    for name in ["nifti1_int16_be.nii", "nifti2_float64_le.nii", "mask.nii.gz", "extension.nii"] {
+        check_truncated(&file(name));
+    }
+}
+
+#[test]
+fn gzip_members_follow_each_other_and_nothing_else_does() {
+    let bytes = encode_nifti_mask(&mask()).unwrap();
+    let limits = ReadLimits::default();
+    let parts: Vec<u8> = bytes.chunks(100).flat_map(gz).collect();
+    assert_eq!(parse_nifti_mask(&parts, &limits).unwrap().data, mask().data);
+    let refused = |bytes: &[u8]| parse_nifti_mask(bytes, &limits).unwrap_err().to_string();
+    assert!(refused(&[gz(&bytes), vec![0; 3]].concat()).contains("3 bytes follow"));
+    assert!(refused(&[gz(&bytes), vec![0x1f, 0x8b]].concat()).contains("header is damaged"));
+    let empty = [gz(&bytes), gz(&[]).repeat(1025)].concat();
+    assert!(refused(&empty).contains("are too many"), "{}", refused(&empty));
+    assert!(parse_nifti_mask(&[gz(&bytes), gz(&[]).repeat(1000)].concat(), &limits).is_ok());
+    // A wrong length with the right checksum.
+    let mut damaged = gz(&bytes);
+    let length = damaged.len() - 4;
+    damaged[length] ^= 1;
+    assert!(refused(&damaged).contains("checksum does not match"));
+    // Name, remark, extra field and header checksum.
+    let compressed = gz(&bytes);
+    let mut named = compressed[..10].to_vec();
+    named[3] = 2 | 4 | 8 | 16;
+    named.extend_from_slice(&[3, 0, 7, 7, 7]);
+    named.extend_from_slice(b"mask.nii\0a remark\0\x12\x34");
+    named.extend_from_slice(&compressed[10..]);
+    assert_eq!(parse_nifti_mask(&named, &limits).unwrap().data, mask().data);
+    for end in 0..36 {
+        assert!(parse_nifti_mask(&named[..end], &limits).is_err());
+    }
+    named[3] |= 32;
+    assert!(refused(&named).contains("header is damaged"));
 }

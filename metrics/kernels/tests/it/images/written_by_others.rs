@@ -1,12 +1,8 @@
 //! Files written by nibabel, SimpleITK, NumPy and highdicom give the voxels and grids that those packages read.
 
+use super::{folder, options};
 use fiel_kernels::image::*;
 use serde_json::Value;
-use std::path::PathBuf;
-
-fn folder() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/files"))
-}
 
 fn expected() -> Vec<Value> {
     let text = std::fs::read_to_string(folder().join("expected.json")).unwrap();
@@ -31,15 +27,12 @@ fn grid(case: &Value) -> Geometry {
 #[track_caller]
 fn check_grid(found: &Geometry, expected: &Geometry, file: &str) {
     assert_eq!(found.shape, expected.shape, "{file}");
-    let near = |a: &[f64], b: &[f64], tolerance: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance);
+    let near =
+        |a: &[f64], b: &[f64], tolerance: f64| a.iter().zip(b).all(|(a, b)| (a - b).abs() <= tolerance);
     assert!(near(&found.spacing_mm, &expected.spacing_mm, 1e-5), "{file}: {found} instead of {expected}");
     assert!(near(&found.origin_mm, &expected.origin_mm, 1e-4), "{file}: {found} instead of {expected}");
     assert!(near(&found.direction, &expected.direction, 1e-6), "{file}: {found} instead of {expected}");
     assert!(found.same_grid(expected), "{file}: {found} instead of {expected}");
-}
-
-fn options() -> ReadOptions {
-    ReadOptions { spacing_mm: Some([0.75, 1.25, 2.5]), ..ReadOptions::default() }
 }
 
 #[test]
@@ -54,7 +47,10 @@ fn every_file_gives_the_voxels_and_the_grid_that_its_writer_reads() {
         match case["reader"].as_str().unwrap() {
             "image" => {
                 images += 1;
-                assert!(image.data.iter().zip(&voxels).all(|(a, b)| f64::from(*a) == f64::from(*b as f32)), "{file}");
+                assert!(
+                    image.data.iter().zip(&voxels).all(|(a, b)| f64::from(*a) == f64::from(*b as f32)),
+                    "{file}"
+                );
             }
             "labels" => {
                 labels += 1;
