@@ -3,8 +3,17 @@
 //! `cargo bench -p fiel-kernels --bench images`. Files are made here, seeded, at the compression level that nibabel
 //! uses. "inflate alone" is what the readers' decompressor takes for the same bytes into a buffer that exists.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "made-up positions and noise are within their types"
+)]
+
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use fiel_kernels::image::*;
+use fiel_kernels::image::{
+    Geometry, ReadLimits, Volume, encode_nifti_i16, encode_nifti_mask, parse_image_f32, parse_image_i16,
+    parse_label_runs, parse_labels, parse_mask,
+};
 use flate2::{Compression, write::GzEncoder};
 use std::hint::black_box;
 use std::io::Write;

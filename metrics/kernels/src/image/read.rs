@@ -128,7 +128,7 @@ pub fn read_labels<T: Label>(path: &Path, options: impl Into<ReadOptions>) -> Re
 /// # Errors
 /// As [`read_labels`]; [`ImageError::TooLarge`] if the runs take more bytes than the limits allow.
 pub fn read_label_runs(path: &Path, options: impl Into<ReadOptions>) -> Result<LabelRuns, ImageError> {
-    read(path, &options.into(), |opened, options| opened.runs(options))
+    read(path, &options.into(), |opened, options| opened.runs(&options.limits))
 }
 
 /// Reads an image of any format in single precision, scaled as its header says. A DICOM segmentation gives its
@@ -173,7 +173,7 @@ pub fn parse_labels<T: Label>(
 /// [`read_label_runs`] for the bytes of a file.
 pub fn parse_label_runs(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<LabelRuns, ImageError> {
     let options = options.into();
-    open(bytes, None, &options)?.runs(&options)
+    open(bytes, None, &options)?.runs(&options.limits)
 }
 
 /// [`read_image_f32`] for the bytes of a file.
@@ -207,9 +207,9 @@ impl<'a> Opened<'a> {
         }
     }
 
-    fn runs(self, options: &ReadOptions) -> Result<LabelRuns, ImageError> {
+    fn runs(self, limits: &ReadLimits) -> Result<LabelRuns, ImageError> {
         match self {
-            Self::Raster(raster) => raster.runs(&options.limits),
+            Self::Raster(raster) => raster.runs(limits),
             Self::Segments(segments) => LabelRuns::from_volume(&segments.labels()?),
         }
     }

@@ -193,11 +193,10 @@ impl<'a> Deflate<'a> {
         let rest = &self.input[self.at..];
         let rest = match &mut self.wrapper {
             Wrapper::Gzip { crc, length } => {
-                let Some((trailer, rest)) = rest.split_first_chunk::<8>() else {
-                    return Err(ImageError::Data("gzip: the checksum is cut off".to_owned()));
-                };
-                let [a, b, c, d, e, f, g, h] = *trailer;
-                let declared = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+                let cut = || ImageError::Data("gzip: the checksum is cut off".to_owned());
+                let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+                let (size, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
+                let declared = (u32::from_le_bytes(*sum), u32::from_le_bytes(*size));
                 if (std::mem::take(crc).finalize(), std::mem::take(length)) != declared {
                     return Err(ImageError::Data("gzip: the checksum does not match".to_owned()));
                 }

@@ -186,8 +186,8 @@ fn stack(planes: &[Plane]) -> Result<Placed, ImageError> {
 }
 
 fn axes(plane: &Plane) -> ([f64; 3], [f64; 3]) {
-    let [a, b, c, d, e, f] = plane.orientation;
-    ([a, b, c], [d, e, f])
+    let cosines = &plane.orientation;
+    (std::array::from_fn(|i| cosines[i]), std::array::from_fn(|i| cosines[3 + i]))
 }
 
 fn dot(a: &[f64; 3], b: &[f64; 3]) -> f64 {

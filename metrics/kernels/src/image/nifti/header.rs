@@ -156,9 +156,8 @@ impl<'a> Fields<'a> {
 const DIM: [&str; 8] = ["dim[0]", "dim[1]", "dim[2]", "dim[3]", "dim[4]", "dim[5]", "dim[6]", "dim[7]"];
 
 fn shape(fields: &Fields) -> Result<[usize; 3], ImageError> {
-    let axes = match usize::try_from(fields.dim(0)) {
-        Ok(axes @ 1..=7) => axes,
-        _ => return fields.bad(DIM[0], format!("is {}, which is not 1 to 7 axes", fields.dim(0))),
+    let Ok(axes @ 1..=7) = usize::try_from(fields.dim(0)) else {
+        return fields.bad(DIM[0], format!("is {}, which is not 1 to 7 axes", fields.dim(0)));
     };
     let mut shape = [1usize; 3];
     for axis in 1..=axes {
@@ -203,7 +202,7 @@ fn kind(fields: &Fields) -> Result<Stored, ImageError> {
 }
 
 fn offset(fields: &Fields) -> Result<usize, ImageError> {
-    #[expect(clippy::cast_precision_loss, reason = "numbers that lose precision are far too large")]
+    // Numbers that lose precision are far too large.
     let offset =
         if fields.two { i64::from_le_bytes(fields.take(168)) as f64 } else { fields.float(108, 0, 0) };
     let start = if fields.two { DATA_START_2 } else { DATA_START };
@@ -216,7 +215,6 @@ fn offset(fields: &Fields) -> Result<usize, ImageError> {
     Ok(offset as usize)
 }
 
-#[expect(clippy::float_cmp, reason = "a header without scaling says exactly 1 and 0")]
 fn scaling(fields: &Fields) -> Result<Option<(f64, f64)>, ImageError> {
     let (slope, intercept) = (fields.float(112, 176, 0), fields.float(116, 184, 0));
     if !slope.is_finite() {
