@@ -168,4 +168,44 @@ pub enum ImageError {
         /// What is wrong with it.
         source: Box<ImageError>,
     },
+    /// A field of the file's header is missing, damaged or of a kind that is not read.
+    #[error("not a readable {format} image: {field} {problem}")]
+    Field {
+        /// Name of the format.
+        format: &'static str,
+        /// Name of the field, as the format's standard spells it.
+        field: &'static str,
+        /// What is wrong with it, and what is read.
+        problem: String,
+    },
+    /// A label map holds something other than labels.
+    #[error("voxel {index:?} of the label map is {value}; labels are whole numbers from 0 to {limit}")]
+    LabelMap {
+        /// Position of the voxel.
+        index: [usize; 3],
+        /// Its value.
+        value: f64,
+        /// The largest label that is read.
+        limit: u32,
+    },
+    /// A voxel's value does not fit the type that was asked for.
+    #[error("voxel {index:?} is {value}; {expected}")]
+    Voxel {
+        /// Position of the voxel.
+        index: [usize; 3],
+        /// Its value.
+        value: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// Two segments of a segmentation claim the same voxel, so that it has no label.
+    #[error("segments {first} and {second} both hold voxel {index:?}; a label map has one label per voxel")]
+    Overlap {
+        /// Position of the voxel.
+        index: [usize; 3],
+        /// The segment of the smaller number.
+        first: u16,
+        /// The other segment.
+        second: u16,
+    },
 }

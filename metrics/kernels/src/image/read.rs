@@ -1,74 +1,296 @@
-//! Reading voxels, never more than the header declared and the caller allows.
+//! One entry for all formats: which one a file is of, and its voxels as masks, labels or intensities.
 
-use super::header::{DATA_START, Datatype, Header};
-use super::write::assemble;
-use super::{ReadLimits, Volume};
+use super::raster::Raster;
+use super::runs::LabelRuns;
+use super::stored::{Label, Labels, Mask, Short, Single};
+use super::{ReadLimits, Volume, dicom, meta, nifti, npy};
 use crate::error::ImageError;
-use flate2::read::GzDecoder;
-use rayon::prelude::*;
-use std::borrow::Cow;
 use std::io::Read;
 use std::path::Path;
 
-/// No deflate stream expands more than this: a larger claim cannot be true.
-const MAX_DEFLATE_RATIO: u64 = 1032;
-
-/// Reads an image as floating-point values, scaled as its header says.
-pub fn read_nifti_f32(path: &Path, limits: &ReadLimits) -> Result<Volume<f32>, ImageError> {
-    from_file(path, limits, parse_nifti_f32)
+/// How to read an image.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct ReadOptions {
+    /// How much may be accepted.
+    pub limits: ReadLimits,
+    /// Distance between voxels in millimetres of formats that do not tell it (`.npy`); without it such files are
+    /// refused. Other formats do not use it.
+    pub spacing_mm: Option<[f64; 3]>,
 }
 
-/// Reads a mask: every voxel must be 0 or 1, whatever type they are stored in.
-pub fn read_nifti_mask(path: &Path, limits: &ReadLimits) -> Result<Volume<u8>, ImageError> {
-    from_file(path, limits, parse_nifti_mask)
+impl From<&ReadLimits> for ReadOptions {
+    fn from(limits: &ReadLimits) -> Self {
+        Self { limits: *limits, spacing_mm: None }
+    }
 }
 
-/// [`read_nifti_f32`] for the bytes of a `.nii` or `.nii.gz` file.
-pub fn parse_nifti_f32(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<f32>, ImageError> {
-    let (header, data) = open(bytes, limits)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "values are returned in single precision by contract"
-    )]
-    let data = values(&header, &data).map(|v| v as f32).collect();
-    Ok(Volume { geometry: header.geometry, data })
+impl From<&Self> for ReadOptions {
+    fn from(options: &Self) -> Self {
+        *options
+    }
 }
 
-/// [`read_nifti_mask`] for the bytes of a `.nii` or `.nii.gz` file.
-pub fn parse_nifti_mask(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<u8>, ImageError> {
-    let (header, data) = open(bytes, limits)?;
-    let [x, y, _] = header.geometry.shape;
-    let data = values(&header, &data)
-        .enumerate()
-        .map(|(i, v)| match v {
-            0.0 => Ok(0),
-            1.0 => Ok(1),
-            _ => Err(ImageError::Label { index: [i % x, i / x % y, i / x / y], value: v }),
-        })
-        .collect::<Result<Vec<u8>, _>>()?;
-    Ok(Volume { geometry: header.geometry, data })
+/// Format of an image file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// NIfTI-1 or NIfTI-2 in one file (`.nii`, `.nii.gz`).
+    Nifti,
+    /// MetaImage (`.mha`, `.mhd`).
+    MetaImage,
+    /// NumPy array (`.npy`).
+    Npy,
+    /// DICOM segmentation object (`.dcm`).
+    DicomSeg,
 }
 
-/// Writes the same voxels, in the same type and scaling, below a clean uncompressed header: nothing of the
-/// original header but its grid survives (no description, no extension, no file name).
-pub fn recode_nifti(bytes: &[u8], limits: &ReadLimits) -> Result<Vec<u8>, ImageError> {
-    let (header, data) = open(bytes, limits)?;
-    let mut data = data.into_owned();
-    if header.big_endian {
-        for voxel in data.chunks_exact_mut(header.datatype.size()) {
-            voxel.reverse();
+impl Format {
+    /// The format that the first bytes of a file show, if it is one that is read.
+    ///
+    /// ```
+    /// use fiel_kernels::image::Format;
+    /// assert_eq!(Format::of_bytes(b"\x93NUMPY\x01\x00"), Some(Format::Npy));
+    /// assert_eq!(Format::of_bytes(b"GIF89a"), None);
+    /// ```
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        let size = bytes.first_chunk::<4>().map_or(0, |b| i32::from_le_bytes(*b));
+        if bytes.starts_with(&[0x1f, 0x8b])
+            || [348, 540].contains(&size)
+            || [348, 540].contains(&size.swap_bytes())
+        {
+            Some(Self::Nifti)
+        } else if bytes.starts_with(npy::MAGIC) {
+            Some(Self::Npy)
+        } else if bytes.get(128..132) == Some(b"DICM") {
+            Some(Self::DicomSeg)
+        } else if meta::looks_like_it(bytes) {
+            Some(Self::MetaImage)
+        } else {
+            None
         }
     }
-    Ok(assemble(&header.geometry, header.datatype, header.slope, header.intercept, &data))
+
+    /// The format that a file's name tells, if it is one that is read.
+    ///
+    /// ```
+    /// use fiel_kernels::image::Format;
+    /// assert_eq!(Format::of_name("case_01.nii.gz".as_ref()), Some(Format::Nifti));
+    /// assert_eq!(Format::of_name("case_01.tiff".as_ref()), None);
+    /// ```
+    pub fn of_name(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy().to_ascii_lowercase();
+        let ends = |list: &[&str]| list.iter().any(|end| name.ends_with(end));
+        if ends(&[".nii", ".nii.gz"]) {
+            Some(Self::Nifti)
+        } else if ends(&[".mha", ".mhd"]) {
+            Some(Self::MetaImage)
+        } else if ends(&[".npy"]) {
+            Some(Self::Npy)
+        } else if ends(&[".dcm"]) {
+            Some(Self::DicomSeg)
+        } else {
+            None
+        }
+    }
 }
 
-fn from_file<T>(
+/// Reads a mask of any format: every voxel must be 0 or 1, whatever type they are stored in. In a DICOM
+/// segmentation, whatever belongs to any of its segments is 1.
+///
+/// The format is told by the content and must be that of the file's extension, if that is known.
+///
+/// # Errors
+/// [`ImageError::File`] naming the file and what is wrong with it, [`ImageError::Io`] if it cannot be read.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_mask, write_nifti_mask};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("mask.nii.gz");
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// write_nifti_mask(&path, &mask).unwrap();
+/// assert_eq!(read_mask(&path, &ReadLimits::default()).unwrap(), mask);
+/// ```
+pub fn read_mask(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<u8>, ImageError> {
+    read(path, &options.into(), |opened, _| opened.mask())
+}
+
+/// Reads a label map of any format: whole numbers from 0 to 255 (`u8`) or 65,535 (`u16`). In a DICOM
+/// segmentation, the label is the segment's number; fractional segments hold the voxels of at least one half.
+///
+/// # Errors
+/// As [`read_mask`]; [`ImageError::Overlap`] if two segments hold the same voxel.
+pub fn read_labels<T: Label>(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<T>, ImageError> {
+    read(path, &options.into(), |opened, _| opened.labels())
+}
+
+/// Reads a label map of any format as runs of equal labels: several times faster than [`read_labels`] for
+/// compressed NIfTI, in memory that grows with the surface of the segmentation rather than its volume.
+///
+/// # Errors
+/// As [`read_labels`]; [`ImageError::TooLarge`] if the runs take more bytes than the limits allow.
+pub fn read_label_runs(path: &Path, options: impl Into<ReadOptions>) -> Result<LabelRuns, ImageError> {
+    read(path, &options.into(), |opened, options| opened.runs(&options.limits))
+}
+
+/// Reads an image of any format in single precision, scaled as its header says. A DICOM segmentation gives its
+/// labels, or the fractions (0 to 1) if it is fractional and of one segment.
+///
+/// # Errors
+/// As [`read_mask`].
+pub fn read_image_f32(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<f32>, ImageError> {
+    read(path, &options.into(), |opened, _| opened.image())
+}
+
+/// Reads an image of any format as 16-bit integers, such as a CT in Hounsfield units, in half the memory of
+/// [`read_image_f32`].
+///
+/// # Errors
+/// As [`read_mask`]; [`ImageError::Voxel`] if a scaled value is not a whole number from -32,768 to 32,767.
+pub fn read_image_i16(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<i16>, ImageError> {
+    read(path, &options.into(), |opened, _| opened.raster("16-bit integers")?.volume::<Short>())
+}
+
+/// [`read_mask`] for the bytes of a file.
+pub fn parse_mask(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volume<u8>, ImageError> {
+    open(bytes, None, &options.into())?.mask()
+}
+
+/// [`read_labels`] for the bytes of a file.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_labels};
+/// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 300, 0] };
+/// let bytes = encode_nifti_i16(&map).unwrap();
+/// assert_eq!(parse_labels::<u16>(&bytes, &ReadLimits::default()).unwrap().data, [0, 1, 300, 0]);
+/// assert!(parse_labels::<u8>(&bytes, &ReadLimits::default()).is_err());
+/// ```
+pub fn parse_labels<T: Label>(
+    bytes: &[u8],
+    options: impl Into<ReadOptions>,
+) -> Result<Volume<T>, ImageError> {
+    open(bytes, None, &options.into())?.labels()
+}
+
+/// [`read_label_runs`] for the bytes of a file.
+pub fn parse_label_runs(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<LabelRuns, ImageError> {
+    let options = options.into();
+    open(bytes, None, &options)?.runs(&options.limits)
+}
+
+/// [`read_image_f32`] for the bytes of a file.
+pub fn parse_image_f32(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volume<f32>, ImageError> {
+    open(bytes, None, &options.into())?.image()
+}
+
+/// [`read_image_i16`] for the bytes of a file.
+pub fn parse_image_i16(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volume<i16>, ImageError> {
+    open(bytes, None, &options.into())?.raster("16-bit integers")?.volume::<Short>()
+}
+
+/// An image whose header has been checked.
+enum Opened<'a> {
+    Raster(Raster<'a>),
+    Segments(dicom::Segmentation<'a>),
+}
+
+impl<'a> Opened<'a> {
+    fn mask(self) -> Result<Volume<u8>, ImageError> {
+        match self {
+            Self::Raster(raster) => raster.volume::<Mask>(),
+            Self::Segments(segments) => segments.mask(),
+        }
+    }
+
+    fn labels<T: Label>(self) -> Result<Volume<T>, ImageError> {
+        match self {
+            Self::Raster(raster) => raster.volume::<Labels<T>>(),
+            Self::Segments(segments) => segments.labels(),
+        }
+    }
+
+    fn runs(self, limits: &ReadLimits) -> Result<LabelRuns, ImageError> {
+        match self {
+            Self::Raster(raster) => raster.runs(limits),
+            Self::Segments(segments) => LabelRuns::from_volume(&segments.labels()?),
+        }
+    }
+
+    fn image(self) -> Result<Volume<f32>, ImageError> {
+        match self {
+            Self::Raster(raster) => raster.volume::<Single>(),
+            Self::Segments(segments) => segments.fractions(),
+        }
+    }
+
+    fn raster(self, wanted: &str) -> Result<Raster<'a>, ImageError> {
+        match self {
+            Self::Raster(raster) => Ok(raster),
+            Self::Segments(_) => Err(ImageError::Field {
+                format: "DICOM",
+                field: "SOPClassUID (0008,0016)",
+                problem: format!("is that of a segmentation, which is not read as {wanted}"),
+            }),
+        }
+    }
+}
+
+fn open<'a>(bytes: &'a [u8], name: Option<Format>, options: &ReadOptions) -> Result<Opened<'a>, ImageError> {
+    check_file_size(bytes.len() as u64, &options.limits)?;
+    match format(bytes, name)? {
+        Format::Nifti => nifti::open(bytes, &options.limits).map(Opened::Raster),
+        Format::MetaImage => meta::open(bytes, None, &options.limits).map(Opened::Raster),
+        Format::Npy => npy::open(bytes, options.spacing_mm, &options.limits).map(Opened::Raster),
+        Format::DicomSeg => dicom::open(bytes, &options.limits).map(Opened::Segments),
+    }
+}
+
+/// The format, which name and content must agree on.
+fn format(bytes: &[u8], name: Option<Format>) -> Result<Format, ImageError> {
+    let refuse = |problem: String| Err(ImageError::Field { format: "known", field: "the content", problem });
+    match (Format::of_bytes(bytes), name) {
+        (Some(found), None) => Ok(found),
+        (Some(found), Some(name)) if found == name => Ok(found),
+        (Some(found), Some(name)) => {
+            refuse(format!("is {found:?} but the file's extension says {name:?}; rename the file"))
+        }
+        (None, _) => refuse("is none of NIfTI, MetaImage, NumPy and DICOM".to_owned()),
+    }
+}
+
+fn read<T>(
+    path: &Path,
+    options: &ReadOptions,
+    wanted: impl FnOnce(Opened<'_>, &ReadOptions) -> Result<T, ImageError>,
+) -> Result<T, ImageError> {
+    let limits = &options.limits;
+    let name = Format::of_name(path);
+    from_file(path, limits, |bytes| {
+        if format(bytes, name)? == Format::MetaImage
+            && let Some(data) = meta::data_file(bytes, path, limits)?
+        {
+            let opened = meta::open(bytes, Some(&data), limits).map(Opened::Raster)?;
+            return wanted(opened, options);
+        }
+        wanted(open(bytes, name, options)?, options)
+    })
+}
+
+/// Reads a file within the limits and names it in errors.
+pub(super) fn from_file<T>(
     path: &Path,
     limits: &ReadLimits,
-    parse: impl Fn(&[u8], &ReadLimits) -> Result<T, ImageError>,
+    parse: impl FnOnce(&[u8]) -> Result<T, ImageError>,
 ) -> Result<T, ImageError> {
     let bytes = file_bytes(path, limits)?;
-    parse(&bytes, limits).map_err(|e| ImageError::File { path: path.to_owned(), source: Box::new(e) })
+    parse(&bytes).map_err(|e| ImageError::File { path: path.to_owned(), source: Box::new(e) })
+}
+
+/// Refuses a file that is too large as stored.
+pub(super) fn check_file_size(found: u64, limits: &ReadLimits) -> Result<(), ImageError> {
+    let limit = limits.file_bytes;
+    if found > limit {
+        return Err(ImageError::TooLarge { what: "the file's size in bytes", found, limit });
+    }
+    Ok(())
 }
 
 fn file_bytes(path: &Path, limits: &ReadLimits) -> Result<Vec<u8>, ImageError> {
@@ -77,113 +299,26 @@ fn file_bytes(path: &Path, limits: &ReadLimits) -> Result<Vec<u8>, ImageError> {
     if !found.is_file() {
         return Err(io(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file")));
     }
-    let too_large = |found| ImageError::File {
-        path: path.to_owned(),
-        source: Box::new(ImageError::TooLarge {
-            what: "the file's size in bytes",
-            found,
-            limit: limits.file_bytes,
-        }),
-    };
-    if found.len() > limits.file_bytes {
-        return Err(too_large(found.len()));
-    }
     let file = std::fs::File::open(path).map_err(io)?;
-    let mut bytes = Vec::new();
+    contents(file, path, found.len(), limits)
+}
+
+/// The bytes of an open file, whose length was `length` a moment ago.
+pub(super) fn contents(
+    file: std::fs::File,
+    path: &Path,
+    length: u64,
+    limits: &ReadLimits,
+) -> Result<Vec<u8>, ImageError> {
+    let io = |source| ImageError::Io { path: path.to_owned(), source };
+    let check = |found| {
+        check_file_size(found, limits)
+            .map_err(|e| ImageError::File { path: path.to_owned(), source: Box::new(e) })
+    };
+    check(length)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(length.saturating_add(1)).unwrap_or(0));
     // The file may grow while it is read.
     file.take(limits.file_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > limits.file_bytes {
-        return Err(too_large(bytes.len() as u64));
-    }
+    check(bytes.len() as u64)?;
     Ok(bytes)
-}
-
-/// The checked header and exactly the bytes of the voxels.
-fn open<'a>(bytes: &'a [u8], limits: &ReadLimits) -> Result<(Header, Cow<'a, [u8]>), ImageError> {
-    if bytes.len() as u64 > limits.file_bytes {
-        return Err(ImageError::TooLarge {
-            what: "the file's size in bytes",
-            found: bytes.len() as u64,
-            limit: limits.file_bytes,
-        });
-    }
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let (header, data) = inflate(bytes, limits)?;
-        return Ok((header, Cow::Owned(data)));
-    }
-    let header = Header::parse(bytes, limits)?;
-    let declared = header.offset + header.data_bytes();
-    if bytes.len() != declared {
-        return Err(ImageError::Data(format!(
-            "the file has {} bytes, its header declares {declared}",
-            bytes.len()
-        )));
-    }
-    let data = &bytes[header.offset..];
-    Ok((header, Cow::Borrowed(data)))
-}
-
-fn inflate(bytes: &[u8], limits: &ReadLimits) -> Result<(Header, Vec<u8>), ImageError> {
-    let damaged = |e: std::io::Error| ImageError::Data(format!("gzip: {e}"));
-    let mut stream = GzDecoder::new(bytes);
-    let mut head = [0u8; DATA_START];
-    stream.read_exact(&mut head).map_err(damaged)?;
-    let header = Header::parse(&head, limits)?;
-    let declared = (header.offset + header.data_bytes()) as u64;
-    if declared > (bytes.len() as u64).saturating_mul(MAX_DEFLATE_RATIO) {
-        return Err(ImageError::Data(format!(
-            "{} compressed bytes cannot hold the {declared} that the header declares",
-            bytes.len()
-        )));
-    }
-    let extensions = (header.offset - DATA_START) as u64;
-    let skipped =
-        std::io::copy(&mut (&mut stream).take(extensions), &mut std::io::sink()).map_err(damaged)?;
-    let mut data = Vec::with_capacity(header.data_bytes());
-    (&mut stream).take(header.data_bytes() as u64).read_to_end(&mut data).map_err(damaged)?;
-    if skipped < extensions || data.len() < header.data_bytes() {
-        return Err(ImageError::Data(format!(
-            "the file decompresses to {} bytes, its header declares {declared}",
-            DATA_START as u64 + skipped + data.len() as u64
-        )));
-    }
-    // Reading past the end also lets the decoder verify its checksum.
-    if stream.read(&mut [0u8]).map_err(damaged)? != 0 {
-        return Err(ImageError::Data(format!(
-            "the file holds more than the {declared} bytes that its header declares"
-        )));
-    }
-    Ok((header, data))
-}
-
-/// The scaled values, in file order.
-#[expect(clippy::float_cmp, reason = "a header without scaling says exactly 1 and 0")]
-fn values<'a>(header: &Header, data: &'a [u8]) -> impl IndexedParallelIterator<Item = f64> + 'a {
-    let (datatype, big, slope, intercept) =
-        (header.datatype, header.big_endian, header.slope, header.intercept);
-    let plain = slope == 1.0 && intercept == 0.0;
-    data.par_chunks_exact(datatype.size()).with_min_len(1 << 14).map(move |voxel| {
-        let stored = stored(datatype, big, voxel);
-        if plain { stored } else { stored * slope + intercept }
-    })
-}
-
-fn stored(datatype: Datatype, big_endian: bool, voxel: &[u8]) -> f64 {
-    macro_rules! number {
-        ($type:ty) => {{
-            // Chunks are exactly as long as the type.
-            let mut bytes = [0u8; size_of::<$type>()];
-            bytes.copy_from_slice(voxel);
-            f64::from(if big_endian { <$type>::from_be_bytes(bytes) } else { <$type>::from_le_bytes(bytes) })
-        }};
-    }
-    match datatype {
-        Datatype::U8 => f64::from(voxel[0]),
-        Datatype::I8 => number!(i8),
-        Datatype::I16 => number!(i16),
-        Datatype::U16 => number!(u16),
-        Datatype::I32 => number!(i32),
-        Datatype::F32 => number!(f32),
-        Datatype::F64 => number!(f64),
-    }
 }

@@ -1,7 +1,8 @@
 //! Writing NIfTI-1: little-endian, a clean header, the same bytes for the same image every time.
 
-use super::header::{DATA_START, Datatype, HEADER};
-use super::{Geometry, Volume};
+use super::super::stored::{Encoding, Stored};
+use super::super::{Geometry, Volume};
+use super::header::{DATA_START, HEADER, code};
 use crate::error::ImageError;
 use flate2::{Compression, GzBuilder};
 use std::io::Write;
@@ -24,22 +25,22 @@ pub fn write_nifti_mask(path: &Path, volume: &Volume<u8>) -> Result<(), ImageErr
 
 /// The bytes of an uncompressed floating-point image.
 pub fn encode_nifti_f32(volume: &Volume<f32>) -> Result<Vec<u8>, ImageError> {
-    encode(volume, Datatype::F32, f32::to_le_bytes)
+    encode(volume, Stored::F32, f32::to_le_bytes)
 }
 
 /// The bytes of an uncompressed image of 16-bit integers.
 pub fn encode_nifti_i16(volume: &Volume<i16>) -> Result<Vec<u8>, ImageError> {
-    encode(volume, Datatype::I16, i16::to_le_bytes)
+    encode(volume, Stored::I16, i16::to_le_bytes)
 }
 
 /// The bytes of an uncompressed mask.
 pub fn encode_nifti_mask(volume: &Volume<u8>) -> Result<Vec<u8>, ImageError> {
-    encode(volume, Datatype::U8, |v| [v])
+    encode(volume, Stored::U8, |v| [v])
 }
 
 fn encode<T: Copy, const N: usize>(
     volume: &Volume<T>,
-    datatype: Datatype,
+    kind: Stored,
     bytes: impl Fn(T) -> [u8; N],
 ) -> Result<Vec<u8>, ImageError> {
     let geometry = &volume.geometry;
@@ -50,21 +51,30 @@ fn encode<T: Copy, const N: usize>(
             geometry.voxels()
         )));
     }
-    if let Some(n) = geometry.shape.iter().find(|&&n| n == 0 || i16::try_from(n).is_err()) {
-        return Err(ImageError::Header(format!("an axis of {n} voxels; NIfTI-1 allows 1 to 32767")));
-    }
+    check_axes(geometry)?;
     let data: Vec<u8> = volume.data.iter().flat_map(|&v| bytes(v)).collect();
-    Ok(assemble(geometry, datatype, 1.0, 0.0, &data))
+    Ok(assemble(geometry, Encoding { kind, big_endian: false, scale: None }, &data))
+}
+
+/// Whether NIfTI-1 can tell the axes' lengths.
+pub(super) fn check_axes(geometry: &Geometry) -> Result<(), ImageError> {
+    match geometry.shape.iter().find(|&&n| n == 0 || i16::try_from(n).is_err()) {
+        Some(n) => Err(ImageError::Header(format!("an axis of {n} voxels; NIfTI-1 allows 1 to 32767"))),
+        None => Ok(()),
+    }
+}
+
+/// Whether the scaling is the same in single precision.
+#[expect(clippy::cast_possible_truncation, clippy::float_cmp, reason = "what is lost is the question")]
+pub(super) fn keeps_scale(encoding: Encoding) -> bool {
+    encoding.scale.is_none_or(|(slope, intercept)| {
+        f64::from(slope as f32) == slope && f64::from(intercept as f32) == intercept
+    })
 }
 
 /// A header for this grid, followed by the voxels.
-pub(super) fn assemble(
-    geometry: &Geometry,
-    datatype: Datatype,
-    slope: f64,
-    intercept: f64,
-    data: &[u8],
-) -> Vec<u8> {
+pub(super) fn assemble(geometry: &Geometry, encoding: Encoding, data: &[u8]) -> Vec<u8> {
+    let (slope, intercept) = encoding.scale.unwrap_or((1.0, 0.0));
     let mut out = vec![0u8; DATA_START];
     out.reserve_exact(data.len());
     let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
@@ -81,8 +91,8 @@ pub(super) fn assemble(
     for axis in 3..7 {
         put(42 + 2 * axis, &1i16.to_le_bytes());
     }
-    put(70, &datatype.code().to_le_bytes());
-    let bits = [8i16, 16, 32, 64][datatype.size().ilog2() as usize];
+    put(70, &code(encoding.kind).to_le_bytes());
+    let bits = [8i16, 16, 32, 64][encoding.kind.size().ilog2() as usize];
     put(72, &bits.to_le_bytes());
     put(76, &float(1.0));
     put(108, &float(DATA_START as f64));
