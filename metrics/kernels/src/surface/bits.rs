@@ -27,13 +27,7 @@ impl Frame {
     /// A frame for a box, with room for its corners and a margin of so many rows and planes.
     pub(super) fn new(size: [usize; 3], margin: [usize; 2]) -> Self {
         let row = (size[0] + 1).div_ceil(64) + 2;
-        Self {
-            size,
-            row,
-            rows: size[1] + 1 + 2 * margin[0],
-            planes: size[2] + 1 + 2 * margin[1],
-            margin,
-        }
+        Self { size, row, rows: size[1] + 1 + 2 * margin[0], planes: size[2] + 1 + 2 * margin[1], margin }
     }
 
     /// Words of the buffer; the last one is never addressed by a bit, only read past.
@@ -78,9 +72,16 @@ impl Bits {
     }
 
     /// The words with any bit, with their position.
-    pub(super) fn filled<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = (usize, u64)> + Clone + 'a {
-        let words = self.rows.iter().flat_map(|&start| start..start + frame.width());
-        words.map(|word| (word, self.words[word])).filter(|(_, bits)| *bits != 0)
+    pub(super) fn filled(&self, frame: &Frame) -> Vec<(usize, u64)> {
+        let mut found = Vec::with_capacity(self.rows.len());
+        for &start in &self.rows {
+            for (i, &bits) in self.words[start..start + frame.width()].iter().enumerate() {
+                if bits != 0 {
+                    found.push((start + i, bits));
+                }
+            }
+        }
+        found
     }
 }
 
@@ -94,8 +95,7 @@ pub(super) fn pack<T: Label>(
     occupied: &[bool],
 ) -> Bits {
     let mut words = vec![0_u64; frame.words()];
-    let packing =
-        Packing { map: [grid.shape[0], grid.shape[1]], low: extent.low, frame: *frame, occupied };
+    let packing = Packing { map: [grid.shape[0], grid.shape[1]], low: extent.low, frame: *frame, occupied };
     let rows = if extent.is_empty() { Vec::new() } else { T::pack(map, label, &packing, &mut words) };
     Bits { words, rows }
 }
@@ -115,7 +115,7 @@ vectorized! {
         let plane = if planar { 0 } else { plane };
         let mut filled = Vec::with_capacity(rows.len());
         for &start in rows {
-            let own = &mask[start - 1..start + width + 1];
+            let own = &mask[start - 1..=start + width];
             let (a, b) = (&mask[start - row..][..width], &mask[start + row..][..width]);
             let (c, d) = (&mask[start - plane..][..width], &mask[start + plane..][..width]);
             let out = &mut found[start..start + width];

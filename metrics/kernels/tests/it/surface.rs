@@ -57,7 +57,8 @@ fn border_distances_equal_brute_force() {
         let (grid, reference, prediction, _) = &masks[id];
         let found = MasksOnGrid::new(*grid, reference, prediction).expect("masks").borders();
         let expected = &case["expected"]["exact_brute_force_voxel_border"];
-        let (to_prediction, to_reference) = (found.reference_to_prediction(), found.prediction_to_reference());
+        let (to_prediction, to_reference) =
+            (found.reference_to_prediction(), found.prediction_to_reference());
         compared += check(to_prediction.count() as f64, &expected["n_border_ref"], id);
         compared += check(to_reference.count() as f64, &expected["n_border_pred"], id);
         if expected["hd"].is_null() {
@@ -68,8 +69,7 @@ fn border_distances_equal_brute_force() {
         compared += check(found.hd().unwrap(), &expected["hd"], id);
         compared += check(percentile(found.hd_percentile(95.0)), &expected["hd95_max_of_directed"], id);
         compared += check(percentile(found.hd_percentile_pooled(95.0)), &expected["hd95_pooled"], id);
-        for (side, name) in
-            [(to_prediction, "directed_ref_to_pred"), (to_reference, "directed_pred_to_ref")]
+        for (side, name) in [(to_prediction, "directed_ref_to_pred"), (to_reference, "directed_pred_to_ref")]
         {
             compared += check(side.mean().unwrap(), &expected[name]["mean"], id);
             compared += check(side.max().unwrap(), &expected[name]["max"], id);
@@ -140,7 +140,8 @@ fn label_maps_equal_surface_distance() {
         let labels: Vec<u8> =
             numbers(&expected["labels"]).iter().map(|&v| v as u8).filter(|&v| v != 0).collect();
         let maps = LabelsOnGrid::new(grid, &reference, &prediction, &labels).expect("label maps");
-        let wide = |map: &[u8]| map.iter().map(|&v| u16::from(v) + 300 * u16::from(v > 0)).collect::<Vec<u16>>();
+        let wide =
+            |map: &[u8]| map.iter().map(|&v| u16::from(v) + 300 * u16::from(v > 0)).collect::<Vec<u16>>();
         let (wide_reference, wide_prediction) = (wide(&reference), wide(&prediction));
         let wide_maps = LabelsOnGrid::new(grid, &wide_reference, &wide_prediction, &wide(&labels)).unwrap();
         let surfels = maps.surfels();
@@ -152,7 +153,8 @@ fn label_maps_equal_surface_distance() {
                 continue;
             }
             let what = format!("{id}, label {label}");
-            compared += check(found.hd_percentile(95.0).unwrap().unwrap_or(f64::INFINITY), &row["hd95"], &what);
+            compared +=
+                check(found.hd_percentile(95.0).unwrap().unwrap_or(f64::INFINITY), &row["hd95"], &what);
             let nsd = found.nsd(1.0).unwrap();
             let both = nsd == Err(Undefined::BothEmpty);
             compared += check(nsd.unwrap_or(if both { f64::NAN } else { 0.0 }), &row["nsd1"], &what);
@@ -170,7 +172,9 @@ fn boundary_iou_and_centroids_agree_with_metrics_reloaded() {
         match pair.boundary_iou(2.0).unwrap() {
             Ok(found) => compared += check(found, &expected["boundary_iou_d2"], &id),
             // MetricsReloaded answers 1 for two empty masks.
-            Err(why) => assert_eq!((why, number(&expected["boundary_iou_d2"])), (Undefined::BothEmpty, Some(1.0))),
+            Err(why) => {
+                assert_eq!((why, number(&expected["boundary_iou_d2"])), (Undefined::BothEmpty, Some(1.0)))
+            }
         }
         match pair.centroid_distance_mm() {
             Ok(found) => compared += check(found, &expected["com_dist"], &id),
@@ -195,7 +199,10 @@ fn what_has_no_value_says_why() {
         let found = pair.borders();
         assert_eq!((found.hd(), found.assd(), found.masd()), (Err(why), Err(why), Err(why)));
         assert_eq!((found.nsd(1.0), found.nsd_mean_of_fractions(1.0)), (Ok(Err(why)), Ok(Err(why))));
-        assert_eq!((found.hd_percentile(95.0), found.hd_percentile_pooled(95.0)), (Ok(Err(why)), Ok(Err(why))));
+        assert_eq!(
+            (found.hd_percentile(95.0), found.hd_percentile_pooled(95.0)),
+            (Ok(Err(why)), Ok(Err(why)))
+        );
         for side in [found.reference_to_prediction(), found.prediction_to_reference()] {
             assert_eq!((side.mean(), side.max(), side.percentile(50.0)), (None, None, Ok(None)));
             assert!(side.distances_mm().is_empty());
@@ -227,7 +234,11 @@ fn bad_settings_are_refused() {
     for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(matches!(pair.boundary_iou(bad), Err(InputError::Setting { what: "boundary distance", .. })));
     }
-    assert!(borders.nsd(0.0).is_ok() && borders.hd_percentile(0.0).is_ok() && borders.hd_percentile(100.0).is_ok());
+    assert!(
+        borders.nsd(0.0).is_ok()
+            && borders.hd_percentile(0.0).is_ok()
+            && borders.hd_percentile(100.0).is_ok()
+    );
 }
 
 #[test]
@@ -269,9 +280,11 @@ fn a_single_slice_is_a_plane_only_when_asked() {
     let mask = [1; 9];
     let volume = Grid::volume([3, 1, 3], [1.0, 5.0, 1.0]).unwrap();
     let plane = Grid::plane([3, 3], [1.0; 2]).unwrap();
-    let count = |grid| MasksOnGrid::new(grid, &mask, &mask).unwrap().borders().reference_to_prediction().count();
+    let count =
+        |grid| MasksOnGrid::new(grid, &mask, &mask).unwrap().borders().reference_to_prediction().count();
     assert_eq!((count(volume), count(plane)), (9, 8));
-    let length = |grid| MasksOnGrid::new(grid, &mask, &mask).unwrap().surfels().reference_to_prediction().area();
+    let length =
+        |grid| MasksOnGrid::new(grid, &mask, &mask).unwrap().surfels().reference_to_prediction().area();
     assert_close(length(plane), 8.0 + 4.0 * 0.5_f64.sqrt(), 1e-12, "length of the contour");
     let geometry = fiel_kernels::image::Geometry::axis_aligned([3, 3, 2], [1.0; 3]);
     assert!(matches!(Grid::plane_of(&geometry), Err(InputError::Setting { value: 2.0, .. })));
@@ -338,9 +351,8 @@ impl Pair {
     /// Sorted distances from one border to the other.
     fn brute(&self, from: usize, to: usize) -> Vec<f64> {
         let (from, to) = (self.border(from), self.border(to));
-        let nearest = |&a: &[i64; 3]| {
-            to.iter().map(|&b| self.squared(a, b)).fold(f64::INFINITY, f64::min).sqrt()
-        };
+        let nearest =
+            |&a: &[i64; 3]| to.iter().map(|&b| self.squared(a, b)).fold(f64::INFINITY, f64::min).sqrt();
         let mut found: Vec<f64> = from.iter().map(nearest).collect();
         found.sort_by(f64::total_cmp);
         found
