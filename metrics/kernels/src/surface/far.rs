@@ -34,7 +34,9 @@ impl Bricks {
             (z * across[1] + y) * across[0] + x
         };
         let mut ends = vec![0_usize; across[0] * across[1] * frame.planes.div_ceil(edge[2])];
-        list.iter().for_each(|&v| ends[brick(v)] += 1);
+        for &voxel in list {
+            ends[brick(voxel)] += 1;
+        }
         let mut bricks = Self {
             axes: [vec![], vec![], vec![]],
             position: vec![],

@@ -71,7 +71,7 @@ impl Steps {
 
     /// The steps as moves of words and bits in a frame.
     pub(super) fn moves(&self, frame: &Frame) -> Vec<Move> {
-        let [row, plane] = frame.strides().map(|n| n.cast_signed());
+        let [row, plane] = frame.strides().map(usize::cast_signed);
         let origin = self.margin[1].cast_signed() * plane + self.margin[0].cast_signed() * row + 1;
         self.list
             .iter()

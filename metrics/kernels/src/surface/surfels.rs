@@ -42,11 +42,13 @@ pub struct Surfel {
 
 impl Surfels {
     fn new(mut items: Vec<Surfel>) -> Self {
-        items.sort_unstable_by(|a, b| {
-            a.distance_mm
-                .total_cmp(&b.distance_mm)
-                .then(a.area.total_cmp(&b.area))
-                .then(a.count.cmp(&b.count))
+        let order =
+            |a: &Surfel, b: &Surfel| a.distance_mm.total_cmp(&b.distance_mm).then(a.area.total_cmp(&b.area));
+        items.sort_unstable_by(order);
+        items.dedup_by(|next, kept| {
+            let same = order(next, kept).is_eq();
+            kept.count += if same { next.count } else { 0 };
+            same
         });
         let count = items.iter().map(|s| s.count).sum();
         let area = items.iter().map(|s| s.area * s.count as f64).sum();

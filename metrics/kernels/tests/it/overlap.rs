@@ -1,5 +1,14 @@
 //! Voxel counts against reference values, laws and literal values.
 
+#![allow(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::many_single_char_names,
+    reason = "small whole numbers, and values that are equal to the last bit"
+)]
+
 use crate::golden::{assert_close, cases, number, numbers, volume};
 use fiel_kernels::overlap::{Counts, MAX_LABELS, VoxelVolume, count_labels, count_masks};
 use fiel_kernels::{InputError, Undefined};

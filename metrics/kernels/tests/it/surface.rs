@@ -1,5 +1,14 @@
 //! Surface distances against reference values, brute force and laws.
 
+#![allow(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::many_single_char_names,
+    reason = "small whole numbers, and values that are equal to the last bit"
+)]
+
 use crate::golden::{assert_close, cases, number, numbers, volume};
 use fiel_kernels::surface::{BorderDistances, Grid, LabelsOnGrid, MasksOnGrid, SurfelDistances};
 use fiel_kernels::{InputError, Undefined};
@@ -485,6 +494,75 @@ fn everything(pair: &Pair) -> (BorderDistances, SurfelDistances, Vec<Option<u64>
         bits(surfels.hd_percentile(95.0).unwrap()),
     ];
     (borders, surfels, plain)
+}
+
+/// Voxels scattered in one part of an image and a block in another, so that bricks are many, full and far apart.
+fn scattered(shape: [usize; 3], spacing: [f64; 3], planar: bool) -> Pair {
+    let voxels = shape.iter().product();
+    let mut pair = Pair { shape, spacing, planar, masks: [vec![0; voxels], vec![0; voxels]] };
+    let mut state = 7_usize;
+    for _ in 0..400 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let v: [usize; 3] = std::array::from_fn(|i| (state >> (20 + 12 * i)) % shape[i]);
+        let mask = usize::from(v[0] * 2 > shape[0]);
+        let at = pair.index(v);
+        pair.masks[mask][at] = 1;
+    }
+    for v in pair.voxels() {
+        if (0..3).all(|i| v[i] * 5 >= shape[i] as i64 * 4 - 4) {
+            let at = pair.index(v.map(|n| n as usize));
+            pair.masks[1][at] = 1;
+        }
+    }
+    pair
+}
+
+#[test]
+fn far_neighbours_are_found_among_many_bricks() {
+    for pair in [
+        scattered([130, 90, 40], [0.8, 0.8, 2.5], false),
+        scattered([70, 60, 60], [2.5, 0.8, 0.8], false),
+        scattered([200, 150, 1], [0.3, 1.7, 1.0], true),
+        scattered([300, 40, 1], [5.0, 0.2, 1.0], false),
+    ] {
+        let found = pair.view().borders();
+        assert_eq!(expand(found.reference_to_prediction()), pair.brute(0, 1));
+        assert_eq!(expand(found.prediction_to_reference()), pair.brute(1, 0));
+        let [a, b] = [pair.brute(0, 1), pair.brute(1, 0)];
+        let total = (a.iter().sum::<f64>() + b.iter().sum::<f64>()) / (a.len() + b.len()) as f64;
+        assert_close(found.assd().unwrap(), total, 1e-12, "ASSD");
+    }
+}
+
+#[test]
+fn boxes_reach_over_all_rows_of_a_tall_image() {
+    let shape = [3, 100, 60];
+    let grid = Grid::volume(shape, [1.0, 2.0, 3.0]).unwrap();
+    let mut masks = [vec![0; 18_000], vec![0; 18_000]];
+    masks[0][0] = 1;
+    masks[1][17_999] = 1;
+    let view = MasksOnGrid::new(grid, &masks[0], &masks[1]).unwrap();
+    let expected = (4.0 + 198.0_f64.powi(2) + 177.0_f64.powi(2)).sqrt();
+    assert_eq!((view.borders().hd(), view.surfels().hd()), (Ok(expected), Ok(expected)));
+    assert_close(view.centroid_distance_mm().unwrap(), expected, 1e-15, "centroids");
+    assert_eq!(view.boundary_iou(1.0).unwrap(), Ok(0.0));
+    masks[1][17_998] = 3;
+    let found = MasksOnGrid::new(grid, &masks[0], &masks[1]).unwrap_err();
+    assert!(matches!(found, InputError::Value { what: "prediction", index: 17_998, value: 3.0, .. }));
+}
+
+#[test]
+fn tolerances_that_equal_a_distance_include_it() {
+    for (spacing, tau) in [(0.8, 0.8), (0.1, 0.3), (0.7, 2.1), (2.5, 7.5)] {
+        let grid = Grid::plane([9, 1], [spacing, 1.0]).unwrap();
+        let step = (tau / spacing).round() as usize;
+        let mut masks = [[0; 9], [0; 9]];
+        (masks[0][5], masks[1][5 + step]) = (1, 1);
+        let found = MasksOnGrid::new(grid, &masks[0], &masks[1]).unwrap().borders();
+        let exact = step as f64 * spacing;
+        assert_eq!(found.hd(), Ok(exact));
+        assert_eq!((found.nsd(exact), found.nsd(exact * (1.0 - 1e-15))), (Ok(Ok(1.0)), Ok(Ok(0.0))));
+    }
 }
 
 proptest! {
