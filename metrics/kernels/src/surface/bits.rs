@@ -7,8 +7,8 @@ use crate::vectorized::vectorized;
 
 /// How a label's box is laid out in words; the same for its masks, borders and surface elements.
 ///
-/// Each row begins and ends with an empty word, and empty rows surround the box, so that a search around any bit
-/// stays inside the buffer without asking.
+/// An empty word stands before each row (and so after it), and empty rows surround the box, so that a search around
+/// any bit stays inside the buffer without asking.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     /// Voxels of the box.
@@ -26,13 +26,13 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame for a box, with room for its corners and a margin of so many rows and planes.
     pub(super) fn new(size: [usize; 3], margin: [usize; 2]) -> Self {
-        let row = (size[0] + 1).div_ceil(64) + 2;
+        let row = (size[0] + 1).div_ceil(64) + 1;
         Self { size, row, rows: size[1] + 1 + 2 * margin[0], planes: size[2] + 1 + 2 * margin[1], margin }
     }
 
-    /// Words of the buffer; the last one is never addressed by a bit, only read past.
+    /// Words of the buffer: two more than the rows have, since a search reads one word past where it looks.
     pub(super) fn words(&self) -> usize {
-        self.row * self.rows * self.planes + 1
+        self.row * self.rows * self.planes + 2
     }
 
     /// First word of a row of the box (after its empty word).
@@ -42,7 +42,7 @@ impl Frame {
 
     /// Words of a row that hold bits.
     pub(super) fn width(&self) -> usize {
-        self.row - 2
+        self.row - 1
     }
 
     /// Row and plane of the box that a first word belongs to.
