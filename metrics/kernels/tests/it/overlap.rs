@@ -6,7 +6,8 @@
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::many_single_char_names,
-    reason = "small whole numbers, and values that are equal to the last bit"
+    clippy::unwrap_used,
+    reason = "small whole numbers, values that are equal to the last bit, helpers of tests"
 )]
 
 use crate::golden::{assert_close, cases, number, numbers, volume};
