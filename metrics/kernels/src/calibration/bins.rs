@@ -227,7 +227,12 @@ impl Bins {
         let z = critical_value(level)?;
         let point = |bin: &Bin| {
             let (forecast, observed) = (bin.mean_probability()?, bin.observed()?);
-            Some(CurvePoint { forecast, observed, interval: wilson(bin.positives, bin.count, z), count: bin.count })
+            Some(CurvePoint {
+                forecast,
+                observed,
+                interval: wilson(bin.positives, bin.count, z),
+                count: bin.count,
+            })
         };
         Ok(self.bins.iter().filter_map(point).collect())
     }

@@ -130,7 +130,11 @@ impl Forecasts<'_> {
         super::bins::critical_value(level)?;
         if !(1..=100_000).contains(&replicates) {
             let expected = "from 1 to 100000";
-            return Err(InputError::Setting { what: "the number of replicates", value: replicates as f64, expected });
+            return Err(InputError::Setting {
+                what: "the number of replicates",
+                value: replicates as f64,
+                expected,
+            });
         }
         let groups = self.distinct();
         let chances: Vec<(f64, usize)> = match band {

@@ -130,7 +130,8 @@ impl ClassForecasts<'_> {
                 ln_gamma(alphas().sum()) - alphas().map(ln_gamma).sum::<f64>()
             })
             .collect();
-        let gaps: Vec<Option<f64>> = (0..n).into_par_iter().map(|j| self.kde_gap(j, bandwidth, &heights)).collect();
+        let gaps: Vec<Option<f64>> =
+            (0..n).into_par_iter().map(|j| self.kde_gap(j, bandwidth, &heights)).collect();
         let mut total = Sum::default();
         for gap in gaps {
             match gap {
@@ -150,7 +151,8 @@ impl ClassForecasts<'_> {
             let powers = exponents.map(|(&p, &log)| if p == 0.0 { 0.0 } else { p / bandwidth * log });
             heights[i] + powers.sum::<f64>()
         };
-        let others: Vec<(usize, f64)> = (0..self.count()).filter(|&i| i != j).map(|i| (i, log_kernel(i))).collect();
+        let others: Vec<(usize, f64)> =
+            (0..self.count()).filter(|&i| i != j).map(|i| (i, log_kernel(i))).collect();
         // Relative to the largest, so that narrow kernels do not all vanish.
         let top = others.iter().fold(f64::NEG_INFINITY, |m, o| m.max(o.1));
         if top == f64::NEG_INFINITY {

@@ -1,7 +1,8 @@
 //! Boundaries and branches, by literal values.
 
 use fiel_kernels::calibration::{
-    Band, Bandwidth, BinEdges, ClassForecasts, Estimate, ForecastSummary, Forecasts, Grouping, LogLossPolicy, TieRule,
+    Band, Bandwidth, BinEdges, ClassForecasts, Estimate, ForecastSummary, Forecasts, Grouping, LogLossPolicy,
+    TieRule,
 };
 use fiel_kernels::{InputError, Undefined};
 
@@ -96,14 +97,18 @@ fn settings_out_of_range_are_refused() {
 
 #[test]
 fn bad_forecasts_are_refused() {
-    let length = Err(InputError::Length { left: "probabilities", left_len: 1, right: "labels", right_len: 2 });
+    let length =
+        Err(InputError::Length { left: "probabilities", left_len: 1, right: "labels", right_len: 2 });
     assert_eq!(Forecasts::new(&[0.5], &[true, false]).map(|_| ()), length);
     assert_eq!(Forecasts::new(&[], &[]).map(|_| ()), Err(InputError::Empty("probabilities")));
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -5e-324, 1.0 + f64::EPSILON] {
         let p = [0.5, bad];
         let fused = ForecastSummary::of(&p, &[true, true], 10, BinEdges::LeftClosed);
         assert!(matches!(fused, Err(InputError::Value { index: 1, .. })), "{bad}");
-        assert!(matches!(Forecasts::new(&p, &[true, true]), Err(InputError::Value { index: 1, .. })), "{bad}");
+        assert!(
+            matches!(Forecasts::new(&p, &[true, true]), Err(InputError::Value { index: 1, .. })),
+            "{bad}"
+        );
     }
     assert!(ForecastSummary::of(&[], &[], 10, BinEdges::LeftClosed).is_err());
     assert!(ForecastSummary::of(&[0.5], &[], 10, BinEdges::LeftClosed).is_err());
@@ -120,7 +125,8 @@ fn bad_forecasts_are_refused() {
 
 #[test]
 fn log_loss_keeps_its_digits_at_both_ends() {
-    let loss = |p: &[f64], y: &[bool], policy| Forecasts::new(p, y).expect("valid").log_loss(policy).expect("bound");
+    let loss =
+        |p: &[f64], y: &[bool], policy| Forecasts::new(p, y).expect("valid").log_loss(policy).expect("bound");
     // Small losses: 1 - p alone would round these away.
     assert_eq!(loss(&[1e-20; 3], &[false; 3], LogLossPolicy::Unclipped), Ok(1e-20));
     let small = loss(&[1e-10; 200], &[false; 200], LogLossPolicy::SCIKIT_LEARN).expect("finite");
