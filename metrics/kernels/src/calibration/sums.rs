@@ -41,7 +41,9 @@ pub(crate) fn quantile_sorted(sorted: &[f64], share: f64) -> f64 {
     let low = (at.floor() as usize).min(last);
     let high = (low + 1).min(last);
     let part = at - low as f64;
-    sorted[low] + part * (sorted[high] - sorted[low])
+    let width = sorted[high] - sorted[low];
+    // From the nearer end, as NumPy does: monotone, and exact at both ends.
+    if part < 0.5 { sorted[low] + width * part } else { sorted[high] - width * (1.0 - part) }
 }
 
 #[cfg(test)]

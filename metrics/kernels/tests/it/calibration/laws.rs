@@ -67,6 +67,7 @@ proptest! {
             Grouping::EqualWidth { bins, edges: BinEdges::RightClosed },
             Grouping::EqualWidth { bins, edges: BinEdges::Torchmetrics },
             Grouping::EqualMass { bins, ties: TieRule::Together },
+            Grouping::EqualMass { bins, ties: TieRule::Quantiles },
             Grouping::EqualMass { bins, ties: TieRule::Straddle },
         ];
         let (rp, ry): (Vec<f64>, Vec<bool>) = p.iter().copied().zip(y.iter().copied()).rev().unzip();

@@ -54,6 +54,13 @@ fn equal_mass_cuts_follow_the_tie_rule() {
     assert_eq!(bins(9, TieRule::Straddle), [1; 7]);
     assert_eq!(bins(9, TieRule::Together), [1, 1, 4, 1]);
     assert_eq!(counts(&p, Grouping::Distinct), [1, 1, 4, 1]);
+    // The median is 0.3 and belongs to the lower bin; the first third is rounded to just below 0.3, as in NumPy.
+    assert_eq!(bins(2, TieRule::Quantiles), [6, 1]);
+    assert_eq!(bins(3, TieRule::Quantiles), [2, 4, 1]);
+    assert_eq!(
+        counts(&[0.1, 0.2, 0.3, 0.4], Grouping::EqualMass { bins: 2, ties: TieRule::Quantiles }),
+        [2, 2]
+    );
 }
 
 #[test]
