@@ -19,6 +19,9 @@ pub enum Bandwidth {
     Fixed(f64),
 }
 
+/// Most cases whose distances may be held in memory at once (1.6 GB).
+const MEDIAN_CASES_MAX: usize = 20_000;
+
 /// Cases whose kernel sums are taken together.
 const ROWS: usize = 64;
 
@@ -42,7 +45,8 @@ impl ClassForecasts<'_> {
     ///
     /// # Errors
     /// [`Undefined::TooFew`] for a single case; [`Undefined::Constant`] if the median distance is 0;
-    /// [`InputError::Setting`] for a bandwidth not above 0.
+    /// [`InputError::Setting`] for a bandwidth not above 0; [`InputError::TooLarge`] for a median over more than
+    /// 20,000 cases.
     ///
     /// ```
     /// use fiel_kernels::calibration::{Bandwidth, ClassForecasts};
@@ -58,6 +62,10 @@ impl ClassForecasts<'_> {
         let n = self.count();
         if n < 2 {
             return Ok(Err(Undefined::TooFew));
+        }
+        if n > MEDIAN_CASES_MAX && !matches!(bandwidth, Bandwidth::Fixed(_)) {
+            let (found, limit) = (n as u64, MEDIAN_CASES_MAX as u64);
+            return Err(InputError::TooLarge { what: "cases for the median distance", found, limit });
         }
         let nu = match bandwidth {
             Bandwidth::Fixed(value) => value,

@@ -55,6 +55,9 @@ struct Curve {
 impl Forecasts<'_> {
     /// The smoothed probability of the event at each case's forecast, in the order of the cases.
     ///
+    /// Cost grows with the number of cases for [`Smoother::Loess`] (a fixed number of fits), and with its square for
+    /// the others (a fit at every case).
+    ///
     /// # Errors
     /// [`InputError::Setting`] for a span outside (0, 1]. [`Undefined::TooFew`] if a neighbourhood holds fewer cases
     /// than the fit needs (degree + 1, at least 2); [`Undefined::Constant`] if all probabilities are equal or, for

@@ -224,3 +224,34 @@ fn kernel_errors_of_few_cases_are_what_their_definition_gives() {
     let certain = ClassForecasts::new(&[1.0, 0.0, 0.0, 1.0], 2, &[0, 1]).expect("valid");
     assert_eq!(certain.ece_kde(0.5), Ok(Err(Undefined::ZeroDenominator)));
 }
+
+#[test]
+fn what_would_not_fit_into_memory_is_refused() {
+    let p: Vec<f64> = (0..2001).map(|i| f64::from(i) / 2000.0).collect();
+    let forecasts = Forecasts::new(&p, &[true; 2001]).expect("valid");
+    let band = forecasts.corp_band(Band::Consistency, 0.9, 100_000, 1);
+    let limit = 200_000_000;
+    let what = "replicates times distinct probabilities";
+    assert_eq!(band, Err(InputError::TooLarge { what, found: 200_100_000, limit }));
+    let rows = vec![0.5; 40_002];
+    let classes = ClassForecasts::new(&rows, 2, &[0; 20_001]).expect("valid");
+    for bandwidth in [Bandwidth::Median, Bandwidth::MedianWithSelf] {
+        let expected =
+            InputError::TooLarge { what: "cases for the median distance", found: 20_001, limit: 20_000 };
+        assert_eq!(classes.kce(bandwidth), Err(expected));
+    }
+}
+
+#[test]
+fn a_smooth_error_needs_residuals_of_one_sign_to_reach_their_mean() {
+    // All forecasts in the middle, far from both ends: the kernel spreads residuals and counts alike.
+    let forecasts = Forecasts::new(&[0.5; 8], &[true; 8]).expect("valid");
+    let error = forecasts.smooth_ece_at(0.05).expect("a bandwidth");
+    assert!((error - 0.5).abs() < 1e-4, "{error}");
+    let smooth = forecasts.smooth_ece();
+    assert!((smooth.value - 0.5).abs() < 1e-3 && (smooth.bandwidth - 0.5).abs() < 2e-3, "{smooth:?}");
+    let fair =
+        Forecasts::new(&[0.5; 8], &[true, false, true, false, true, false, true, false]).expect("valid");
+    assert!(fair.smooth_ece().value.abs() < 1e-12);
+    assert!((fair.smooth_ece().bandwidth - 2f64.powi(-10)).abs() < 1e-3);
+}
