@@ -216,9 +216,9 @@ impl Froc {
             }
             let times = draws.map_or(1, |d| u64::from(d[entry.scan as usize]));
             if entry.hit {
-                hits += times
+                hits += times;
             } else {
-                false_positives += times
+                false_positives += times;
             }
             if entries.peek().is_none_or(|next| next.confidence < entry.confidence) {
                 point(entry.confidence, false_positives, hits);

@@ -13,7 +13,7 @@ use crate::InputError;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SurvivalTimes {
-    /// Position in the input of each case, by ascending time.
+    /// Position in the input of each case, by ascending time; of equal times, events first.
     pub(super) order: Vec<u32>,
     /// Times, ascending.
     pub(super) times: Vec<f64>,
@@ -44,9 +44,8 @@ impl SurvivalTimes {
         }
         let allowed = |v: f64| v.is_finite() && v >= 0.0;
         all("times", times, "finite and at least 0", allowed)?;
-        let order = ascending(times);
+        let mut order = ascending(times);
         let sorted: Vec<f64> = order.iter().map(|&i| times[i as usize] + 0.0).collect();
-        let events = order.iter().map(|&i| events[i as usize]).collect();
         let mut starts = vec![0];
         for (k, pair) in (1_u32..).zip(sorted.windows(2)) {
             if pair[0] < pair[1] {
@@ -55,6 +54,8 @@ impl SurvivalTimes {
         }
         #[expect(clippy::cast_possible_truncation, reason = "checked above")]
         starts.push(sorted.len() as u32);
+        events_first(&mut order, &starts, events);
+        let events = order.iter().map(|&i| events[i as usize]).collect();
         Ok(Self { order, times: sorted, events, starts })
     }
 
@@ -96,6 +97,25 @@ impl SurvivalTimes {
     /// Start and end of each run of equal times.
     pub(super) fn groups(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.starts.windows(2).map(|pair| (pair[0] as usize, pair[1] as usize))
+    }
+}
+
+/// Puts the events of each run of equal times before its censored cases; otherwise the order stays.
+fn events_first(order: &mut [u32], starts: &[u32], events: &[bool]) {
+    let mut censored = vec![0; order.len()];
+    for bounds in starts.windows(2).filter(|bounds| bounds[1] - bounds[0] > 1) {
+        let group = &mut order[bounds[0] as usize..bounds[1] as usize];
+        let (mut first, mut rest) = (0, 0);
+        // Both lists are written for every case and only one of them grows: the flags are too random to branch on.
+        for k in 0..group.len() {
+            let case = group[k];
+            let event = usize::from(events[case as usize]);
+            group[first] = case;
+            censored[rest] = case;
+            first += event;
+            rest += 1 - event;
+        }
+        group[first..].copy_from_slice(&censored[..rest]);
     }
 }
 
