@@ -93,7 +93,7 @@ impl<'t> RiskConcordance<'t> {
     /// ```
     pub fn new(times: &'t SurvivalTimes, risks: &[f64], tied_tolerance: f64) -> Result<Self, InputError> {
         let places = places(times, risks, tied_tolerance)?;
-        let tallies = sweep_back(&places, &times.events, &times.starts);
+        let tallies = sweep_back(&places, &times.starts, &times.splits);
         let mut counts = PairCounts::default();
         let mut comparable = 0;
         for (tally, step) in tallies.iter().zip(times.steps()) {
@@ -304,49 +304,77 @@ fn places(times: &SurvivalTimes, risks: &[f64], tied_tolerance: f64) -> Result<V
     let risks = checked_risks(times, risks, tied_tolerance)?;
     let order = ascending(&risks);
     let sorted: Vec<f64> = order.iter().map(|&i| risks[i as usize]).collect();
+    let bounds =
+        if tied_tolerance > 0.0 { tied_within(&sorted, tied_tolerance) } else { tied_exactly(&sorted) };
     let mut places = vec![Place::default(); sorted.len()];
-    let (mut low, mut high) = (0, 0);
-    for ((own, &risk), &case) in sorted.iter().enumerate().zip(&order) {
-        while risk - sorted[low] > tied_tolerance {
-            low += 1;
-        }
-        while high < sorted.len() && sorted[high] - risk <= tied_tolerance {
-            high += 1;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
-        let place = Place { own: own as u32, low: low as u32, high: high as u32 };
-        places[case as usize] = place;
+    for ((own, (low, high)), &case) in (0..).zip(bounds).zip(&order) {
+        places[case as usize] = Place { own, low, high };
     }
     Ok(places)
+}
+
+/// For each of the ascending values, where those equal to it start and end.
+#[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
+fn tied_exactly(sorted: &[f64]) -> Vec<(u32, u32)> {
+    // Selections instead of loops over each run, whose lengths no processor could foresee.
+    let mut bounds = vec![(0, 0); sorted.len()];
+    let (mut low, mut before) = (0, f64::NAN);
+    for (k, (bound, &value)) in bounds.iter_mut().zip(sorted).enumerate() {
+        low = if value == before { low } else { k as u32 };
+        before = value;
+        bound.0 = low;
+    }
+    let (mut high, mut after) = (0, f64::NAN);
+    for (k, (bound, &value)) in bounds.iter_mut().zip(sorted).enumerate().rev() {
+        high = if value == after { high } else { k as u32 + 1 };
+        after = value;
+        bound.1 = high;
+    }
+    bounds
+}
+
+/// For each of the ascending values, where those that differ by at most the tolerance start and end.
+#[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
+fn tied_within(sorted: &[f64], tolerance: f64) -> Vec<(u32, u32)> {
+    let (mut low, mut high) = (0, 0);
+    let bounds = |&value: &f64| {
+        while value - sorted[low] > tolerance {
+            low += 1;
+        }
+        while high < sorted.len() && sorted[high] - value <= tolerance {
+            high += 1;
+        }
+        (low as u32, high as u32)
+    };
+    sorted.iter().map(bounds).collect()
 }
 
 vectorized! {
     /// For each distinct time, from the latest: of the cases that its events are compared with, how many have a lower
     /// risk and how many a tied one.
-    fn sweep_back(places: &[Place], events: &[bool], starts: &[u32]) -> Vec<Tally> {
+    fn sweep_back(places: &[Place], starts: &[u32], splits: &[u32]) -> Vec<Tally> {
         let mut later = RankCounter::new(places.len());
         let mut tallies = vec![Tally { concordant: 0, tied: 0 }; starts.len() - 1];
-        for (tally, bounds) in tallies.iter_mut().zip(starts.windows(2)).rev() {
-            let (start, end) = (bounds[0] as usize, bounds[1] as usize);
+        for ((tally, bounds), &split) in tallies.iter_mut().zip(starts.windows(2)).zip(splits).rev() {
+            let (start, split, end) = (bounds[0] as usize, split as usize, bounds[1] as usize);
             if end - start == 1 {
                 // A case alone at its time is asked for without looking whether it is an event, which no processor
                 // could foresee; what a censored one answers is dropped.
-                let keep = u64::from(events[start]);
+                let keep = (split - start) as u64;
                 let (lower, tied) = later.below_and_between(places[start]);
                 (tally.concordant, tally.tied) = (keep * lower, keep * tied);
                 later.insert(places[start].own as usize);
                 continue;
             }
-            let censored = start + events[start..end].partition_point(|&e| e);
-            for place in &places[censored..end] {
+            for place in &places[split..end] {
                 later.insert(place.own as usize);
             }
-            for &place in &places[start..censored] {
+            for &place in &places[start..split] {
                 let (lower, tied) = later.below_and_between(place);
                 tally.concordant += lower;
                 tally.tied += tied;
             }
-            for place in &places[start..censored] {
+            for place in &places[start..split] {
                 later.insert(place.own as usize);
             }
         }

@@ -21,6 +21,8 @@ pub struct SurvivalTimes {
     pub(super) events: Vec<bool>,
     /// Where each distinct time starts in the lists above, and their length at the end.
     pub(super) starts: Vec<u32>,
+    /// For each distinct time, where its events end and its censored cases start.
+    pub(super) splits: Vec<u32>,
 }
 
 impl SurvivalTimes {
@@ -54,9 +56,9 @@ impl SurvivalTimes {
         }
         #[expect(clippy::cast_possible_truncation, reason = "checked above")]
         starts.push(sorted.len() as u32);
-        events_first(&mut order, &starts, events);
+        let splits = events_first(&mut order, &starts, events);
         let events = order.iter().map(|&i| events[i as usize]).collect();
-        Ok(Self { order, times: sorted, events, starts })
+        Ok(Self { order, times: sorted, events, starts, splits })
     }
 
     /// Number of cases, at least one.
@@ -83,14 +85,11 @@ impl SurvivalTimes {
 
     /// The distinct times, ascending, with events, censored cases and cases at risk just before each.
     pub(super) fn steps(&self) -> impl Iterator<Item = Step> + '_ {
-        self.groups().map(|(start, end)| {
-            let events = self.events[start..end].iter().filter(|&&e| e).count() as u64;
-            Step {
-                time: self.times[start],
-                events,
-                censored: (end - start) as u64 - events,
-                at_risk: (self.len() - start) as u64,
-            }
+        self.groups().zip(&self.splits).map(|((start, end), &split)| Step {
+            time: self.times[start],
+            events: (split as usize - start) as u64,
+            censored: (end - split as usize) as u64,
+            at_risk: (self.len() - start) as u64,
         })
     }
 
@@ -100,10 +99,11 @@ impl SurvivalTimes {
     }
 }
 
-/// Puts the events of each run of equal times before its censored cases; otherwise the order stays.
-fn events_first(order: &mut [u32], starts: &[u32], events: &[bool]) {
+/// Puts the events of each run of equal times before its censored cases, and says where they end; otherwise the order
+/// stays.
+fn events_first(order: &mut [u32], starts: &[u32], events: &[bool]) -> Vec<u32> {
     let mut censored = vec![0; order.len()];
-    for bounds in starts.windows(2).filter(|bounds| bounds[1] - bounds[0] > 1) {
+    let split = |bounds: &[u32]| {
         let group = &mut order[bounds[0] as usize..bounds[1] as usize];
         let (mut first, mut rest) = (0, 0);
         // Both lists are written for every case and only one of them grows: the flags are too random to branch on.
@@ -115,8 +115,14 @@ fn events_first(order: &mut [u32], starts: &[u32], events: &[bool]) {
             first += event;
             rest += 1 - event;
         }
-        group[first..].copy_from_slice(&censored[..rest]);
-    }
+        if group.len() > 1 {
+            group[first..].copy_from_slice(&censored[..rest]);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
+        let split = bounds[0] + first as u32;
+        split
+    };
+    starts.windows(2).map(split).collect()
 }
 
 /// What happens at one distinct time.
