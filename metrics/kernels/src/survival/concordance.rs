@@ -303,34 +303,36 @@ pub(super) fn checked_risks(
 fn places(times: &SurvivalTimes, risks: &[f64], tied_tolerance: f64) -> Result<Vec<Place>, InputError> {
     let risks = checked_risks(times, risks, tied_tolerance)?;
     let order = ascending(&risks);
-    let sorted: Vec<f64> = order.iter().map(|&i| risks[i as usize]).collect();
-    let bounds =
-        if tied_tolerance > 0.0 { tied_within(&sorted, tied_tolerance) } else { tied_exactly(&sorted) };
-    let mut places = vec![Place::default(); sorted.len()];
-    for ((own, (low, high)), &case) in (0..).zip(bounds).zip(&order) {
-        places[case as usize] = Place { own, low, high };
+    let mut places = vec![Place::default(); order.len()];
+    if tied_tolerance > 0.0 {
+        let sorted: Vec<f64> = order.iter().map(|&i| risks[i as usize]).collect();
+        for ((own, (low, high)), &case) in (0..).zip(tied_within(&sorted, tied_tolerance)).zip(&order) {
+            places[case as usize] = Place { own, low, high };
+        }
+    } else {
+        place_exactly(&order, &risks, &mut places);
     }
     Ok(places)
 }
 
-/// For each of the ascending values, where those equal to it start and end.
+/// Sets the places when only equal risks are tied; `order` is that of the risks.
 #[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
-fn tied_exactly(sorted: &[f64]) -> Vec<(u32, u32)> {
+fn place_exactly(order: &[u32], risks: &[f64], places: &mut [Place]) {
     // Selections instead of loops over each run, whose lengths no processor could foresee.
-    let mut bounds = vec![(0, 0); sorted.len()];
     let (mut low, mut before) = (0, f64::NAN);
-    for (k, (bound, &value)) in bounds.iter_mut().zip(sorted).enumerate() {
-        low = if value == before { low } else { k as u32 };
-        before = value;
-        bound.0 = low;
+    let start = |(k, &case): (usize, &u32)| {
+        let risk = risks[case as usize];
+        low = if risk == before { low } else { k as u32 };
+        before = risk;
+        low
+    };
+    let starts: Vec<u32> = order.iter().enumerate().map(start).collect();
+    let (mut high, mut after) = (0, u32::MAX);
+    for ((own, &low), &case) in starts.iter().enumerate().zip(order).rev() {
+        high = if low == after { high } else { own as u32 + 1 };
+        after = low;
+        places[case as usize] = Place { own: own as u32, low, high };
     }
-    let (mut high, mut after) = (0, f64::NAN);
-    for (k, (bound, &value)) in bounds.iter_mut().zip(sorted).enumerate().rev() {
-        high = if value == after { high } else { k as u32 + 1 };
-        after = value;
-        bound.1 = high;
-    }
-    bounds
 }
 
 /// For each of the ascending values, where those that differ by at most the tolerance start and end.
