@@ -26,6 +26,14 @@ pub struct PairCounts {
 
 impl PairCounts {
     /// All comparable pairs.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{RiskConcordance, SurvivalTimes};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0, 3.0], &[true, true, false])?;
+    /// let counts = RiskConcordance::new(&times, &[0.9, 0.2, 0.4], 0.0)?.counts();
+    /// assert_eq!(counts.comparable(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn comparable(&self) -> u64 {
         self.concordant + self.discordant + self.tied_risk
     }
@@ -107,6 +115,14 @@ impl<'t> RiskConcordance<'t> {
     }
 
     /// The numbers of pairs.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{RiskConcordance, SurvivalTimes};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0, 3.0], &[true, true, false])?;
+    /// let counts = RiskConcordance::new(&times, &[0.9, 0.2, 0.4], 0.0)?.counts();
+    /// assert_eq!((counts.concordant, counts.discordant), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn counts(&self) -> PairCounts {
         self.counts
     }
@@ -263,6 +279,12 @@ impl Horizon {
     ///
     /// # Errors
     /// A time that is NaN, infinite or not above zero.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::Horizon;
+    /// assert!(Horizon::new(f64::NAN).is_err());
+    /// assert!(Horizon::new(0.5).is_ok());
+    /// ```
     pub fn new(time: f64) -> Result<Self, InputError> {
         if time.is_finite() && time > 0.0 {
             return Ok(Self(time));
@@ -271,6 +293,12 @@ impl Horizon {
     }
 
     /// The time.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::Horizon;
+    /// assert_eq!(Horizon::new(365.0)?.time(), 365.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn time(self) -> f64 {
         self.0
     }
@@ -318,11 +346,12 @@ fn places(times: &SurvivalTimes, risks: &[f64], tied_tolerance: f64) -> Result<V
 /// Sets the places when only equal risks are tied; `order` is that of the risks.
 #[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
 fn place_exactly(order: &[u32], risks: &[f64], places: &mut [Place]) {
-    // Selections instead of loops over each run, whose lengths no processor could foresee.
+    // Selections instead of loops over each run, whose lengths no processor could foresee. The risks ascend, so that
+    // one that is not larger is equal; the first is compared with NaN.
     let (mut low, mut before) = (0, f64::NAN);
     let start = |(k, &case): (usize, &u32)| {
         let risk = risks[case as usize];
-        low = if risk == before { low } else { k as u32 };
+        low = if risk <= before { low } else { k as u32 };
         before = risk;
         low
     };

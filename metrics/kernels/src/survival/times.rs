@@ -62,6 +62,12 @@ impl SurvivalTimes {
     }
 
     /// Number of cases, at least one.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::SurvivalTimes;
+    /// assert_eq!(SurvivalTimes::new(&[5.0, 3.0], &[true, false])?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.times.len()
@@ -79,6 +85,12 @@ impl SurvivalTimes {
     }
 
     /// The longest time.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::SurvivalTimes;
+    /// assert_eq!(SurvivalTimes::new(&[5.0, 3.0], &[true, false])?.follow_up(), 5.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn follow_up(&self) -> f64 {
         self.times[self.times.len() - 1]
     }
@@ -174,6 +186,12 @@ impl TimeGrid {
     }
 
     /// The times, ascending.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::TimeGrid;
+    /// assert_eq!(TimeGrid::new(&[1.0, 2.0])?.times(), [1.0, 2.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn times(&self) -> &[f64] {
         &self.0
     }

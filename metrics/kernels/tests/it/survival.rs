@@ -1,5 +1,7 @@
 //! Survival kernels against reference values, brute force and laws.
 
+#![allow(clippy::float_cmp, reason = "literal values are met exactly")]
+
 use crate::golden::{assert_close, cases, number, numbers};
 use fiel_kernels::survival::{
     CensoringDistribution, Confidence, GroupedTimes, Horizon, IntervalScale, KaplanMeier, PredictedSurvival,
