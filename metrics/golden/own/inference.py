@@ -23,14 +23,8 @@ def t_upper(t, df):
     t, df = mp.mpf(t), mp.mpf(df)
     scale = mp.gamma((df + 1) / 2) / mp.gamma(df / 2) / mp.sqrt(df * mp.pi)
     size = abs(t)
-    # Substituting x = size / u turns the tail into a finite interval.
     density = lambda x: (1 + x * x / df) ** (-(df + 1) / 2)
-    below = scale * mp.quad(density, mp.linspace(0, size, 12)) if size < 3 else None
-    if below is None:
-        tail = scale * mp.quad(lambda u: density(size / u) * size / u**2, mp.linspace(0, 1, 12)[1:])
-        tail += scale * mp.quad(lambda u: density(size / u) * size / u**2 if u else 0, [0, mp.mpf(1) / 11])
-    else:
-        tail = mp.mpf(1) / 2 - below
+    tail = scale * mp.quad(density, [size + mp.mpf(i) / 4 for i in range(60)] + [size + 100, mp.inf])
     return float(tail if t >= 0 else 1 - tail)
 
 

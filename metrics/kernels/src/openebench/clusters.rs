@@ -72,7 +72,7 @@ impl Participants {
                 Direction::LowerIsBetter => centres[a][0].total_cmp(&centres[b][0]),
             });
             if size > 1 {
-                tied.extend((first + 1..=first + size).map(|class| class as u32));
+                tied.extend((1..).skip(first).take(size));
             }
             first += size;
         }
@@ -185,7 +185,9 @@ impl Sites {
         }
         for ((centre, size), before) in centres.iter_mut().zip(&sizes).zip(before) {
             if *size > 0.0 {
-                centre.iter_mut().for_each(|sum| *sum /= size);
+                for sum in centre {
+                    *sum /= size;
+                }
             } else {
                 centre.clone_from(before);
             }

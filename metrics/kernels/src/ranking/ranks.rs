@@ -35,6 +35,7 @@ pub(super) fn rank_row(values: &[f64], direction: Direction, ranks: &mut [u32]) 
 
 vectorized! {
     /// One more than the number of larger values.
+    #[expect(clippy::cast_possible_truncation, reason = "fewer than 2^32 algorithms")]
     fn count_larger(values: &[f64], ranks: &mut [u32]) -> () {
         for (rank, value) in ranks.iter_mut().zip(values) {
             // Sums of 64-bit flags: as wide as what is compared.
@@ -45,6 +46,7 @@ vectorized! {
 
 vectorized! {
     /// One more than the number of smaller values.
+    #[expect(clippy::cast_possible_truncation, reason = "fewer than 2^32 algorithms")]
     fn count_smaller(values: &[f64], ranks: &mut [u32]) -> () {
         for (rank, value) in ranks.iter_mut().zip(values) {
             *rank = 1 + values.iter().map(|other| u64::from(other < value)).sum::<u64>() as u32;
