@@ -218,6 +218,17 @@ fn the_signed_rank_test_turns_normal_above_fifty_cases() {
 }
 
 #[test]
+fn pairs_tied_in_both_lists_are_neither_concordant_nor_discordant() {
+    let count = |a: &[f64], b: &[f64]| {
+        let kendall = RankedPairs::new(a, b).expect("finite").kendall();
+        (kendall.concordant, kendall.discordant, kendall.pairs)
+    };
+    assert_eq!(count(&[1.0, 1.0], &[1.0, 1.0]), (0, 0, 1));
+    assert_eq!(count(&[1.0, 1.0, 1.0, 2.0], &[3.0, 3.0, 3.0, 1.0]), (0, 3, 6));
+    assert_eq!(count(&[0.0, -0.0, 2.0], &[-0.0, 0.0, 1.0]), (2, 0, 3));
+}
+
+#[test]
 fn corrections_keep_order_and_stop_at_one() {
     let p = PValues::new(&[Some(0.9), Some(0.5), None, Some(0.0)]).expect("p-values");
     assert_eq!(holm(&p), [Some(1.0), Some(1.0), None, Some(0.0)]);
