@@ -132,11 +132,6 @@ impl<'a> Scores<'a> {
         if positives == 0 || negatives == 0 { Err(Undefined::OneClass) } else { Ok((positives, negatives)) }
     }
 
-    /// Cases of equal score together, from the lowest score to the highest.
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
-        self.sorted.groups()
-    }
-
     /// Cases of equal score together, from the highest score to the lowest.
     pub(super) fn groups_descending(&self) -> impl Iterator<Item = Group> {
         self.sorted.groups_descending()

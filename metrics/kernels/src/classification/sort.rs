@@ -150,14 +150,6 @@ impl Sorted {
         score(self.low.wrapping_add((self.packed[position] >> 1 | top).cast_signed()))
     }
 
-    /// Where the group that starts at `start` ends.
-    fn group_end(&self, start: usize) -> usize {
-        let limit = if start < self.split { self.split } else { self.packed.len() };
-        let distance = self.packed[start] >> 1;
-        let rest = &self.packed[start..limit];
-        start + rest.iter().position(|&p| p >> 1 != distance).unwrap_or(rest.len())
-    }
-
     /// Where the group that ends before `end` starts.
     fn group_start(&self, end: usize) -> usize {
         let limit = if end > self.split { self.split } else { 0 };
@@ -171,17 +163,7 @@ impl Sorted {
         Group { score: self.score(start), positives, negatives: (end - start) as u64 - positives }
     }
 
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
-        let mut start = 0;
-        std::iter::from_fn(move || {
-            let from = start;
-            (from < self.packed.len()).then(|| {
-                start = self.group_end(from);
-                self.group(from, start)
-            })
-        })
-    }
-
+    /// Cases of equal score together, from the highest score to the lowest.
     pub(super) fn groups_descending(&self) -> impl Iterator<Item = Group> {
         let mut end = self.packed.len();
         std::iter::from_fn(move || {
