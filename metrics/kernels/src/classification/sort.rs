@@ -9,11 +9,11 @@ use super::scores::Group;
 use crate::vectorized::vectorized;
 
 /// Cases in a cell after the first pass, on average: keys, their copy and the counts stay in the level-two cache.
-const CELL_TARGET: usize = 1 << 13;
+const CELL_TARGET: usize = 1 << 12;
 /// Below this many cases the first pass alone separates nearly all.
 const ONE_PASS_MAX: usize = 1 << 14;
 /// Log2 of the most cells that one distribution inside a cell makes.
-const REFINE_BITS_MAX: u32 = 14;
+const REFINE_BITS_MAX: u32 = 15;
 /// Ranges up to this length are sorted by insertion.
 const INSERTION_MAX: usize = 24;
 
@@ -256,7 +256,7 @@ impl Refiner {
             // All have one score: labels need no order.
             return;
         }
-        let bits = (packed.len().ilog2() + 1).min(REFINE_BITS_MAX);
+        let bits = (packed.len().ilog2() + 2).min(REFINE_BITS_MAX);
         let shift = (64 - (high - low).leading_zeros()).saturating_sub(bits);
         let mut counts = std::mem::take(&mut self.counts);
         counts.clear();
