@@ -232,7 +232,7 @@ impl PlacementSums {
 vectorized! {
     /// Whether two neighbours have one score.
     pub(super) fn any_tie(packed: &[u64]) -> bool {
-        packed.iter().zip(packed.iter().skip(1)).fold(false, |any, (a, b)| any | ((a ^ b) < 2))
+        packed.iter().zip(packed.iter().skip(1)).fold(0_u8, |any, (a, b)| any | u8::from((a ^ b) < 2)) > 0
     }
 }
 

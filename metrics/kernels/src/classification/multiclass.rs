@@ -165,6 +165,7 @@ impl<'a> ClassScores<'a> {
         }
         let hit = |&(row, &label): &(&[f64], &usize)| {
             let own = row[label];
+            #[allow(clippy::float_cmp, reason = "a tie is exact")]
             let ahead = |(class, &score): (usize, &f64)| score > own || (score == own && class > label);
             row.iter().enumerate().filter(|&(class, score)| ahead((class, score))).count() < k
         };

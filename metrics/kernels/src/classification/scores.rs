@@ -25,7 +25,7 @@ const CASES_MAX: usize = (1 << 31) - 1;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Scores<'a> {
-    scores: &'a [f64],
+    values: &'a [f64],
     labels: Cow<'a, [bool]>,
     positives: usize,
     sorted: Sorted,
@@ -87,7 +87,7 @@ impl<'a> Scores<'a> {
         })?;
         let positives = sort::count_positives(&labels);
         let sorted = Sorted::new(scores, &labels, range);
-        Ok(Self { scores, labels, positives, sorted })
+        Ok(Self { values: scores, labels, positives, sorted })
     }
 
     /// Number of positive cases.
@@ -114,7 +114,7 @@ impl<'a> Scores<'a> {
 
     /// The scores, in the order of the cases.
     pub(super) fn scores(&self) -> &[f64] {
-        self.scores
+        self.values
     }
 
     /// The labels, in the order of the cases.

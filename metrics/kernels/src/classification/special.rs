@@ -96,6 +96,7 @@ fn beta_tails(x: f64, a: f64, b: f64) -> [f64; 2] {
 const TINY: f64 = 1e-300;
 
 /// The same by a continued fraction (Lentz's method) that converges for `x` below the mean.
+#[allow(clippy::many_single_char_names, reason = "the field's names")]
 fn beta_tails_fraction(x: f64, a: f64, b: f64) -> [f64; 2] {
     if x <= 0.0 {
         return [0.0, 1.0];

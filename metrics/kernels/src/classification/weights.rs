@@ -148,5 +148,5 @@ mod tests {
     }
 
     const WEIGHTS_OF_SEED_42: [u8; 16] = [0, 0, 2, 1, 2, 3, 1, 1, 1, 2, 2, 1, 1, 1, 0, 2];
-    const MULTINOMIAL_OF_SEED_42: [u32; 10] = [1; 10];
+    const MULTINOMIAL_OF_SEED_42: [u32; 10] = [0, 1, 1, 0, 4, 2, 0, 0, 1, 1];
 }
