@@ -116,7 +116,8 @@ impl AucBootstrap {
     /// The inner result is [`Undefined::OneClass`] if no positive or no negative case has any weight.
     ///
     /// # Errors
-    /// [`InputError::Length`] unless there is one weight per case.
+    /// [`InputError::Length`] unless there is one weight per case; [`InputError::TooLarge`] for weights whose sum does
+    /// not fit 32 bits.
     ///
     /// ```
     /// use fiel_kernels::{Undefined, classification::{AucBootstrap, Scores}};
@@ -131,29 +132,37 @@ impl AucBootstrap {
             let (left_len, right_len) = (weights.len(), self.cases);
             return Err(InputError::Length { left: "weights", left_len, right: "scores", right_len });
         }
+        let (sum, limit) = (weights.iter().map(|&w| u64::from(w)).sum(), u64::from(u32::MAX));
+        if sum > limit {
+            return Err(InputError::TooLarge { what: "the sum of weights", found: sum, limit });
+        }
         Ok(self.weighted_unchecked(weights))
     }
 
+    /// The same for weights whose sum fits 32 bits, one for each case.
     fn weighted_unchecked(&self, weights: &[u32]) -> Result<f64, Undefined> {
-        let (mut wins, mut draws) = (0_u128, 0_u128);
+        let (mut wins, mut draws) = (0_u64, 0_u64);
         let (mut positives, mut negatives, mut before_tie) = (0_u64, 0_u64, 0_u64);
         for &event in &self.events {
-            match event {
-                Event::Positive(case) => {
-                    let weight = u64::from(weights[case as usize]);
-                    wins += u128::from(weight) * u128::from(negatives);
-                    positives += weight;
-                }
-                Event::Negative(case) => negatives += u64::from(weights[case as usize]),
-                Event::Tie => before_tie = positives,
+            let case = match event {
+                Event::Positive(case) | Event::Negative(case) => case,
                 Event::TiedNegative(case) => {
-                    let weight = u64::from(weights[case as usize]);
-                    draws += u128::from(weight) * u128::from(positives - before_tie);
-                    negatives += weight;
+                    draws += u64::from(weights[case as usize]) * (positives - before_tie);
+                    case
                 }
-            }
+                Event::Tie => {
+                    before_tie = positives;
+                    continue;
+                }
+            };
+            // No branch on the class: it could not be foreseen.
+            let weight = u64::from(weights[case as usize]);
+            let positive = weight * u64::from(matches!(event, Event::Positive(_)));
+            wins += positive * negatives;
+            positives += positive;
+            negatives += weight - positive;
         }
-        area(2 * wins + draws, positives, negatives)
+        area(2 * u128::from(wins) + u128::from(draws), positives, negatives)
     }
 
     /// Replicates of the Poisson bootstrap: case `i` counts [`super::poisson_weight`]`(seed, replicate, i)` times.

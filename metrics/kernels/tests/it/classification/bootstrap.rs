@@ -1,8 +1,8 @@
 //! Laws of the bootstrap of the area under the ROC curve.
 
 use super::brute::uniform;
-use fiel_kernels::Undefined;
 use fiel_kernels::classification::{AucBootstrap, AucReplicates, Scores, multinomial_weights, poisson_weight};
+use fiel_kernels::{InputError, Undefined};
 use proptest::prelude::*;
 
 fn data(n: usize, tied: bool) -> (Vec<f64>, Vec<bool>) {
@@ -90,6 +90,18 @@ fn both_bootstraps_find_delongs_standard_error() {
         let width = wald_high - wald_low;
         assert!((low - wald_low).abs() < 0.1 * width && (high - wald_high).abs() < 0.1 * width);
     }
+}
+
+#[test]
+fn weights_fit_the_cases() {
+    let bootstrap = AucBootstrap::new(&Scores::new(&[0.1, 0.1], &[true, false]).unwrap()).unwrap();
+    let length = InputError::Length { left: "weights", left_len: 3, right: "scores", right_len: 2 };
+    assert_eq!(bootstrap.weighted(&[1, 1, 1]), Err(length));
+    let limit = u64::from(u32::MAX);
+    let large = InputError::TooLarge { what: "the sum of weights", found: limit + 1, limit };
+    assert_eq!(bootstrap.weighted(&[u32::MAX, 1]), Err(large));
+    assert_eq!(bootstrap.weighted(&[u32::MAX - 7, 7]), Ok(Ok(0.5)));
+    assert_eq!(bootstrap.weighted(&[0, 7]), Ok(Err(Undefined::OneClass)));
 }
 
 #[test]
