@@ -281,8 +281,7 @@ impl Confusion {
     /// ```
     pub fn mcc(&self) -> Result<f64, Undefined> {
         let called = self.tp() + self.fp();
-        // One root at a time: the product of all four would leave the numbers that are held exactly.
-        let spread = (self.positives() * self.negatives()).sqrt() * (called * (self.tn() + self.fn_())).sqrt();
+        let spread = (self.positives() * self.negatives() * (called * (self.tn() + self.fn_()))).sqrt();
         ratio(self.tp() * self.tn() - self.fp() * self.fn_(), spread, Undefined::Constant)
     }
 
