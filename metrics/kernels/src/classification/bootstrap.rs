@@ -94,7 +94,11 @@ impl AucBootstrap {
         let (values, labels) = (scores.scores(), scores.labels());
         let cases = values.len();
         if cases > CASES_MAX {
-            return Err(InputError::TooLarge { what: "scores", found: cases as u64, limit: CASES_MAX as u64 });
+            return Err(InputError::TooLarge {
+                what: "scores",
+                found: cases as u64,
+                limit: CASES_MAX as u64,
+            });
         }
         let mut events = Vec::with_capacity(cases);
         for group in sort::tied(values, &sort::order(values)) {

@@ -69,7 +69,11 @@ pub(super) fn check_labels(what: &'static str, labels: &[usize], classes: usize)
         return Err(InputError::Empty("classes"));
     }
     if classes > CLASSES_MAX {
-        return Err(InputError::TooLarge { what: "classes", found: classes as u64, limit: CLASSES_MAX as u64 });
+        return Err(InputError::TooLarge {
+            what: "classes",
+            found: classes as u64,
+            limit: CLASSES_MAX as u64,
+        });
     }
     match labels.iter().position(|&label| label >= classes) {
         None => Ok(()),

@@ -52,7 +52,12 @@ impl<'a> ClassScores<'a> {
         let right_len = labels.len().saturating_mul(classes);
         if scores.len() != right_len {
             let left_len = scores.len();
-            return Err(InputError::Length { left: "scores", left_len, right: "labels times classes", right_len });
+            return Err(InputError::Length {
+                left: "scores",
+                left_len,
+                right: "labels times classes",
+                right_len,
+            });
         }
         if scores.is_empty() {
             return Err(InputError::Empty("scores"));

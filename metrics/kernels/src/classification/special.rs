@@ -135,7 +135,11 @@ pub(super) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     let mut x = a / (a + b);
     for _ in 0..200 {
         let off = excess(x);
-        if off > 0.0 { high = x } else { low = x }
+        if off > 0.0 {
+            high = x;
+        } else {
+            low = x;
+        }
         let density = beta_kernel(x, a, b) / (x * (1.0 - x));
         let step = off / density;
         if step.abs() <= 1e-15 * x {
