@@ -292,3 +292,36 @@ fn elements_are_bounded_in_length_order_and_depth() {
     let nested = head(&open.repeat(10));
     assert!(matches!(parse_mask(&nested, options()).unwrap_err(), ImageError::Data(_)));
 }
+
+#[test]
+fn sequences_are_followed_to_sixteen_levels() {
+    let read = |levels: usize| {
+        let mut value = Vec::new();
+        for _ in 0..levels {
+            let open = [0x08, 0, 0x40, 0x11, b'S', b'Q', 0, 0, 0xff, 0xff, 0xff, 0xff];
+            let item = [0xfe, 0xff, 0, 0xe0, 0xff, 0xff, 0xff, 0xff];
+            let ends = [0xfe, 0xff, 0x0d, 0xe0, 0, 0, 0, 0, 0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0];
+            value = [&open[..], &item, &value, &ends].concat();
+        }
+        // In the place of a private sequence of the good file.
+        let good = good().bytes();
+        let at = good.windows(4).position(|w| w == [0x28, 0, 2, 0]).unwrap();
+        parse_mask(&[&good[..at], &value, &good[at..]].concat(), options())
+    };
+    assert!(read(1).is_ok() && read(16).is_ok());
+    assert!(matches!(read(17).unwrap_err(), ImageError::Field { field: "a sequence", .. }));
+}
+
+#[test]
+fn slices_may_be_empty_up_to_a_bound_and_off_their_place_by_a_hundredth() {
+    let read = |between, above| {
+        let seg = Seg { between, frames: vec![("0\\0\\0", 1), (above, 1)], ..good() };
+        parse_mask(&seg.bytes(), options()).map(|mask| (mask.geometry.shape[2], mask.geometry.spacing_mm[2]))
+    };
+    assert_eq!(read(Some("2"), "0\\0\\8194").unwrap(), (4098, 2.0));
+    assert!(read(Some("2"), "0\\0\\8196").is_err());
+    // The distance as written is rounded: the positions tell it better.
+    assert_eq!(read(Some("2"), "0\\0\\8.004").unwrap(), (5, 2.001));
+    assert!(read(Some("2"), "0\\0.0011\\4").is_err());
+    assert!(read(Some("2"), "0\\0.0009\\4").is_ok());
+}
