@@ -42,16 +42,22 @@ enum Kind {
 
 fn kind_of(metric: &MetricId) -> Option<Kind> {
     match (metric.spec.task, metric.spec.id) {
-        (MetricTask::Segmentation, _) | (MetricTask::Classification, "brier" | "log_loss") => Some(Kind::Moments),
+        (MetricTask::Segmentation, _) | (MetricTask::Classification, "brier" | "log_loss") => {
+            Some(Kind::Moments)
+        }
         (
             MetricTask::Classification,
-            "auc" | "average_precision" | "sensitivity@specificity" | "calibration_slope" | "calibration_intercept",
+            "auc"
+            | "average_precision"
+            | "sensitivity@specificity"
+            | "calibration_slope"
+            | "calibration_intercept",
         ) => Some(Kind::Scores),
         (MetricTask::Classification, "ece" | "mce") if metric.is("left_closed") => Some(Kind::Bins),
         (
             MetricTask::Classification,
-            "accuracy" | "balanced_accuracy" | "sensitivity" | "specificity" | "ppv" | "npv" | "f1" | "mcc" | "kappa"
-            | "net_benefit",
+            "accuracy" | "balanced_accuracy" | "sensitivity" | "specificity" | "ppv" | "npv" | "f1" | "mcc"
+            | "kappa" | "net_benefit",
         ) => Some(Kind::Confusion),
         _ => None,
     }
@@ -107,7 +113,9 @@ pub(crate) fn exact(metric: &MetricId, cases: &Cases) -> Result<Option<Estimate>
     let answer = match kind_of(metric) {
         Some(Kind::Bins) => calibration::exact(metric, cases)?,
         Some(Kind::Scores) => scores_exact(metric, cases),
-        Some(Kind::Confusion) => return confusion::estimate(metric, &confusion::build(metric, cases, 1)).map(Some),
+        Some(Kind::Confusion) => {
+            return confusion::estimate(metric, &confusion::build(metric, cases, 1)).map(Some);
+        }
         Some(Kind::Moments) | None => return Ok(None),
     };
     let n = cases.score.len() as u64;

@@ -8,10 +8,14 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum MetricError {
     /// The metric id is not in the registry.
-    #[error("there is no metric `{0}`; `fiel metrics` lists those that exist with their conventions and parameters")]
+    #[error(
+        "there is no metric `{0}`; `fiel metrics` lists those that exist with their conventions and parameters"
+    )]
     UnknownMetric(String),
     /// The metric exists, but no summary carries it over sites.
-    #[error("`{0}` is computed over cases in one place (`fiel score`), and cannot be pooled over sites; choose another metric")]
+    #[error(
+        "`{0}` is computed over cases in one place (`fiel score`), and cannot be pooled over sites; choose another metric"
+    )]
     NotPooled(String),
     /// The number after `@` is not one that the metric takes.
     #[error("`{id}`: {name} must be {whole}from {low} to {high}")]

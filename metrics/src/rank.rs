@@ -225,7 +225,10 @@ fn overall(
         let participants = Participants::new(&points, &directions)?;
         classes.insert("square-quartiles", participants.square_quartiles());
         // Both need a positive best value; without one these classes do not exist.
-        participants.diagonal_quartiles().into_iter().for_each(|c| drop(classes.insert("diagonal-quartiles", c)));
+        participants
+            .diagonal_quartiles()
+            .into_iter()
+            .for_each(|c| drop(classes.insert("diagonal-quartiles", c)));
         participants.clusters().into_iter().for_each(|c| drop(classes.insert("clusters", c.classes)));
     }
     Ok(OverallRankings { grand_challenge: boards, fets: values.fets(&directions)?, openebench: classes })
@@ -262,7 +265,8 @@ impl Values {
         for (i, (case, algorithm)) in case_of.iter().zip(&algorithm_of).enumerate() {
             let cell = case_at[case] * algorithms.len() + algorithm_at[algorithm];
             if let Some(first) = seen.insert(cell, i) {
-                let problem = format!("case {case:?} and algorithm {algorithm:?} stand in row {} as well", first + 1);
+                let problem =
+                    format!("case {case:?} and algorithm {algorithm:?} stand in row {} as well", first + 1);
                 return Err(row(i, problem));
             }
             at.push(cell);

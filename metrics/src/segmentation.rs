@@ -3,7 +3,9 @@
 use crate::registry::MetricId;
 use fiel_kernels::components::{Components, Connectivity};
 use fiel_kernels::image::{Geometry, Volume};
-use fiel_kernels::instances::{MatchRule, Matching, Overlaps, false_negative_volume_ml, false_positive_volume_ml};
+use fiel_kernels::instances::{
+    MatchRule, Matching, Overlaps, false_negative_volume_ml, false_positive_volume_ml,
+};
 use fiel_kernels::overlap::{Counts, LabelPair, VoxelVolume};
 use fiel_kernels::skeleton::{Centrelines, Thinning};
 use fiel_kernels::surface::{BorderDistances, Grid, LabelsOnGrid, SurfelDistances};
@@ -161,8 +163,12 @@ impl<'a> Case<'a> {
             "lesion_f1" => self.matching(lesion_rule(metric)?)?.lesion_f1(),
             "lesion_sensitivity" => self.matching(lesion_rule(metric)?)?.lesion_sensitivity(),
             "lesion_precision" => self.matching(lesion_rule(metric)?)?.lesion_precision(),
-            "false_positive_volume_ml" => Ok(false_positive_volume_ml(self.lesions()?, self.voxel.cubic_mm())?),
-            "false_negative_volume_ml" => Ok(false_negative_volume_ml(self.lesions()?, self.voxel.cubic_mm())?),
+            "false_positive_volume_ml" => {
+                Ok(false_positive_volume_ml(self.lesions()?, self.voxel.cubic_mm())?)
+            }
+            "false_negative_volume_ml" => {
+                Ok(false_negative_volume_ml(self.lesions()?, self.voxel.cubic_mm())?)
+            }
             "cldice" => self.centrelines()?.cldice(),
             _ => return self.surface_value(metric),
         })

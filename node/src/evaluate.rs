@@ -172,7 +172,9 @@ impl<'a> Judge<'a> {
         } else {
             let reference = self.reference_mask(row)?;
             match outputs::mask(bytes, &reference) {
-                Ok(prediction) => judged.segmentation = Some(measure(&reference, &prediction, &self.metrics)?),
+                Ok(prediction) => {
+                    judged.segmentation = Some(measure(&reference, &prediction, &self.metrics)?)
+                }
                 Err(rule) => {
                     judged.break_rule(rule);
                     judged.segmentation = Some(self.unanswered(row)?);

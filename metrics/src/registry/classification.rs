@@ -12,8 +12,13 @@ const ERROR: MetricSpec =
 const THRESHOLD: Option<Parameter> =
     Some(Parameter { name: "threshold", unit: "", default: 0.5, range: (0.0, 1.0), is_integer: false });
 
-const OPERATING_POINT: Option<Parameter> =
-    Some(Parameter { name: "operating point", unit: "", default: 0.95, range: (0.0, 1.0), is_integer: false });
+const OPERATING_POINT: Option<Parameter> = Some(Parameter {
+    name: "operating point",
+    unit: "",
+    default: 0.95,
+    range: (0.0, 1.0),
+    is_integer: false,
+});
 
 const BINS: Option<Parameter> =
     Some(Parameter { name: "bins", unit: "", default: 15.0, range: (1.0, 1000.0), is_integer: true });

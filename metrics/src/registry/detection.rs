@@ -3,8 +3,7 @@
 use super::Undefined::{NoPositive, OneClass};
 use super::{Convention, FRACTION, MetricSpec, MetricTask, Parameter};
 
-const FINDINGS: MetricSpec =
-    MetricSpec { task: MetricTask::Detection, undefined: &[NoPositive], ..FRACTION };
+const FINDINGS: MetricSpec = MetricSpec { task: MetricTask::Detection, undefined: &[NoPositive], ..FRACTION };
 
 pub(super) const METRICS: &[MetricSpec] = &[
     MetricSpec {
@@ -12,8 +11,14 @@ pub(super) const METRICS: &[MetricSpec] = &[
         name: "Competition performance metric",
         short: "CPM",
         conventions: &[
-            Convention { name: "luna16", definition: "mean sensitivity at 1/8, 1/4, ... 8 false positives per scan" },
-            Convention { name: "camelyon", definition: "mean sensitivity at 1/4, 1/2, 1, 2, 4, 8 false positives" },
+            Convention {
+                name: "luna16",
+                definition: "mean sensitivity at 1/8, 1/4, ... 8 false positives per scan",
+            },
+            Convention {
+                name: "camelyon",
+                definition: "mean sensitivity at 1/4, 1/2, 1, 2, 4, 8 false positives",
+            },
         ],
         reference: "Setio et al. 2017, doi:10.1016/j.media.2017.06.015",
         ..FINDINGS

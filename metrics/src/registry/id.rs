@@ -81,7 +81,9 @@ impl MetricId {
     pub fn heading(&self) -> String {
         match (self.spec.parameter, self.parameter) {
             (Some(p), Some(value)) if !p.unit.is_empty() => format!("{} {value} {}", self.spec.short, p.unit),
-            (Some(p), Some(value)) if self.spec.id.contains('@') || value.to_bits() != p.default.to_bits() => {
+            (Some(p), Some(value))
+                if self.spec.id.contains('@') || value.to_bits() != p.default.to_bits() =>
+            {
                 format!("{} {value}", self.spec.short)
             }
             _ => self.spec.short.to_owned(),
@@ -90,7 +92,8 @@ impl MetricId {
 
     /// Name for people, with convention and parameter.
     pub fn name(&self) -> String {
-        let mut details: Vec<String> = self.definition.map(|c| c.name.replace('_', " ")).into_iter().collect();
+        let mut details: Vec<String> =
+            self.definition.map(|c| c.name.replace('_', " ")).into_iter().collect();
         if let (Some(p), Some(value)) = (self.spec.parameter, self.parameter) {
             details.push(format!("{} {value} {}", p.name, p.unit).trim_end().to_owned());
         }
@@ -144,7 +147,18 @@ mod tests {
 
     #[test]
     fn what_is_not_an_id_is_refused() {
-        for id in ["", "dicee", "dice.pooled", "dice@1", "hd95.mean", "ece@0", "ece@1.5", "nsd@x", "nsd@nan", "f1@2"] {
+        for id in [
+            "",
+            "dicee",
+            "dice.pooled",
+            "dice@1",
+            "hd95.mean",
+            "ece@0",
+            "ece@1.5",
+            "nsd@x",
+            "nsd@nan",
+            "f1@2",
+        ] {
             assert!(MetricId::parse(id).is_err(), "{id}");
         }
     }

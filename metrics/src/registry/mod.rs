@@ -202,9 +202,17 @@ mod tests {
     #[test]
     fn every_entry_is_complete() {
         for spec in all() {
-            assert!(!spec.name.is_empty() && !spec.short.is_empty() && !spec.reference.is_empty(), "{}", spec.id);
+            assert!(
+                !spec.name.is_empty() && !spec.short.is_empty() && !spec.reference.is_empty(),
+                "{}",
+                spec.id
+            );
             let (low, high) = spec.range;
-            assert!(low < high && (low..=high).contains(&spec.target) || spec.target.is_infinite(), "{}", spec.id);
+            assert!(
+                low < high && (low..=high).contains(&spec.target) || spec.target.is_infinite(),
+                "{}",
+                spec.id
+            );
             if let Some(p) = spec.parameter {
                 assert!((p.range.0..=p.range.1).contains(&p.default), "{}", spec.id);
             }

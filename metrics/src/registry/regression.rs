@@ -64,7 +64,10 @@ pub(super) const METRICS: &[MetricSpec] = &[
         name: "Intraclass correlation",
         short: "ICC",
         conventions: &[
-            Convention { name: "agreement", definition: "ICC(2,1): two-way random effects, absolute agreement" },
+            Convention {
+                name: "agreement",
+                definition: "ICC(2,1): two-way random effects, absolute agreement",
+            },
             Convention { name: "consistency", definition: "ICC(3,1): two-way mixed effects, consistency" },
             Convention { name: "one_way", definition: "ICC(1,1): one-way random effects" },
         ],

@@ -27,14 +27,20 @@ const DISTANCE: MetricSpec = MetricSpec {
 const VOLUME: MetricSpec = MetricSpec { unit: "mL", undefined: &[], ..DISTANCE };
 
 const VOXEL: &str = "border voxels: the mask without its 6-neighbour erosion, outside being background";
-const SURFEL: &str = "surface elements at voxel corners, weighted by their area; as DeepMind's surface-distance";
+const SURFEL: &str =
+    "surface elements at voxel corners, weighted by their area; as DeepMind's surface-distance";
 
 const fn tolerance_mm(default: f64) -> Parameter {
     Parameter { name: "tolerance", unit: "mm", default, range: (0.0, 1000.0), is_integer: false }
 }
 
-const OVERLAP_OF_LESIONS: Parameter =
-    Parameter { name: "smallest IoU of a match", unit: "", default: 0.1, range: (0.0, 1.0), is_integer: false };
+const OVERLAP_OF_LESIONS: Parameter = Parameter {
+    name: "smallest IoU of a match",
+    unit: "",
+    default: 0.1,
+    range: (0.0, 1.0),
+    is_integer: false,
+};
 
 pub(super) const METRICS: &[MetricSpec] = &[
     MetricSpec { id: "dice", name: "Dice similarity", short: "Dice", ..OVERLAP },

@@ -1,7 +1,7 @@
 //! Probabilities against 0/1 labels.
 
 use super::columns::Columns;
-use super::measured::{self, Cases as _, NoValue, Valued};
+use super::measured::{self, NoValue, Valued};
 use super::{Request, ScoreError, ScoreReport};
 use crate::assess;
 use crate::registry::{MetricId, MetricTask};
@@ -111,7 +111,9 @@ fn why(metric: &MetricId, cases: &Cases) -> Undefined {
     let (pos, neg) = cases.classes();
     match metric.spec.id {
         "average_precision" | "sensitivity" if pos == 0 => Undefined::NoPositive,
-        _ if metric.spec.undefined.contains(&Undefined::OneClass) && (pos == 0 || neg == 0) => Undefined::OneClass,
+        _ if metric.spec.undefined.contains(&Undefined::OneClass) && (pos == 0 || neg == 0) => {
+            Undefined::OneClass
+        }
         "calibration_slope" if cases.score.windows(2).all(|w| w[0].to_bits() == w[1].to_bits()) => {
             Undefined::Constant
         }

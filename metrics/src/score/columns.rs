@@ -64,7 +64,6 @@ impl Columns {
         self.text(name)?.into_iter().enumerate().map(word).collect()
     }
 
-
     fn text(&self, name: &str) -> Result<Vec<Option<String>>, ScoreError> {
         let failed = |problem: String| ScoreError::Table { path: self.path.clone(), problem };
         let column = self.frame.column(name).map_err(|_| {
@@ -93,7 +92,9 @@ impl Columns {
                 value.map(Some).ok_or_else(|| ScoreError::Row {
                     path: self.path.clone(),
                     row: i + 1,
-                    problem: format!("`{name}` is {text:?}, not a finite number; leave it empty where it is missing"),
+                    problem: format!(
+                        "`{name}` is {text:?}, not a finite number; leave it empty where it is missing"
+                    ),
                 })
             }
         };

@@ -194,7 +194,8 @@ impl measured::Cases for Findings {
             }
             "picai_score" => {
                 let case = |&i: &usize| -> Result<PicaiCase, NoValue> {
-                    let (candidates, lesions) = self.images[i].boxes().ok_or_else(|| needs(metric, "boxes"))?;
+                    let (candidates, lesions) =
+                        self.images[i].boxes().ok_or_else(|| needs(metric, "boxes"))?;
                     let confidences: Vec<f64> = candidates.iter().map(|c| c.1).collect();
                     let overlaps: Vec<f64> =
                         candidates.iter().flat_map(|c| lesions.iter().map(|l| c.0.iou(l))).collect();
@@ -205,7 +206,9 @@ impl measured::Cases for Findings {
             "ap" => {
                 let least = metric.parameter.unwrap_or(0.5);
                 let settings = PrecisionSettings::coco().with_thresholds(&[least])?;
-                PrecisionTable::new(&[self.objects(metric, cases)?], &settings).mean_average_precision()?.into()
+                PrecisionTable::new(&[self.objects(metric, cases)?], &settings)
+                    .mean_average_precision()?
+                    .into()
             }
             _ => PrecisionTable::new(&[self.objects(metric, cases)?], &PrecisionSettings::coco())
                 .mean_average_precision()?

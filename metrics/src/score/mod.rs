@@ -110,7 +110,8 @@ pub fn write_cases(report: &ScoreReport, metrics: &[&str], path: &Path) -> Resul
         columns.push(Column::new("label".into(), labels));
     }
     for id in metrics.iter().filter(|id| report.cases.iter().any(|c| c.values.contains_key(**id))) {
-        let values: Vec<Option<f64>> = report.cases.iter().map(|c| c.values.get(*id).copied().flatten()).collect();
+        let values: Vec<Option<f64>> =
+            report.cases.iter().map(|c| c.values.get(*id).copied().flatten()).collect();
         columns.push(Column::new((*id).into(), values));
     }
     let mut frame = DataFrame::new(report.cases.len(), columns).map_err(|e| failed(e.to_string()))?;

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// (case, reference, prediction), by case.
-fn pairs(reference: &Path, prediction: &Path) -> Result<Vec<(String, PathBuf, PathBuf)>, ScoreError> {
+pub(super) fn pairs(
+    reference: &Path,
+    prediction: &Path,
+) -> Result<Vec<(String, PathBuf, PathBuf)>, ScoreError> {
     let failed = |path: &Path, problem: &str| {
         Err(ScoreError::Pairing { path: path.to_owned(), problem: problem.to_owned() })
     };

@@ -62,7 +62,8 @@ impl measured::Cases for Numbers {
                     Some("one_way") => IccForm::OneWaySingle,
                     _ => IccForm::TwoWayRandomSingle,
                 };
-                let ratings: Vec<f64> = reference.iter().zip(&prediction).flat_map(|(r, p)| [*r, *p]).collect();
+                let ratings: Vec<f64> =
+                    reference.iter().zip(&prediction).flat_map(|(r, p)| [*r, *p]).collect();
                 let found = Ratings::new(&ratings, 2)?.icc(form, 0.95)??;
                 Valued { value: found.value, interval: found.interval }
             }
@@ -70,7 +71,8 @@ impl measured::Cases for Numbers {
     }
 
     fn of_cases(&self, metric: &MetricId) -> Vec<Option<f64>> {
-        let difference = |(p, r): (&f64, &f64)| Some(if metric.spec.id == "mae" { (p - r).abs() } else { p - r });
+        let difference =
+            |(p, r): (&f64, &f64)| Some(if metric.spec.id == "mae" { (p - r).abs() } else { p - r });
         self.prediction.iter().zip(&self.reference).map(difference).collect()
     }
 }

@@ -2,11 +2,11 @@
 
 use super::columns::Columns;
 use super::measured::{self, NoValue, Valued};
-use super::{Request, ScoreError, ScoreReport};
 use super::pairs::pairs;
+use super::{Request, ScoreError, ScoreReport};
 use crate::registry::{MetricId, MetricTask};
 use crate::segmentation::measure_labels;
-use fiel_kernels::image::{ReadLimits, read_labels, read_mask, resample_nearest, Volume};
+use fiel_kernels::image::{ReadLimits, Volume, read_labels, read_mask, resample_nearest};
 use fiel_kernels::{ImageError, Undefined};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -80,7 +80,8 @@ fn read(path: &Path, labels: &[u8]) -> Result<Volume<u8>, ScoreError> {
 fn strata(path: &Path, by: &str, names: &[(String, Option<u8>)]) -> Result<Vec<String>, ScoreError> {
     let columns = Columns::read(path)?;
     let case = if columns.has("case") { "case" } else { "case_id" };
-    let of: BTreeMap<String, String> = columns.names(Some(case))?.into_iter().zip(columns.words(by)?).collect();
+    let of: BTreeMap<String, String> =
+        columns.names(Some(case))?.into_iter().zip(columns.words(by)?).collect();
     let stratum = |(name, _): &(String, Option<u8>)| {
         of.get(name).cloned().ok_or_else(|| ScoreError::Table {
             path: path.to_owned(),

@@ -35,7 +35,8 @@ pub struct SurvivalFiles<'a> {
 pub fn survival(files: &SurvivalFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
     let read = |columns: &Columns| -> Result<(Vec<f64>, Vec<bool>), ScoreError> {
-        let time = columns.numbers(files.time, "a finite time of at least 0", |t| t.is_finite() && t >= 0.0)?;
+        let time =
+            columns.numbers(files.time, "a finite time of at least 0", |t| t.is_finite() && t >= 0.0)?;
         let event = columns.numbers(files.event, "0 (censored) or 1 (event)", table::is_label)?;
         Ok((time, event.into_iter().map(|e| e > 0.5).collect()))
     };
@@ -74,7 +75,8 @@ impl Curve {
             .collect();
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         if found.is_empty() {
-            let problem = format!("no column is named `{prefix}` followed by a time, for instance `{prefix}365`");
+            let problem =
+                format!("no column is named `{prefix}` followed by a time, for instance `{prefix}365`");
             return Err(ScoreError::Table { path: columns.path().to_owned(), problem });
         }
         let times: Vec<f64> = found.iter().map(|f| f.0).collect();
@@ -112,7 +114,9 @@ impl measured::Cases for Patients {
                 let interval = concordance.interval_harrell(confidence).ok();
                 Valued { value: concordance.c_index_harrell()?, interval }
             }
-            "c_index_uno" => RiskConcordance::new(&times, &risk, 0.0)?.c_index_uno(&self.censoring, None)?.into(),
+            "c_index_uno" => {
+                RiskConcordance::new(&times, &risk, 0.0)?.c_index_uno(&self.censoring, None)?.into()
+            }
             "td_auc" => {
                 let grid = TimeGrid::new(&[metric.parameter.unwrap_or(1.0)])?;
                 time_dependent_auc(&times, &self.censoring, &risk, &grid, 0.0)?.mean?.into()

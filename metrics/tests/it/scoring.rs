@@ -1,11 +1,11 @@
 //! Scoring of files for the command line.
 
-use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
 use fiel_metrics::ScoreError;
+use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
-    ClassificationFiles, DetectionFiles, RegressionFiles, Request, ScoreReport, SegmentationFiles, SurvivalFiles,
-    detection, regression, survival,
+    ClassificationFiles, DetectionFiles, RegressionFiles, Request, ScoreReport, SegmentationFiles,
+    SurvivalFiles, detection, regression, survival,
 };
 use std::path::Path;
 
@@ -30,7 +30,8 @@ fn segmentation(
     prediction: &Path,
     progress: impl FnMut(usize, usize),
 ) -> Result<ScoreReport, ScoreError> {
-    let files = SegmentationFiles { reference, prediction, labels: &[], plane: false, resample: false, strata: None };
+    let files =
+        SegmentationFiles { reference, prediction, labels: &[], plane: false, resample: false, strata: None };
     fiel_metrics::score::segmentation(&files, &Request::default_of(MetricTask::Segmentation)?, progress)
 }
 
@@ -68,9 +69,7 @@ fn every_problem_names_the_file_and_the_row() {
         let refused = classification(&path, None).unwrap_err().to_string();
         assert!(refused.contains(expected) && refused.contains("answers.csv"), "{text:?}: {refused}");
     }
-    assert!(
-        classification(Path::new("none.csv"), None).unwrap_err().to_string().contains("none.csv")
-    );
+    assert!(classification(Path::new("none.csv"), None).unwrap_err().to_string().contains("none.csv"));
 }
 
 #[test]
@@ -129,7 +128,11 @@ fn every_metric_of_classification_has_a_value_and_an_interval_on_ordinary_cases(
     let mut text = "y,p,site\n".to_owned();
     for i in 0..60u32 {
         let p = f64::from(i * 37 % 60) / 61.0 + 0.005;
-        text += &format!("{},{p},{}\n", u32::from(i * 7 % 10 < 10 * (i * 37 % 60) / 60), ["north", "south"][i as usize % 2]);
+        text += &format!(
+            "{},{p},{}\n",
+            u32::from(i * 7 % 10 < 10 * (i * 37 % 60) / 60),
+            ["north", "south"][i as usize % 2]
+        );
     }
     let table = csv(folder.path(), &text);
     let ids: Vec<&str> = fiel_metrics::registry::all()
@@ -153,7 +156,9 @@ fn every_metric_of_classification_has_a_value_and_an_interval_on_ordinary_cases(
     assert_eq!(strata.groups.keys().collect::<Vec<_>>(), ["north", "south"]);
     let auc = |site: &str| strata.groups[site].metrics["auc"].value.unwrap();
     let gap = &strata.gaps["auc"];
-    assert!((gap.gap - (auc("north") - auc("south")).abs()).abs() < 1e-15 && auc(&gap.worst) <= auc(&gap.best));
+    assert!(
+        (gap.gap - (auc("north") - auc("south")).abs()).abs() < 1e-15 && auc(&gap.worst) <= auc(&gap.best)
+    );
     let again = fiel_metrics::score::classification(&files, &asked).unwrap();
     assert_eq!(again.metrics, report.metrics, "the same seed gives the same intervals");
 }
@@ -194,7 +199,10 @@ fn every_metric_of_masks_is_measured_and_labels_apart() {
     assert_eq!(report.cases.iter().map(|c| c.label).collect::<Vec<_>>(), [Some(1), Some(4)]);
     assert_eq!(report.cases[1].values["dice"], None, "label 4 is in neither map");
     let other = SegmentationFiles { labels: &[2], ..files };
-    assert!(fiel_metrics::score::segmentation(&other, &asked, |_, _| ()).is_err(), "label 1 was not declared");
+    assert!(
+        fiel_metrics::score::segmentation(&other, &asked, |_, _| ()).is_err(),
+        "label 1 was not declared"
+    );
 }
 
 #[test]
@@ -205,9 +213,19 @@ fn survival_regression_and_detection_are_scored_from_tables() {
         std::fs::write(&path, text).unwrap();
         path
     };
-    let table = at("s.csv", "t,e,r,s1,s3\n1,1,0.9,0.4,0.1\n2,0,0.5,0.8,0.6\n3,1,0.6,0.7,0.4\n4,0,0.1,0.9,0.8\n5,1,0.2,0.9,0.7\n");
-    let files =
-        SurvivalFiles { table: &table, time: "t", event: "e", risk: "r", curve: Some("s"), training: None, case: None };
+    let table = at(
+        "s.csv",
+        "t,e,r,s1,s3\n1,1,0.9,0.4,0.1\n2,0,0.5,0.8,0.6\n3,1,0.6,0.7,0.4\n4,0,0.1,0.9,0.8\n5,1,0.2,0.9,0.7\n",
+    );
+    let files = SurvivalFiles {
+        table: &table,
+        time: "t",
+        event: "e",
+        risk: "r",
+        curve: Some("s"),
+        training: None,
+        case: None,
+    };
     let ids = ["c_index_harrell", "c_index_uno", "td_auc@2.5", "integrated_brier"];
     let report = survival(&files, &request(MetricTask::Survival, &ids)).unwrap();
     // Pairs with an earlier event: (1; 2, 3, 4, 5) and (3; 4, 5): all six in order.

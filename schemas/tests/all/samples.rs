@@ -13,7 +13,9 @@ use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, Submission};
-use fiel_schemas::summary::{Calibration, CalibrationBin, Confusion, ExactValue, Moments, ScoreCell, Scores, Summary};
+use fiel_schemas::summary::{
+    Calibration, CalibrationBin, Confusion, ExactValue, Moments, ScoreCell, Scores, Summary,
+};
 use fiel_schemas::validate::Kind;
 use serde_json::Value;
 use std::collections::BTreeMap;

@@ -59,7 +59,8 @@ fn page(metric: &MetricId) -> String {
     ];
     if let Some(p) = spec.parameter {
         let limits = range(p.range);
-        lines.push(format!("  @           {} {limits}, {} where none is given {}", p.name, p.default, p.unit));
+        lines
+            .push(format!("  @           {} {limits}, {} where none is given {}", p.name, p.default, p.unit));
     }
     for (i, c) in spec.conventions.iter().enumerate() {
         let default = if i == 0 { " (default)" } else { "" };

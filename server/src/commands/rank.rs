@@ -90,14 +90,17 @@ fn show(report: &RankReport) -> String {
 /// Rank by each method with the 95 % range over bootstrap samples, best mean first.
 fn of_metric(name: &str, metric: &MetricRankings, algorithms: &[String]) -> String {
     let methods: Vec<&str> = metric.methods.keys().copied().collect();
-    let mut table = tables::table(std::iter::once("algorithm".to_owned())
-        .chain(std::iter::once("mean".to_owned()))
-        .chain(methods.iter().map(ToString::to_string)));
+    let mut table = tables::table(
+        std::iter::once("algorithm".to_owned())
+            .chain(std::iter::once("mean".to_owned()))
+            .chain(methods.iter().map(ToString::to_string)),
+    );
     let main = &metric.methods["mean-then-rank"];
     let mut order: Vec<usize> = (0..algorithms.len()).collect();
     order.sort_by_key(|&a| main.ranks[a]);
     for a in order {
-        let mut line = vec![algorithms[a].clone(), main.aggregates[a].map_or("-".into(), |v| format!("{v:.4}"))];
+        let mut line =
+            vec![algorithms[a].clone(), main.aggregates[a].map_or("-".into(), |v| format!("{v:.4}"))];
         for method in &methods {
             let ranking = &metric.methods[method];
             let range = ranking.stability.as_ref().and_then(|s| s.rank95[a]);
@@ -109,8 +112,13 @@ fn of_metric(name: &str, metric: &MetricRankings, algorithms: &[String]) -> Stri
     let better = if metric.direction == Direction::HigherIsBetter { "higher" } else { "lower" };
     let tau = main.stability.as_ref().and_then(|s| s.mean_kendall_tau);
     let tau = tau.map_or(String::new(), |t| format!("; mean Kendall tau over samples {t:.3}"));
-    let missing = if metric.missing > 0 { format!("; {} values missing", metric.missing) } else { String::new() };
-    let groups: Vec<String> = metric.significance.tie_groups.iter().filter(|g| g.len() > 1)
+    let missing =
+        if metric.missing > 0 { format!("; {} values missing", metric.missing) } else { String::new() };
+    let groups: Vec<String> = metric
+        .significance
+        .tie_groups
+        .iter()
+        .filter(|g| g.len() > 1)
         .map(|g| g.iter().map(|&a| algorithms[a].as_str()).collect::<Vec<_>>().join(", "))
         .collect();
     let ties = if groups.is_empty() {

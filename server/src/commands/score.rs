@@ -272,7 +272,10 @@ fn csv(report: &ScoreReport, request: &Request) -> String {
             let Some(m) = metrics.get(asked) else { continue };
             let (low, high) = (number(m.ci95.map(|c| c[0])), number(m.ci95.map(|c| c[1])));
             let (value, stratum) = (number(m.value), quoted(stratum));
-            lines.push(format!("{stratum},{asked},{},{value},{low},{high},{},{},{n}", m.id, m.unit, m.undefined));
+            lines.push(format!(
+                "{stratum},{asked},{},{value},{low},{high},{},{},{n}",
+                m.id, m.unit, m.undefined
+            ));
         }
     };
     add("", report.n, &report.metrics);
@@ -283,7 +286,11 @@ fn csv(report: &ScoreReport, request: &Request) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() }
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
 }
 
 fn write_cases(report: &ScoreReport, request: &Request, path: &Path) -> Result {

@@ -41,10 +41,19 @@ pub fn to_csv(board: &Leaderboard) -> String {
         .copied()
         .collect();
     let sites: BTreeSet<&String> = rows.iter().flat_map(|r| r.sites.keys()).collect();
-    let mut header: Vec<String> =
-        ["rank", "mean_rank", "tied", "submission", "version", "participant", "submission_id", "artifact", "unranked"]
-            .map(String::from)
-            .into();
+    let mut header: Vec<String> = [
+        "rank",
+        "mean_rank",
+        "tied",
+        "submission",
+        "version",
+        "participant",
+        "submission_id",
+        "artifact",
+        "unranked",
+    ]
+    .map(String::from)
+    .into();
     for m in &ordered {
         header.extend([(*m).clone(), format!("{m} low"), format!("{m} high"), format!("{m} bound")]);
     }

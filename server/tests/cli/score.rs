@@ -96,14 +96,20 @@ fn metrics_are_chosen_by_id_and_strata_by_column() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let rows = "y,p,site\n1,0.9,north\n0,0.2,north\n1,0.4,south\n0,0.4,south\n";
     write(folder.path(), "t.csv", rows);
-    let ran = score(folder.path(), &[TABLE, &["--metrics", "auc,f1@0.3,ece.right_closed", "--by", "site", "--json"]].concat());
+    let ran = score(
+        folder.path(),
+        &[TABLE, &["--metrics", "auc,f1@0.3,ece.right_closed", "--by", "site", "--json"]].concat(),
+    );
     assert_eq!(ran.code, 0, "{}", ran.all());
     let answer = ran.json();
     assert_eq!(answer["metrics"].as_object().map(serde_json::Map::len), Some(3));
     assert_eq!(answer["metrics"]["f1@0.3"]["id"], "f1@0.3/1");
     assert_eq!(answer["by"]["groups"]["south"]["metrics"]["auc"]["value"], 0.5);
     assert_eq!(answer["by"]["gaps"]["auc"]["worst"], "south");
-    let csv = score(folder.path(), &[TABLE, &["--metrics", "auc", "--by", "site", "--csv", "--ci", "off"]].concat());
+    let csv = score(
+        folder.path(),
+        &[TABLE, &["--metrics", "auc", "--by", "site", "--csv", "--ci", "off"]].concat(),
+    );
     assert!(csv.out.contains("north,auc,auc/1,1,,,1,0,2"), "{}", csv.all());
     let ran = score(folder.path(), &[TABLE, &["--metrics", "dice"]].concat());
     assert!(ran.code == 2 && ran.err.contains("segmentation"), "{}", ran.all());
@@ -129,7 +135,9 @@ fn algorithms_are_ranked_from_a_table() {
     assert_eq!(ran.code, 0, "{}", ran.all());
     let answer = ran.json();
     assert_eq!(answer["algorithms"], serde_json::json!(["good", "poor"]));
-    for method in ["mean-then-rank", "median-then-rank", "rank-then-mean", "rank-then-median", "test-then-rank"] {
+    for method in
+        ["mean-then-rank", "median-then-rank", "rank-then-mean", "rank-then-median", "test-then-rank"]
+    {
         let ranking = &answer["metrics"]["dice"]["methods"][method];
         assert_eq!(ranking["ranks"], serde_json::json!([1, 2]), "{method}");
         assert_eq!(ranking["stability"]["distribution"][0][0], 1000, "{method}");

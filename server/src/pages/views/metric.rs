@@ -35,7 +35,14 @@ impl Column {
     pub fn of(id: &str) -> Self {
         let Ok(metric) = MetricId::parse(id) else {
             let (short, name) = (id.to_owned(), id.to_owned());
-            return Self { id: id.to_owned(), short, name, unit: String::new(), better: Better::Higher, decimals: 3 };
+            return Self {
+                id: id.to_owned(),
+                short,
+                name,
+                unit: String::new(),
+                better: Better::Higher,
+                decimals: 3,
+            };
         };
         let spec = metric.spec;
         let better = match spec.direction {

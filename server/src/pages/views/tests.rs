@@ -382,7 +382,7 @@ fn the_board_heads_its_columns_and_says_how_it_is_sorted() {
             "Tool",
             "AUC",
             "AP",
-            "Sens. at 95 % spec.",
+            "Sens. at spec. 0.95",
             "Brier",
             "ECE",
             "Cal. slope",
