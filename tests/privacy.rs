@@ -48,12 +48,15 @@ async fn nothing_about_a_single_patient_is_ever_sent() {
             secrets.numbers.iter().map(|(v, what)| (v.to_bits(), what.as_str())).collect();
         for payload in &statements {
             let statement: Statement = from_json(Kind::Statement, payload).unwrap_or_else(|e| panic!("{e}"));
+            if statement.predicate.site != site {
+                continue;
+            }
             let value: Value = serde_json::from_slice(payload).expect("a checked statement is JSON");
             let payload = String::from_utf8_lossy(payload);
             assert!(secrets.ids.iter().all(|id| !payload.contains(id.as_str())), "a case id was sent");
             let mut leaves = Vec::new();
             flatten("", &value, &mut leaves);
-            let clock = seconds(&folder.path().join(&statement.predicate.site), &statement.predicate.run);
+            let clock = seconds(&data, &statement.predicate.run);
             for (path, leaf) in &leaves {
                 for found in readings(leaf) {
                     let Some(what) = numbers.get(&found.to_bits()) else { continue };
@@ -180,9 +183,9 @@ fn secrets(data: &Path, rows: &[String]) -> Secrets {
             let Ok(values) = fiel_metrics::table::read_f64_column(&table, column) else { continue };
             let values: Vec<f64> = values.into_iter().flatten().collect();
             for &value in &values {
-                // A value that half of a site's cases share, such as a distance of one voxel, is no patient's own, and
-                // it may well be their mean.
-                if values.iter().filter(|v| v.to_bits() == value.to_bits()).count() * 2 > values.len() {
+                // A value that several of a site's cases share, such as a distance of one voxel, is no patient's own,
+                // and it may well be their mean.
+                if values.iter().filter(|v| v.to_bits() == value.to_bits()).count() >= 5 {
                     continue;
                 }
                 keep(&mut found, value, column);
