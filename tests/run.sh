@@ -4,9 +4,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Debian packages: the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
+# Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
 # PostgreSQL.
-packages=(clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3)
+packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
@@ -33,3 +33,6 @@ cargo build --workspace --all-targets
 cargo test --workspace
 bash tests/with-postgres.sh cargo test --workspace \
   --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser
+
+# Every reader of images, and what sites send, against hostile bytes: a minute each, two at a time.
+bash metrics/fuzz/run.sh 60

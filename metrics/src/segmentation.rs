@@ -262,7 +262,9 @@ fn check(volume: &Volume<u8>, labels: &[u8]) -> Result<(), ImageError> {
     }
     let mut known = [false; 256];
     known[0] = true;
-    labels.iter().for_each(|&l| known[usize::from(l)] = true);
+    for &label in labels {
+        known[usize::from(label)] = true;
+    }
     match volume.data.iter().position(|&v| !known[usize::from(v)]) {
         None => Ok(()),
         Some(i) => {

@@ -173,7 +173,7 @@ impl<'a> Judge<'a> {
             let reference = self.reference_mask(row)?;
             match outputs::mask(bytes, &reference) {
                 Ok(prediction) => {
-                    judged.segmentation = Some(measure(&reference, &prediction, &self.metrics)?)
+                    judged.segmentation = Some(measure(&reference, &prediction, &self.metrics)?);
                 }
                 Err(rule) => {
                     judged.break_rule(rule);

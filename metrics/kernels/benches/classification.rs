@@ -2,6 +2,18 @@
 //!
 //! Scores are probabilities of a logistic model: 30 % positives, classes one standard deviation apart.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::large_stack_arrays,
+    clippy::naive_bytecount,
+    clippy::similar_names,
+    clippy::unwrap_used,
+    reason = "they compare with literals, on small inputs of their own making"
+)]
+
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use fiel_kernels::classification::{AucBootstrap, PairedScores, Scores};
 use std::hint::black_box;

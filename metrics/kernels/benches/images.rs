@@ -3,6 +3,17 @@
 //! `cargo bench -p fiel-kernels --bench images`. Files are made here, seeded, at the compression level that nibabel
 //! uses. "inflate alone" is what the readers' decompressor takes for the same bytes into a buffer that exists.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::large_stack_arrays,
+    clippy::naive_bytecount,
+    clippy::similar_names,
+    clippy::unwrap_used,
+    reason = "they compare with literals, on small inputs of their own making"
+)]
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,

@@ -1,5 +1,17 @@
 //! Speed of the instances kernels: components, panoptic quality, skeletons.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::large_stack_arrays,
+    clippy::naive_bytecount,
+    clippy::similar_names,
+    clippy::unwrap_used,
+    reason = "they compare with literals, on small inputs of their own making"
+)]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use fiel_kernels::components::{Components, Connectivity};
 use fiel_kernels::instances::{BratsLesions, BratsRule, MatchRule, Overlaps};

@@ -3,6 +3,18 @@
 //! The table is made like the `leaderboard` workload: skill of the algorithm, difficulty of the case, noise, rounded
 //! to four decimals.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::large_stack_arrays,
+    clippy::naive_bytecount,
+    clippy::similar_names,
+    clippy::unwrap_used,
+    reason = "they compare with literals, on small inputs of their own making"
+)]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use fiel_kernels::inference::{Resamples, normal_upper_quantile};
 use fiel_kernels::ranking::{Adjustment, Alpha, Direction, Method, RepeatedCases, Significance, Table};

@@ -4,6 +4,18 @@
 //! `FIEL_BENCH_DATA` to a folder with `organ_gt.raw`, `organ_pr.raw` and so on (uint8, first axis fastest) to measure
 //! the workloads themselves.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::large_stack_arrays,
+    clippy::naive_bytecount,
+    clippy::similar_names,
+    clippy::unwrap_used,
+    reason = "they compare with literals, on small inputs of their own making"
+)]
+
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use fiel_kernels::overlap::{count_labels, count_masks};
 use fiel_kernels::surface::{Grid, LabelsOnGrid, MasksOnGrid};

@@ -1,5 +1,17 @@
 //! Speed of the survival and detection kernels.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::large_stack_arrays,
+    clippy::naive_bytecount,
+    clippy::similar_names,
+    clippy::unwrap_used,
+    reason = "they compare with literals, on small inputs of their own making"
+)]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use fiel_kernels::detection::{
     Froc, PICAI_MINIMUM_OVERLAP, PicaiCase, Rates, Resampling, ScanOutcome, picai_score,

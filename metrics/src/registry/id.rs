@@ -97,10 +97,10 @@ impl MetricId {
         if let (Some(p), Some(value)) = (self.spec.parameter, self.parameter) {
             details.push(format!("{} {value} {}", p.name, p.unit).trim_end().to_owned());
         }
-        match details.is_empty() {
-            true => self.spec.name.to_owned(),
-            false => format!("{} ({})", self.spec.name, details.join(", ")),
+        if details.is_empty() {
+            return self.spec.name.to_owned();
         }
+        format!("{} ({})", self.spec.name, details.join(", "))
     }
 
     /// Id with convention, parameter and version.

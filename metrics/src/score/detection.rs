@@ -121,6 +121,9 @@ fn points(columns: &Columns, is_reference: bool) -> Result<Vec<Place>, ScoreErro
     Ok((0..x.len()).map(point).collect())
 }
 
+/// Boxes with their confidence.
+type Scored = Vec<(AxisBox<3>, f64)>;
+
 /// Findings of one image.
 #[derive(Debug, Clone, Default)]
 struct Image {
@@ -130,7 +133,7 @@ struct Image {
 
 impl Image {
     /// Scored boxes and boxes of the reference; `None` where some finding is a point.
-    fn boxes(&self) -> Option<(Vec<(AxisBox<3>, f64)>, Vec<AxisBox<3>>)> {
+    fn boxes(&self) -> Option<(Scored, Vec<AxisBox<3>>)> {
         let place = |f: &Finding| if let Place::Box(b) = f.place { Some(b) } else { None };
         let candidates = self.prediction.iter().map(|f| Some((place(f)?, f.score))).collect::<Option<_>>()?;
         Some((candidates, self.reference.iter().map(place).collect::<Option<_>>()?))

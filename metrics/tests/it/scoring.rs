@@ -7,6 +7,7 @@ use fiel_metrics::score::{
     ClassificationFiles, DetectionFiles, RegressionFiles, Request, ScoreReport, SegmentationFiles,
     SurvivalFiles, detection, regression, survival,
 };
+use std::fmt::Write as _;
 use std::path::Path;
 
 fn csv(folder: &Path, text: &str) -> std::path::PathBuf {
@@ -128,11 +129,9 @@ fn every_metric_of_classification_has_a_value_and_an_interval_on_ordinary_cases(
     let mut text = "y,p,site\n".to_owned();
     for i in 0..60u32 {
         let p = f64::from(i * 37 % 60) / 61.0 + 0.005;
-        text += &format!(
-            "{},{p},{}\n",
-            u32::from(i * 7 % 10 < 10 * (i * 37 % 60) / 60),
-            ["north", "south"][i as usize % 2]
-        );
+        let (label, site) =
+            (u32::from(i * 7 % 10 < 10 * (i * 37 % 60) / 60), ["north", "south"][i as usize % 2]);
+        writeln!(text, "{label},{p},{site}").unwrap();
     }
     let table = csv(folder.path(), &text);
     let ids: Vec<&str> = fiel_metrics::registry::all()

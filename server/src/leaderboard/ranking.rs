@@ -135,8 +135,11 @@ fn competition(values: &[(f64, f64)]) -> Vec<(u32, bool)> {
     ranks
 }
 
+/// Competition ranks with whether each is shared.
+type Ranks = Vec<(u32, bool)>;
+
 /// The rows in the order of one metric, with their competition ranks.
-fn ranked(rows: &[Row], candidates: &[u32], metric: &str) -> Result<(Vec<u32>, Vec<(u32, bool)>), Error> {
+fn ranked(rows: &[Row], candidates: &[u32], metric: &str) -> Result<(Vec<u32>, Ranks), Error> {
     let spec = registry::find(metric).ok_or_else(|| Error::internal(format!("no metric {metric}")))?;
     let value = |i: &u32| value_of(&rows[*i as usize], metric).unwrap_or((f64::NAN, 0.0));
     let badness: Vec<f64> = candidates.iter().map(|i| spec.badness(value(i).0)).collect();
@@ -169,7 +172,9 @@ pub(super) fn rank(challenge: &Challenge, made: &[&Made]) -> Result<Vec<Row>, Er
             order.iter().zip(ranks).for_each(|(i, (rank, _))| sums[*i as usize] += f64::from(rank));
         }
         let mean = |i: &u32| sums[*i as usize] / metrics.len() as f64;
-        candidates.iter().for_each(|i| rows[*i as usize].mean_rank = Some(mean(i)));
+        for i in &candidates {
+            rows[*i as usize].mean_rank = Some(mean(i));
+        }
         let means: Vec<f64> = candidates.iter().map(mean).collect();
         let order = order(&means, &candidates, false).map_err(Error::internal)?;
         let ranks = competition(&order.iter().map(|i| (mean(i), 0.0)).collect::<Vec<_>>());

@@ -2,6 +2,7 @@
 
 use crate::{Ran, fiel_in, write};
 use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
+use std::fmt::Write as _;
 use std::path::Path;
 
 fn score(folder: &Path, args: &[&str]) -> Ran {
@@ -127,7 +128,7 @@ fn algorithms_are_ranked_from_a_table() {
     let mut text = "case,algorithm,dice,time\n".to_owned();
     for case in 0..20 {
         let dice = 0.7 + 0.01 * f64::from(case % 5);
-        text += &format!("k{case},good,{},9\nk{case},poor,{},3\n", dice + 0.1, dice);
+        writeln!(text, "k{case},good,{},9\nk{case},poor,{dice},3", dice + 0.1).expect("a string takes it");
     }
     write(folder.path(), "r.csv", &text);
     let base = ["rank", "--table", "r.csv", "--metric", "dice", "--metric", "time:lower"];

@@ -284,7 +284,7 @@ proptest! {
     fn labels_are_counted_as_one_by_one(a in runs(4), b in runs(4)) {
         let n = a.len().min(b.len());
         let (a, b) = (&a[..n], &b[..n]);
-        let mut expected = vec![0_u64; 25];
+        let mut expected = [0_u64; 25];
         for (&r, &p) in a.iter().zip(b) {
             expected[usize::from(r) * 5 + usize::from(p)] += 1;
         }
@@ -305,7 +305,7 @@ proptest! {
 #[test]
 fn counting_does_not_depend_on_the_number_of_threads() {
     let n = (1 << 22) * 2 + 12_345;
-    let map = |step: usize| (0..n).map(|i| u8::from((i / step) % 3 == 0)).collect::<Vec<u8>>();
+    let map = |step: usize| (0..n).map(|i| u8::from((i / step).is_multiple_of(3))).collect::<Vec<u8>>();
     let (a, b) = (map(7), map(1000));
     let alone = (count_masks(&a, &b).unwrap(), count_labels(&a, &b, &[1]).unwrap());
     assert_eq!(alone.0, alone.1.counts(1).unwrap());

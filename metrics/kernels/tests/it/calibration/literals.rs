@@ -157,8 +157,8 @@ fn wilson_intervals_stand_beside_the_curve() {
     let bins = Forecasts::new(&p, &labels).expect("valid").bins(Grouping::Distinct).expect("bins");
     let curve = bins.curve(0.95).expect("a level");
     // statsmodels 0.15.0: proportion_confint(2, 10, method="wilson").
-    assert!((curve[0].interval[0] - 0.056_682_151_454_375_246).abs() < 1e-12, "{:?}", curve);
-    assert!((curve[0].interval[1] - 0.509_837_528_463_358_3).abs() < 1e-12, "{:?}", curve);
+    assert!((curve[0].interval[0] - 0.056_682_151_454_375_246).abs() < 1e-12, "{curve:?}");
+    assert!((curve[0].interval[1] - 0.509_837_528_463_358_3).abs() < 1e-12, "{curve:?}");
     let all = Forecasts::new(&p, &[true; 10]).expect("valid").bins(Grouping::Distinct).expect("bins");
     assert_eq!(all.curve(0.95).expect("a level")[0].interval[1], 1.0);
     assert!(all.curve(1.0).is_err());

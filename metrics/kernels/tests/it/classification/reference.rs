@@ -147,11 +147,11 @@ fn operating_points_agree_with_metrics_reloaded() {
         let (y, score) = (labels(&case["y"]), numbers(&case["score"]));
         let Ok(scores) = Scores::new(&score, &y) else { continue };
         let mut check = |found: Result<f64, Undefined>, key: &str| {
-            if let (Ok(found), Some(expected)) = (found, number(&expected[key])) {
-                if !expected.is_nan() {
-                    assert_close(found, expected, 1e-6, &format!("{} {key}", case["id"]));
-                    compared += 1;
-                }
+            if let (Ok(found), Some(expected)) = (found, number(&expected[key]))
+                && !expected.is_nan()
+            {
+                assert_close(found, expected, 1e-6, &format!("{} {key}", case["id"]));
+                compared += 1;
             }
         };
         let sensitivity = scores.sensitivity_at_specificity(0.8).unwrap();
@@ -263,9 +263,9 @@ fn labels_agree_with_scikit_learn_and_statsmodels() {
     let (mut binary, mut multiclass) = (Compared::default(), Compared::default());
     for case in cases("classification_labels") {
         if case.get("prob").is_some() {
-            check_classes(&case, &mut multiclass)
+            check_classes(&case, &mut multiclass);
         } else {
-            check_binary(&case, &mut binary)
+            check_binary(&case, &mut binary);
         }
     }
     assert_eq!((binary.values, binary.undefined), (253, 23));

@@ -117,18 +117,18 @@ proptest! {
         };
         let reach = |share: Result<f64, Undefined>| share.is_ok_and(|share| share >= least);
         let point = found.sensitivity_at_specificity(least).unwrap().unwrap();
-        prop_assert_eq!(point.counts.sensitivity().unwrap(), best(|c| c.sensitivity(), &|c| reach(c.specificity())));
+        prop_assert_eq!(point.counts.sensitivity().unwrap(), best(fiel_kernels::classification::Confusion::sensitivity, &|c| reach(c.specificity())));
         prop_assert!(reach(point.counts.specificity()));
         let point = found.specificity_at_sensitivity(least).unwrap().unwrap();
-        prop_assert_eq!(point.counts.specificity().unwrap(), best(|c| c.specificity(), &|c| reach(c.sensitivity())));
+        prop_assert_eq!(point.counts.specificity().unwrap(), best(fiel_kernels::classification::Confusion::specificity, &|c| reach(c.sensitivity())));
         prop_assert!(reach(point.counts.sensitivity()));
         let point = found.ppv_at_sensitivity(least).unwrap().unwrap();
-        prop_assert_eq!(point.counts.ppv().unwrap(), best(|c| c.ppv(), &|c| reach(c.sensitivity())));
+        prop_assert_eq!(point.counts.ppv().unwrap(), best(fiel_kernels::classification::Confusion::ppv, &|c| reach(c.sensitivity())));
         prop_assert!(reach(point.counts.sensitivity()));
         let point = found.sensitivity_at_ppv(least).unwrap().unwrap();
-        prop_assert_eq!(point.counts.sensitivity().unwrap(), best(|c| c.sensitivity(), &|c| reach(c.ppv())));
+        prop_assert_eq!(point.counts.sensitivity().unwrap(), best(fiel_kernels::classification::Confusion::sensitivity, &|c| reach(c.ppv())));
         let point = found.youden_threshold().unwrap();
-        prop_assert!(close(point.counts.youden().unwrap(), best(|c| c.youden(), &|_| true)));
+        prop_assert!(close(point.counts.youden().unwrap(), best(fiel_kernels::classification::Confusion::youden, &|_| true)));
         if let Some(threshold) = point.threshold {
             prop_assert_eq!(found.confusion(threshold).unwrap(), point.counts);
         }

@@ -275,7 +275,7 @@ fn elements_are_bounded_in_length_order_and_depth() {
         check_truncated(&file(name));
     }
     let head = |more: &[u8]| {
-        [&vec![0; 128], &b"DICM"[..], &element(0x0002_0010, "UI", b"1.2.840.10008.1.2.1"), more].concat()
+        [&[0; 128], &b"DICM"[..], &element(0x0002_0010, "UI", b"1.2.840.10008.1.2.1"), more].concat()
     };
     check_field(&head(&[short(0x0028_0010, 1), short(0x0028_0010, 1)].concat()), "a tag", "twice the same");
     check_field(&head(&[short(0x0028_0011, 1), short(0x0028_0010, 1)].concat()), "a tag", "descending");

@@ -149,8 +149,8 @@ fn runs_stay_within_the_limits() {
         let limits = ReadLimits { bytes, ..ReadLimits::default() };
         let options = ReadOptions { limits, ..options() };
         // The last run ends with the voxels and is not counted.
-        assert_eq!(parse_label_runs(&npy(&data, false), &options).is_ok(), fine, "{bytes}");
-        assert_eq!(parse_label_runs(&npy(&data, true), &options).is_ok(), fine, "{bytes}");
+        assert_eq!(parse_label_runs(&npy(&data, false), options).is_ok(), fine, "{bytes}");
+        assert_eq!(parse_label_runs(&npy(&data, true), options).is_ok(), fine, "{bytes}");
     }
     let geometry = Geometry::axis_aligned([2, 1, 1], [1.0; 3]);
     assert!(LabelRuns::from_volume(&Volume { geometry, data: vec![1u16; 3] }).is_err());

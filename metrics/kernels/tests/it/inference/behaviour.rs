@@ -239,7 +239,7 @@ fn corrections_keep_order_and_stop_at_one() {
 fn ends_of_the_distributions() {
     assert_eq!((normal_upper(f64::INFINITY), normal_upper(f64::NEG_INFINITY)), (0.0, 1.0));
     assert_eq!((normal_upper_quantile(0.0), normal_upper_quantile(1.0)), (f64::INFINITY, f64::NEG_INFINITY));
-    assert_eq!(normal_upper_quantile(0.5).abs() < 1e-15, true);
+    assert!(normal_upper_quantile(0.5).abs() < 1e-15);
     assert_eq!((student_upper(1e200, 3.0), student_upper(-1e200, 3.0)), (0.0, 1.0));
     assert_eq!(student_upper(1.3, f64::INFINITY), normal_upper(1.3));
     assert_eq!(student_upper_quantile(0.0, 3.0), f64::INFINITY);

@@ -73,7 +73,7 @@ fn auc(scores: &[f64], labels: &[f64], kept: &[usize]) -> Result<f64, Undefined>
 fn median(values: &[f64], kept: &[usize]) -> f64 {
     let mut sorted: Vec<f64> = kept.iter().map(|&i| values[i]).collect();
     sorted.sort_by(f64::total_cmp);
-    (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
+    f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])
 }
 
 #[test]

@@ -269,7 +269,7 @@ fn mean_border_distance(pair: &MaskPair) -> f64 {
         let nearest = |a: &[isize; 3]| (to.iter().map(|b| square(a, b)).min().unwrap() as f64).sqrt();
         from.iter().map(nearest).sum::<f64>() / from.len() as f64
     };
-    (mean(&reference, &prediction) + mean(&prediction, &reference)) / 2.0
+    f64::midpoint(mean(&reference, &prediction), mean(&prediction, &reference))
 }
 
 #[test]

@@ -120,7 +120,7 @@ proptest! {
             prop_assert_eq!(found.replicate(replicate), place(&means));
             let middle: Vec<f64> = ranks.iter_mut().map(|r| {
                 r.sort_by(f64::total_cmp);
-                (r[(r.len() - 1) / 2] + r[r.len() / 2]) / 2.0
+                f64::midpoint(r[(r.len() - 1) / 2], r[r.len() / 2])
             }).collect();
             prop_assert_eq!(medians.replicate(replicate), place(&middle));
         }

@@ -184,7 +184,7 @@ fn boundary_iou_and_centroids_agree_with_metrics_reloaded() {
             Ok(found) => compared += check(found, &expected["boundary_iou_d2"], &id),
             // MetricsReloaded answers 1 for two empty masks.
             Err(why) => {
-                assert_eq!((why, number(&expected["boundary_iou_d2"])), (Undefined::BothEmpty, Some(1.0)))
+                assert_eq!((why, number(&expected["boundary_iou_d2"])), (Undefined::BothEmpty, Some(1.0)));
             }
         }
         match pair.centroid_distance_mm() {
