@@ -7,13 +7,25 @@ use fiel_schemas::summary::Summary;
 use polars::prelude::*;
 use proptest::prelude::*;
 
-const SCORED: [&str; 6] = [
+const SCORED: [&str; 18] = [
     "auc",
     "average_precision",
     "sensitivity@specificity=0.95",
+    "sensitivity@specificity=0.7",
     "ece@15",
+    "ece@4",
+    "mce@15",
     "calibration_slope",
     "calibration_intercept",
+    "accuracy",
+    "balanced_accuracy@0.4",
+    "sensitivity@0.5",
+    "specificity@0.5",
+    "ppv@0.6",
+    "f1@0.5",
+    "mcc@0.3",
+    "kappa",
+    "net_benefit@0.2",
 ];
 
 /// Cases of several sites: (site, score, label).
@@ -84,11 +96,13 @@ proptest! {
 
     #[test]
     fn means_are_the_same_to_the_last_bit(cases in dataset()) {
-        let whole = central("brier", &cases);
-        let found = estimate("brier", &pooled("brier", &cases, 3, 1)).unwrap();
-        prop_assert_eq!(whole.value.map(f64::to_bits), found.value.map(f64::to_bits));
-        prop_assert_eq!(whole.ci95, found.ci95);
-        prop_assert_eq!(found.bound, 0.0);
+        for id in ["brier", "log_loss", "f1@0.5", "mcc@0.3", "kappa"] {
+            let whole = central(id, &cases);
+            let found = estimate(id, &pooled(id, &cases, 3, 1)).unwrap();
+            prop_assert_eq!(whole.value.map(f64::to_bits), found.value.map(f64::to_bits), "{}", id);
+            prop_assert_eq!(whole.ci95, found.ci95, "{}", id);
+            prop_assert_eq!(found.bound, 0.0, "{}", id);
+        }
     }
 
     #[test]

@@ -58,9 +58,13 @@ fn page(metric: &MetricId) -> String {
         format!("  undefined   {}", spec.undefined_words()),
     ];
     if let Some(p) = spec.parameter {
-        let limits = range(p.range);
-        lines
-            .push(format!("  @           {} {limits}, {} where none is given {}", p.name, p.default, p.unit));
+        let limits = format!("{} {}", range(p.range), p.unit);
+        lines.push(format!(
+            "  @           {} {}; {} where none is given",
+            p.name,
+            limits.trim_end(),
+            p.default
+        ));
     }
     for (i, c) in spec.conventions.iter().enumerate() {
         let default = if i == 0 { " (default)" } else { "" };
