@@ -9,8 +9,9 @@ use fiel_kernels::surface::{Grid, LabelsOnGrid, MasksOnGrid};
 use std::error::Error;
 use std::hint::black_box;
 
-const SHAPE: [usize; 3] = [512, 512, 300];
-const SPACING_MM: [f64; 3] = [0.8, 0.8, 2.5];
+/// The axis that runs fastest comes first: the files hold 512 x 512 x 300 voxels with the last axis fastest.
+const SHAPE: [usize; 3] = [300, 512, 512];
+const SPACING_MM: [f64; 3] = [2.5, 0.8, 0.8];
 const TOLERANCE_MM: f64 = 1.0;
 const BOUNDARY_VOXELS: f64 = 2.0;
 const LABELS: u8 = 104;
@@ -20,9 +21,10 @@ type Outcome = Result<Measured, Box<dyn Error>>;
 
 /// The grid of a segmentation; the coarse one has every second voxel of each axis.
 fn grid(name: &str) -> Result<Grid, Box<dyn Error>> {
-    let coarse = if name.ends_with("_coarse") { 2 } else { 1 };
-    let spacing_mm = SPACING_MM.map(|s| s * f64::from(coarse));
-    Ok(Grid::volume(SHAPE.map(|n| n / usize::try_from(coarse).unwrap_or(1)), spacing_mm)?)
+    if name.ends_with("_coarse") {
+        return Ok(Grid::volume(SHAPE.map(|n| n / 2), SPACING_MM.map(|s| s * 2.0))?);
+    }
+    Ok(Grid::volume(SHAPE, SPACING_MM)?)
 }
 
 pub(crate) fn dice_iou(inputs: &Inputs, repeats: usize, name: &str) -> Outcome {
