@@ -133,8 +133,8 @@ def mib(result):
 
 
 def values(result, names=None):
-    found = {name: v for name, v in result["values"].items() if names is None or name in names}
-    return ", ".join(f"{name} {v:.12g}" for name, v in found.items())
+    found = result["values"]
+    return ", ".join(f"{name} {found[name]:.12g}" for name in names or found if name in found)
 
 
 def peer_rows(comparison, peers, workload):

@@ -19,12 +19,13 @@ inputs=${FIEL_PEERS_INPUTS:-$HOME/.cache/fiel-tools/peers-inputs}
 target=${CARGO_TARGET_DIR:-$root/target}
 
 [ -x "$venv/bin/python" ] || "${FIEL_PEERS_PYTHON:-python3}" -m venv "$venv"
-# Line by line: one peer that cannot be installed must not keep the others away. The table names those that are missing.
-if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
+if ! cat "$here"/requirements*.txt | cmp -s - "$venv/installed.txt"; then
     if "$venv/bin/pip" install --quiet -r "$here/requirements.txt" >&2; then
-        cp "$here/requirements.txt" "$venv/installed.txt"
+        "$venv/bin/pip" install --quiet --no-deps -r "$here/requirements-alone.txt" >&2 &&
+            cat "$here"/requirements*.txt >"$venv/installed.txt"
     else
-        grep -v '^#' "$here/requirements.txt" | while read -r package; do
+        # One by one: a peer that cannot be installed must not keep the others away. The table names what is missing.
+        grep -hv '^#' "$here"/requirements*.txt | while read -r package; do
             "$venv/bin/pip" install --quiet "$package" >&2 || echo "run.sh: $package is not installed" >&2
         done
     fi

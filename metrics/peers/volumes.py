@@ -8,6 +8,7 @@ from registry import SPACING_MM, absent, peer
 
 LABELS = range(1, 105)
 TOLERANCE_MM = 1.0
+BOUNDARY_VOXELS = 2
 NOT_ON_PYPI = "not on PyPI"
 
 
@@ -375,8 +376,7 @@ def _(inputs):
     a, b = (m > 0 for m in inputs.pair("organ"))
 
     def band(mask):
-        # Within two voxels of a voxel of the border: the distance to the outside would be one more.
-        return mask & (distance_transform_edt(~border(mask)) <= 2)
+        return mask & (distance_transform_edt(~border(mask)) < BOUNDARY_VOXELS)
 
     def run():
         left, right = (band(m) for m in crop(a, b))
