@@ -44,15 +44,19 @@ pub fn measure(
     prediction: &Volume<u8>,
     metrics: &[MetricId],
 ) -> Result<SegmentationCase, ImageError> {
-    let mut cases = measure_labels(reference, prediction, &[1], metrics)?;
+    let mut cases = measure_labels(reference, prediction, &[1], false, metrics)?;
     cases.pop().ok_or_else(|| ImageError::Data("no label was measured".to_owned()))
 }
 
 /// As [`measure`], for each label of two label maps. Voxels whose label is neither 0 nor one of these are an error.
+///
+/// An image of a single slice is a volume of one layer, of which every voxel is border, unless `plane` says that it is a
+/// plane, whose voxels have four neighbours.
 pub fn measure_labels(
     reference: &Volume<u8>,
     prediction: &Volume<u8>,
     labels: &[u8],
+    plane: bool,
     metrics: &[MetricId],
 ) -> Result<Vec<SegmentationCase>, ImageError> {
     let geometry = &reference.geometry;
@@ -67,7 +71,7 @@ pub fn measure_labels(
     }
     let input = |e: InputError| ImageError::Data(e.to_string());
     let pair = LabelPair::new(&reference.data, &prediction.data, labels).map_err(input)?;
-    let surfaces = Surfaces { reference, prediction, labels, cell: Default::default() };
+    let surfaces = Surfaces { reference, prediction, labels, plane, cell: Found::default() };
     let measured = labels.iter().enumerate().map(|(index, &label)| {
         let counts = pair.confusion().counts(label).unwrap_or_default();
         Case::new(&surfaces, index, label, counts)?.measure(metrics)
@@ -80,6 +84,7 @@ struct Surfaces<'a> {
     reference: &'a Volume<u8>,
     prediction: &'a Volume<u8>,
     labels: &'a [u8],
+    plane: bool,
     cell: Found<'a>,
 }
 
@@ -95,7 +100,8 @@ impl<'a> Surfaces<'a> {
         if let Some(maps) = self.cell.maps.get() {
             return Ok(maps);
         }
-        let grid = Grid::volume_of(&self.reference.geometry)?;
+        let geometry = &self.reference.geometry;
+        let grid = if self.plane { Grid::plane_of(geometry)? } else { Grid::volume_of(geometry)? };
         let maps = LabelsOnGrid::new(grid, &self.reference.data, &self.prediction.data, self.labels)?;
         Ok(self.cell.maps.get_or_init(|| maps))
     }
@@ -172,8 +178,8 @@ impl<'a> Case<'a> {
             ("hd95", _) => self.surfaces.borders(at)?.hd_percentile(95.0)?,
             ("assd", _) => self.surfaces.borders(at)?.assd(),
             ("masd", _) => self.surfaces.borders(at)?.masd(),
-            ("nsd", Some("surfel")) => self.surfaces.surfels(at)?.nsd(parameter(metric))?,
-            ("nsd", _) => self.surfaces.borders(at)?.nsd(parameter(metric))?,
+            ("nsd", Some("surfel")) => missed(self.surfaces.surfels(at)?.nsd(parameter(metric))?),
+            ("nsd", _) => missed(self.surfaces.borders(at)?.nsd(parameter(metric))?),
             ("boundary_iou", _) => self.surfaces.maps()?.boundary_iou(parameter(metric))?.swap_remove(at),
             ("centroid_distance", _) => self.surfaces.maps()?.centroid_distance_mm().swap_remove(at),
             // The registry lists no other metric of masks.
@@ -212,6 +218,14 @@ impl<'a> Case<'a> {
     fn centrelines(&self) -> Result<Centrelines, InputError> {
         let [reference, prediction] = self.masks();
         Centrelines::of(reference, prediction, self.shape(), Thinning::Lee)
+    }
+}
+
+/// A share of surfaces of which only one exists: none of it is near the other, as all the field's packages say.
+fn missed(share: Result<f64, Undefined>) -> Result<f64, Undefined> {
+    match share {
+        Err(Undefined::ReferenceEmpty | Undefined::PredictionEmpty) => Ok(0.0),
+        other => other,
     }
 }
 

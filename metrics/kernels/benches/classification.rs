@@ -69,7 +69,10 @@ fn bootstrap(criterion: &mut Criterion) {
             bencher.iter(|| {
                 pool.install(|| {
                     let scores = Scores::new(black_box(&values), &labels).expect("finite scores");
-                    AucBootstrap::new(&scores).expect("few cases").multinomial(1000, 1).percentile_interval(0.95)
+                    AucBootstrap::new(&scores)
+                        .expect("few cases")
+                        .multinomial(1000, 1)
+                        .percentile_interval(0.95)
                 })
             });
         });
@@ -83,7 +86,8 @@ fn paired(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("paired_delong");
     group.sample_size(10);
     group.bench_function("100000", |bencher| {
-        bencher.iter(|| PairedScores::new(black_box(&first), &second, &labels).expect("finite scores").delong());
+        bencher
+            .iter(|| PairedScores::new(black_box(&first), &second, &labels).expect("finite scores").delong());
     });
     group.finish();
 }

@@ -45,7 +45,8 @@ fn ellipsoid(map: &mut [u8], centre: [f64; 3], radius: [f64; 3], label: u8, bump
         for y in range(1) {
             for x in range(0) {
                 let place = [x, y, z].map(|n| n as f64);
-                let unit: [f64; 3] = std::array::from_fn(|i| (place[i] * SPACING_MM[i] - centre[i]) / radius[i]);
+                let unit: [f64; 3] =
+                    std::array::from_fn(|i| (place[i] * SPACING_MM[i] - centre[i]) / radius[i]);
                 let wave = bumps * (9.0 * unit[0]).sin() * (11.0 * unit[1]).cos() * (7.0 * unit[2]).sin();
                 if unit.iter().map(|u| u * u).sum::<f64>() <= (1.0 + wave).powi(2) {
                     map[(z * SHAPE[1] + y) * SHAPE[0] + x] = label;
@@ -142,26 +143,32 @@ fn segmentation(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::new("surfels", name), |b| {
             b.iter(|| {
                 pool.install(|| {
-                    let found = MasksOnGrid::new(grid, black_box(reference), prediction).expect("masks").surfels();
+                    let found =
+                        MasksOnGrid::new(grid, black_box(reference), prediction).expect("masks").surfels();
                     (found.hd_percentile(95.0), found.nsd(1.0))
                 })
             });
         });
         group.bench_function(BenchmarkId::new("boundary_iou", name), |b| {
             b.iter(|| {
-                pool.install(|| MasksOnGrid::new(grid, black_box(reference), prediction).expect("masks").boundary_iou(2.0))
+                pool.install(|| {
+                    MasksOnGrid::new(grid, black_box(reference), prediction).expect("masks").boundary_iou(2.0)
+                })
             });
         });
     }
     let [reference, prediction] = &workload("multi", multi);
     let labels: Vec<u8> = (1..=104).collect();
     group.bench_function("dice/104 labels", |b| {
-        b.iter(|| pool.install(|| count_labels(black_box(reference), prediction, &labels).map(|c| c.per_label())));
+        b.iter(|| {
+            pool.install(|| count_labels(black_box(reference), prediction, &labels).map(|c| c.per_label()))
+        });
     });
     group.bench_function("borders/104 labels", |b| {
         b.iter(|| {
             pool.install(|| {
-                let maps = LabelsOnGrid::new(grid, black_box(reference), prediction, &labels).expect("label maps");
+                let maps =
+                    LabelsOnGrid::new(grid, black_box(reference), prediction, &labels).expect("label maps");
                 let found = maps.borders();
                 found.iter().map(|f| (f.hd_percentile(95.0), f.nsd(1.0))).collect::<Vec<_>>()
             })
@@ -170,7 +177,8 @@ fn segmentation(criterion: &mut Criterion) {
     group.bench_function("surfels/104 labels", |b| {
         b.iter(|| {
             pool.install(|| {
-                let maps = LabelsOnGrid::new(grid, black_box(reference), prediction, &labels).expect("label maps");
+                let maps =
+                    LabelsOnGrid::new(grid, black_box(reference), prediction, &labels).expect("label maps");
                 let found = maps.surfels();
                 found.iter().map(|f| (f.hd_percentile(95.0), f.nsd(1.0))).collect::<Vec<_>>()
             })

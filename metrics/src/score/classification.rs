@@ -77,7 +77,7 @@ impl measured::Cases for Forecast {
             "specificity@sensitivity" => {
                 let least = metric.parameter.unwrap_or(0.95);
                 let scores = Scores::new(&chosen.score, &chosen.label)?;
-                scores.specificity_at_sensitivity(least)??.specificity.into()
+                scores.specificity_at_sensitivity(least)??.counts.specificity()?.into()
             }
             "ece" => forecasts.bins(grouping(metric))?.ece().into(),
             "mce" => forecasts.bins(grouping(metric))?.mce().into(),

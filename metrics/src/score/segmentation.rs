@@ -20,6 +20,8 @@ pub struct SegmentationFiles<'a> {
     pub prediction: &'a Path,
     /// The labels that label maps hold beside 0; empty for masks of 0 and 1.
     pub labels: &'a [u8],
+    /// Whether images of one slice are planes, whose voxels have four neighbours, rather than volumes of one layer.
+    pub plane: bool,
     /// Whether a prediction on another grid is put on the reference's (nearest neighbour) rather than refused.
     pub resample: bool,
     /// A table of cases with the column of strata, cases being named under `case`.
@@ -45,7 +47,7 @@ pub fn segmentation(
             answer = resample_nearest(&answer, &truth.geometry)?;
         }
         let labels = if files.labels.is_empty() { &[1] } else { files.labels };
-        let found = measure_labels(&truth, &answer, labels, &measured.metrics)
+        let found = measure_labels(&truth, &answer, labels, files.plane, &measured.metrics)
             .map_err(|e| ImageError::File { path: prediction.clone(), source: Box::new(e) })?;
         for (found, label) in found.into_iter().zip(labels) {
             measured.names.push((case.clone(), (!files.labels.is_empty()).then_some(*label)));

@@ -3,6 +3,7 @@
 use crate::{options, table};
 use fiel_metrics::assess;
 use fiel_metrics::image::{Geometry, Volume};
+use fiel_metrics::registry::{MetricId, Undefined};
 use fiel_metrics::segmentation::measure;
 use fiel_schemas::assessment::Estimate;
 use serde_json::Value;
@@ -135,20 +136,22 @@ fn overlap_agrees_with_the_exact_counts() {
         let id = case["id"].as_str().unwrap();
         let spacing = numbers(&case["spacing"]).unwrap();
         let (reference, prediction) = (volume(&case["ref"], &spacing), volume(&case["pred"], &spacing));
-        let found = measure(&reference, &prediction).unwrap();
+        let metrics = ["dice", "iou", "volume_error_ml"].map(|id| MetricId::parse(id).unwrap());
+        let found = measure(&reference, &prediction, &metrics).unwrap();
+        let (dice, iou, error_ml) = (found.values[0], found.values[1], found.values[2].unwrap());
         let count = |name: &str| case["expected"]["counts"][name].as_f64().unwrap();
         let (tp, fp, fn_) = (count("tp"), count("fp"), count("fn"));
         if tp + fp + fn_ == 0.0 {
-            assert_eq!((found.dice, found.iou), (None, None), "{id}");
+            assert_eq!((dice, iou), (Err(Undefined::BothEmpty), Err(Undefined::BothEmpty)), "{id}");
             continue;
         }
-        close(found.dice.unwrap(), 2.0 * tp / (2.0 * tp + fp + fn_), 1e-15, id);
-        close(found.iou.unwrap(), tp / (tp + fp + fn_), 1e-15, id);
+        close(dice.unwrap(), 2.0 * tp / (2.0 * tp + fp + fn_), 1e-15, id);
+        close(iou.unwrap(), tp / (tp + fp + fn_), 1e-15, id);
         if let Some(expected) = case["expected"]["medpy"]["dc"].as_f64() {
-            close(found.dice.unwrap(), expected, 1e-12, id);
+            close(dice.unwrap(), expected, 1e-12, id);
         }
         let voxel = reference.geometry.voxel_mm3() / 1000.0;
         close(found.reference_ml, (tp + fn_) * voxel, 1e-12, id);
-        close(found.volume_error_ml, (fp - fn_).abs() * voxel, 1e-12, id);
+        close(error_ml, (fp - fn_).abs() * voxel, 1e-12, id);
     }
 }

@@ -201,7 +201,7 @@ fn masks_hold_zero_and_one_only() {
     volume.data[13] = 2;
     let refused = parse_nifti_mask(&encode_nifti_mask(&volume).unwrap(), &ReadLimits::default()).unwrap_err();
     assert!(matches!(refused, ImageError::Label { index: [1, 0, 1], .. }), "{refused}");
-    assert!(matches!(measure(&mask(), &volume).unwrap_err(), ImageError::Label { .. }));
+    assert!(matches!(measure(&mask(), &volume, &[]).unwrap_err(), ImageError::Label { .. }));
     assert!(matches!(
         parse_nifti_mask(&encode_nifti_f32(&image()).unwrap(), &ReadLimits::default()).unwrap_err(),
         ImageError::Label { .. }
@@ -212,10 +212,10 @@ fn masks_hold_zero_and_one_only() {
 fn grids_that_differ_are_an_error_that_shows_both() {
     let mut near = mask();
     near.geometry.origin_mm[0] += 5e-4;
-    assert!(measure(&mask(), &near).is_ok());
+    assert!(measure(&mask(), &near, &[]).is_ok());
     let mut far = mask();
     far.geometry.spacing_mm[2] = 2.6;
-    let refused = measure(&mask(), &far).unwrap_err().to_string();
+    let refused = measure(&mask(), &far, &[]).unwrap_err().to_string();
     assert!(refused.contains("2.5000 mm") && refused.contains("2.6000 mm"), "{refused}");
 }
 

@@ -1,7 +1,12 @@
 //! Scoring of files for the command line.
 
 use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
-use fiel_metrics::score::{classification, segmentation};
+use fiel_metrics::ScoreError;
+use fiel_metrics::registry::MetricTask;
+use fiel_metrics::score::{
+    ClassificationFiles, DetectionFiles, RegressionFiles, Request, ScoreReport, SegmentationFiles, SurvivalFiles,
+    detection, regression, survival,
+};
 use std::path::Path;
 
 fn csv(folder: &Path, text: &str) -> std::path::PathBuf {
@@ -10,17 +15,39 @@ fn csv(folder: &Path, text: &str) -> std::path::PathBuf {
     path
 }
 
+fn request(task: MetricTask, ids: &[&str]) -> Request {
+    Request::new(task, &ids.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap()
+}
+
+/// Labels in `y`, probabilities in `p`.
+fn classification(table: &Path, case: Option<&str>) -> Result<ScoreReport, ScoreError> {
+    let files = ClassificationFiles { table, label: "y", score: "p", case };
+    fiel_metrics::score::classification(&files, &Request::default_of(MetricTask::Classification)?)
+}
+
+fn segmentation(
+    reference: &Path,
+    prediction: &Path,
+    progress: impl FnMut(usize, usize),
+) -> Result<ScoreReport, ScoreError> {
+    let files = SegmentationFiles { reference, prediction, labels: &[], plane: false, resample: false, strata: None };
+    fiel_metrics::score::segmentation(&files, &Request::default_of(MetricTask::Segmentation)?, progress)
+}
+
 #[test]
 fn a_table_gives_the_documented_object() {
     let folder = tempfile::tempdir().unwrap();
     let path = csv(folder.path(), "case_id,y,p\na,1,0.9\nb,0,0.25\nc,1,0.5\nd,0,0.5\n");
-    let report = serde_json::to_value(classification(&path, "y", "p", None).unwrap()).unwrap();
+    let report = serde_json::to_value(classification(&path, None).unwrap()).unwrap();
     assert_eq!(report["task"], "classification");
     assert_eq!(report["n"], 4);
     assert_eq!(report["metrics"]["auc"]["value"], 0.875);
     assert_eq!(report["metrics"]["auc"]["unit"], "1");
-    assert_eq!(report["metrics"].as_object().unwrap().len(), 7);
-    assert_eq!(report["cases"][1], serde_json::json!({"case": "b", "brier": 0.0625}));
+    assert_eq!(report["metrics"].as_object().unwrap().len(), 10);
+    assert_eq!(report["metrics"]["ece@15"]["id"], "ece.left_closed@15/1");
+    assert_eq!(report["cases"][1]["case"], "b");
+    assert_eq!(report["cases"][1]["brier"], 0.0625);
+    assert!(report["cases"][1].get("auc").is_none(), "AUC belongs to the set");
 }
 
 #[test]
@@ -38,11 +65,11 @@ fn every_problem_names_the_file_and_the_row() {
         ("case_id,y,p\na,1,0.5\na,0,0.2\n", "row 2: `case_id` is \"a\", as in row 1"),
     ] {
         let path = csv(folder.path(), text);
-        let refused = classification(&path, "y", "p", None).unwrap_err().to_string();
+        let refused = classification(&path, None).unwrap_err().to_string();
         assert!(refused.contains(expected) && refused.contains("answers.csv"), "{text:?}: {refused}");
     }
     assert!(
-        classification(Path::new("none.csv"), "y", "p", None).unwrap_err().to_string().contains("none.csv")
+        classification(Path::new("none.csv"), None).unwrap_err().to_string().contains("none.csv")
     );
 }
 
@@ -56,8 +83,8 @@ fn a_parquet_table_scores_as_its_csv_twin() {
         df!("case_id" => ["a", "b", "c"], "y" => [true, false, true], "p" => [0.9, 0.1, 0.1 + 0.2]).unwrap();
     ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
     assert_eq!(
-        classification(&path, "y", "p", Some("case_id")).unwrap(),
-        classification(&text, "y", "p", Some("case_id")).unwrap()
+        classification(&path, Some("case_id")).unwrap(),
+        classification(&text, Some("case_id")).unwrap()
     );
     let column = fiel_metrics::table::read_f64_column(&path, "p").unwrap();
     assert_eq!(column, [Some(0.9), Some(0.1), Some(0.1 + 0.2)]);
@@ -94,4 +121,121 @@ fn folders_of_masks_pair_up_by_name_and_a_missing_one_is_named() {
     assert!(refused.contains("b.nii.gz"), "{refused}");
     let one = segmentation(&at("truth/a.nii.gz"), &at("guess/a.nii"), |_, _| ()).unwrap();
     assert_eq!((one.n, one.cases[0].case.as_str()), (1, "a"));
+}
+
+#[test]
+fn every_metric_of_classification_has_a_value_and_an_interval_on_ordinary_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "y,p,site\n".to_owned();
+    for i in 0..60u32 {
+        let p = f64::from(i * 37 % 60) / 61.0 + 0.005;
+        text += &format!("{},{p},{}\n", u32::from(i * 7 % 10 < 10 * (i * 37 % 60) / 60), ["north", "south"][i as usize % 2]);
+    }
+    let table = csv(folder.path(), &text);
+    let ids: Vec<&str> = fiel_metrics::registry::all()
+        .filter(|m| m.task == MetricTask::Classification)
+        .map(|m| m.id)
+        .chain(["ece.equal_mass@5", "ece.right_closed", "mce.equal_mass"])
+        .collect();
+    let files = ClassificationFiles { table: &table, label: "y", score: "p", case: None };
+    let by = Some("site".to_owned());
+    let asked = Request { by, replicates: 200, ..request(MetricTask::Classification, &ids) };
+    let report = fiel_metrics::score::classification(&files, &asked).unwrap();
+    for id in ids {
+        let metric = &report.metrics[id];
+        let value = metric.value.unwrap_or_else(|| panic!("{id} is undefined: {:?}", metric.reason));
+        let [low, high] = metric.ci95.unwrap_or_else(|| panic!("{id} has no interval"));
+        assert!(low <= high && value.is_finite(), "{id}: {value} in {low} to {high}");
+        let spec = fiel_metrics::registry::find(id).unwrap();
+        assert!((spec.range.0..=spec.range.1).contains(&value), "{id}: {value}");
+    }
+    let strata = report.by.unwrap();
+    assert_eq!(strata.groups.keys().collect::<Vec<_>>(), ["north", "south"]);
+    let auc = |site: &str| strata.groups[site].metrics["auc"].value.unwrap();
+    let gap = &strata.gaps["auc"];
+    assert!((gap.gap - (auc("north") - auc("south")).abs()).abs() < 1e-15 && auc(&gap.worst) <= auc(&gap.best));
+    let again = fiel_metrics::score::classification(&files, &asked).unwrap();
+    assert_eq!(again.metrics, report.metrics, "the same seed gives the same intervals");
+}
+
+#[test]
+fn every_metric_of_masks_is_measured_and_labels_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    mask(&at("truth.nii.gz"), &[5, 6, 9, 10]);
+    mask(&at("guess.nii.gz"), &[6, 7, 10, 11]);
+    let ids: Vec<&str> = fiel_metrics::registry::all()
+        .filter(|m| m.task == MetricTask::Segmentation)
+        .map(|m| m.id)
+        .chain(["hd95.pooled", "hd95.surfel", "nsd.surfel@1.0", "nsd@0.5"])
+        .collect();
+    let (reference, prediction) = (at("truth.nii.gz"), at("guess.nii.gz"));
+    let files = SegmentationFiles {
+        reference: &reference,
+        prediction: &prediction,
+        labels: &[],
+        plane: false,
+        resample: false,
+        strata: None,
+    };
+    let asked = request(MetricTask::Segmentation, &ids);
+    let report = fiel_metrics::score::segmentation(&files, &asked, |_, _| ()).unwrap();
+    let value = |id: &str| report.metrics[id].value;
+    for id in &ids {
+        // Two parallel skeletons that do not meet leave nothing to divide by; an IoU of a third matches no instance at 1/2.
+        assert!(value(id).is_some() || ["cldice", "sq"].contains(id), "{id} is undefined");
+    }
+    assert_eq!((value("dice"), value("iou")), (Some(0.5), Some(1.0 / 3.0)));
+    assert_eq!((value("hd"), value("hd95"), value("nsd@0.5")), (Some(1.0), Some(1.0), Some(0.5)));
+    assert_eq!((value("lesion_f1"), value("pq")), (Some(1.0), Some(0.0)));
+    assert_eq!(value("centroid_distance"), Some(1.0));
+    let labelled = SegmentationFiles { labels: &[1, 4], ..files };
+    let report = fiel_metrics::score::segmentation(&labelled, &asked, |_, _| ()).unwrap();
+    assert_eq!(report.cases.iter().map(|c| c.label).collect::<Vec<_>>(), [Some(1), Some(4)]);
+    assert_eq!(report.cases[1].values["dice"], None, "label 4 is in neither map");
+    let other = SegmentationFiles { labels: &[2], ..files };
+    assert!(fiel_metrics::score::segmentation(&other, &asked, |_, _| ()).is_err(), "label 1 was not declared");
+}
+
+#[test]
+fn survival_regression_and_detection_are_scored_from_tables() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let table = at("s.csv", "t,e,r,s1,s3\n1,1,0.9,0.4,0.1\n2,0,0.5,0.8,0.6\n3,1,0.6,0.7,0.4\n4,0,0.1,0.9,0.8\n5,1,0.2,0.9,0.7\n");
+    let files =
+        SurvivalFiles { table: &table, time: "t", event: "e", risk: "r", curve: Some("s"), training: None, case: None };
+    let ids = ["c_index_harrell", "c_index_uno", "td_auc@2.5", "integrated_brier"];
+    let report = survival(&files, &request(MetricTask::Survival, &ids)).unwrap();
+    // Pairs with an earlier event: (1; 2, 3, 4, 5) and (3; 4, 5): all six in order.
+    assert_eq!(report.metrics["c_index_harrell"].value, Some(1.0));
+    assert!(ids.iter().all(|id| report.metrics[*id].value.is_some()), "{report:?}");
+    let without = SurvivalFiles { curve: None, ..files };
+    let refused = survival(&without, &request(MetricTask::Survival, &ids)).unwrap_err().to_string();
+    assert!(refused.contains("--curve"), "{refused}");
+
+    let table = at("r.csv", "case_id,x,y\na,1,2\nb,2,2\nc,4,3\n");
+    let files = RegressionFiles { table: &table, reference: "x", prediction: "y", case: None };
+    let ids = ["mae", "bias", "rmse", "r2", "ccc", "icc", "icc.consistency"];
+    let report = regression(&files, &request(MetricTask::Regression, &ids)).unwrap();
+    assert_eq!(report.metrics["mae"].value, Some(2.0 / 3.0));
+    assert_eq!(report.metrics["bias"].value, Some(0.0));
+    assert_eq!(report.metrics["rmse"].value, Some((2.0f64 / 3.0).sqrt()));
+    assert!(ids.iter().all(|id| report.metrics[*id].value.is_some()), "{report:?}");
+
+    let truth = at("truth.csv", "image,x_min,y_min,x_max,y_max\na,0,0,10,10\nb,0,0,10,10\n");
+    let guess = at("guess.csv", "image,x_min,y_min,x_max,y_max,score\na,0,0,10,10,0.9\nc,0,0,5,5,0.3\n");
+    let images = at("images.csv", "image\na\nb\nc\nd\n");
+    let files = DetectionFiles { reference: &truth, prediction: &guess, images: Some(&images) };
+    let ids = ["map", "ap@0.5", "picai_score"];
+    let report = detection(&files, &request(MetricTask::Detection, &ids)).unwrap();
+    assert_eq!(report.n, 4);
+    // One of two objects is found, ahead of the false alarm: precision 1 at 51 of 101 recalls.
+    assert_eq!(report.metrics["ap@0.5"].value, Some(51.0 / 101.0));
+    assert!(report.metrics["picai_score"].value.is_some());
+    let refused = detection(&files, &request(MetricTask::Detection, &["cpm"])).unwrap_err().to_string();
+    assert!(refused.contains("diameter_mm"), "{refused}");
 }

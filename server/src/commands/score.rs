@@ -95,6 +95,9 @@ enum Task {
         /// Labels of label maps, separated by commas; without it masks hold 0 and 1.
         #[arg(long, value_delimiter = ',', value_name = "LABEL,...")]
         labels: Vec<u8>,
+        /// Take images of one slice as planes, whose voxels have four neighbours.
+        #[arg(long)]
+        plane: bool,
         /// Put predictions that lie on another grid on the reference's (nearest neighbour) instead of refusing them.
         #[arg(long)]
         resample: bool,
@@ -172,10 +175,11 @@ pub(crate) fn run(args: &Args) -> Result {
             let files = ClassificationFiles { table, label, score, case: case.as_deref() };
             print(&classification(&files, &request).or_fail()?, &request, common)
         }
-        Task::Segmentation { reference, prediction, labels, resample, strata, common } => {
+        Task::Segmentation { reference, prediction, labels, plane, resample, strata, common } => {
             let request = request(MetricTask::Segmentation, common)?;
             let strata = strata.as_deref();
-            let files = SegmentationFiles { reference, prediction, labels, resample: *resample, strata };
+            let (plane, resample) = (*plane, *resample);
+            let files = SegmentationFiles { reference, prediction, labels, plane, resample, strata };
             let bar = ProgressBar::new(0);
             bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail()?);
             let report = segmentation(&files, &request, |done, total| {

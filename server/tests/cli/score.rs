@@ -90,3 +90,57 @@ fn segmentation_pairs_files_by_name_and_counts_empty_masks() {
     let ran = score(folder.path(), &args);
     assert!(ran.code == 1 && ran.err.contains("b.nii.gz"), "{}", ran.all());
 }
+
+#[test]
+fn metrics_are_chosen_by_id_and_strata_by_column() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = "y,p,site\n1,0.9,north\n0,0.2,north\n1,0.4,south\n0,0.4,south\n";
+    write(folder.path(), "t.csv", rows);
+    let ran = score(folder.path(), &[TABLE, &["--metrics", "auc,f1@0.3,ece.right_closed", "--by", "site", "--json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let answer = ran.json();
+    assert_eq!(answer["metrics"].as_object().map(serde_json::Map::len), Some(3));
+    assert_eq!(answer["metrics"]["f1@0.3"]["id"], "f1@0.3/1");
+    assert_eq!(answer["by"]["groups"]["south"]["metrics"]["auc"]["value"], 0.5);
+    assert_eq!(answer["by"]["gaps"]["auc"]["worst"], "south");
+    let csv = score(folder.path(), &[TABLE, &["--metrics", "auc", "--by", "site", "--csv", "--ci", "off"]].concat());
+    assert!(csv.out.contains("north,auc,auc/1,1,,,1,0,2"), "{}", csv.all());
+    let ran = score(folder.path(), &[TABLE, &["--metrics", "dice"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("segmentation"), "{}", ran.all());
+    let ran = score(folder.path(), &[TABLE, &["--metrics", "auc.best"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("auc.best"), "{}", ran.all());
+    let parquet = [TABLE, &["--metrics", "brier", "--parquet", "cases.parquet"]].concat();
+    assert_eq!(score(folder.path(), &parquet).code, 0);
+    let column = fiel_metrics::table::read_f64_column(&folder.path().join("cases.parquet"), "brier");
+    assert_eq!(column.expect("readable").len(), 4);
+}
+
+#[test]
+fn algorithms_are_ranked_from_a_table() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut text = "case,algorithm,dice,time\n".to_owned();
+    for case in 0..20 {
+        let dice = 0.7 + 0.01 * f64::from(case % 5);
+        text += &format!("k{case},good,{},9\nk{case},poor,{},3\n", dice + 0.1, dice);
+    }
+    write(folder.path(), "r.csv", &text);
+    let base = ["rank", "--table", "r.csv", "--metric", "dice", "--metric", "time:lower"];
+    let ran = fiel_in(folder.path(), &[&base[..], &["--json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let answer = ran.json();
+    assert_eq!(answer["algorithms"], serde_json::json!(["good", "poor"]));
+    for method in ["mean-then-rank", "median-then-rank", "rank-then-mean", "rank-then-median", "test-then-rank"] {
+        let ranking = &answer["metrics"]["dice"]["methods"][method];
+        assert_eq!(ranking["ranks"], serde_json::json!([1, 2]), "{method}");
+        assert_eq!(ranking["stability"]["distribution"][0][0], 1000, "{method}");
+    }
+    assert_eq!(answer["metrics"]["time"]["methods"]["mean-then-rank"]["ranks"], serde_json::json!([2, 1]));
+    assert_eq!(answer["overall"]["grand_challenge"]["mean"], serde_json::json!([1, 1]));
+    let shown = fiel_in(folder.path(), &base);
+    assert!(shown.out.contains("1 [1, 1]") && shown.out.contains("Grand Challenge"), "{}", shown.all());
+    let ran = fiel_in(folder.path(), &["rank", "--table", "r.csv", "--metric", "time"]);
+    assert!(ran.code == 2 && ran.err.contains("time:lower"), "{}", ran.all());
+    write(folder.path(), "r.csv", "case,algorithm,dice\na,x,0.5\na,x,0.6\n");
+    let ran = fiel_in(folder.path(), &["rank", "--table", "r.csv", "--metric", "dice"]);
+    assert!(ran.code == 1 && ran.err.contains("row 2"), "{}", ran.all());
+}

@@ -2,7 +2,7 @@
 
 use super::forecasts::Forecasts;
 use super::fused::ForecastSummary;
-use super::sums::{Sum, sum};
+use super::sums::{Sum, quantile_sorted, sum};
 use crate::InputError;
 use crate::regression::distributions::normal_quantile_upper;
 
@@ -28,6 +28,9 @@ pub enum TieRule {
     Straddle,
     /// Equal probabilities stay together: a cut inside a run of ties moves to the run's end; bins left empty vanish.
     Together,
+    /// The cuts are the quantiles of the probabilities (type 7), each belonging to the bin below it, as in
+    /// scikit-learn's `calibration_curve(strategy="quantile")`; bins left empty vanish.
+    Quantiles,
 }
 
 /// How forecasts are grouped.
@@ -227,7 +230,12 @@ impl Bins {
         let z = critical_value(level)?;
         let point = |bin: &Bin| {
             let (forecast, observed) = (bin.mean_probability()?, bin.observed()?);
-            Some(CurvePoint { forecast, observed, interval: wilson(bin.positives, bin.count, z), count: bin.count })
+            Some(CurvePoint {
+                forecast,
+                observed,
+                interval: wilson(bin.positives, bin.count, z),
+                count: bin.count,
+            })
         };
         Ok(self.bins.iter().filter_map(point).collect())
     }
@@ -357,7 +365,10 @@ impl Forecasts<'_> {
             Grouping::Distinct => Ok(order.chunk_by(same).map(<[usize]>::to_vec).collect()),
             Grouping::EqualMass { bins, ties } => {
                 checked_bin_count(bins)?;
-                Ok(self.equal_mass(&order, bins, ties))
+                Ok(match ties {
+                    TieRule::Quantiles => self.between_quantiles(&order, bins),
+                    TieRule::Straddle | TieRule::Together => self.equal_mass(&order, bins, ties),
+                })
             }
             Grouping::EqualWidth { bins, edges } => {
                 checked_bin_count(bins)?;
@@ -372,6 +383,16 @@ impl Forecasts<'_> {
                 Ok(groups)
             }
         }
+    }
+
+    fn between_quantiles(&self, order: &[usize], bins: usize) -> Vec<Vec<usize>> {
+        let sorted: Vec<f64> = order.iter().map(|&i| self.probabilities[i]).collect();
+        let step = 1.0 / bins as f64;
+        // Through percent and back, as NumPy's `percentile` rounds.
+        let cuts: Vec<f64> =
+            (1..bins).map(|i| quantile_sorted(&sorted, i as f64 * step * 100.0 / 100.0)).collect();
+        let bin = |i: usize| cuts.partition_point(|&cut| cut < self.probabilities[i]);
+        order.chunk_by(|&a, &b| bin(a) == bin(b)).map(<[usize]>::to_vec).collect()
     }
 
     fn equal_mass(&self, order: &[usize], bins: usize, ties: TieRule) -> Vec<Vec<usize>> {

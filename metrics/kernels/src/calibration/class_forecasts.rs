@@ -40,7 +40,11 @@ impl<'a> ClassForecasts<'a> {
     pub fn new(probabilities: &'a [f64], classes: usize, labels: &'a [usize]) -> Result<Self, InputError> {
         if classes < 2 {
             let expected = "2 or more";
-            return Err(InputError::Setting { what: "the number of classes", value: classes as f64, expected });
+            return Err(InputError::Setting {
+                what: "the number of classes",
+                value: classes as f64,
+                expected,
+            });
         }
         if probabilities.is_empty() {
             return Err(InputError::Empty("probabilities"));
@@ -137,7 +141,8 @@ impl<'a> ClassForecasts<'a> {
     /// ```
     pub fn log_loss(&self, policy: LogLossPolicy) -> Result<Result<f64, Undefined>, InputError> {
         let clip = policy.bound()?;
-        let loss = sum(self.rows().map(|(row, label)| surprise(row[label], true, clip))) / self.count() as f64;
+        let loss =
+            sum(self.rows().map(|(row, label)| surprise(row[label], true, clip))) / self.count() as f64;
         Ok(if loss.is_finite() { Ok(loss) } else { Err(Undefined::Infinite) })
     }
 

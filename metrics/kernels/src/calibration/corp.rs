@@ -22,6 +22,9 @@ pub struct Corp {
     pub recalibrated: Vec<f64>,
 }
 
+/// Most values that a band may hold in memory at once (1.6 GB).
+const BAND_VALUES_MAX: u64 = 200_000_000;
+
 /// What a band of the CORP reliability curve says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Band {
@@ -109,7 +112,8 @@ impl Forecasts<'_> {
     /// probabilities (see [`Band`]), the isotonic regression is fitted to each draw, and at each distinct
     /// probability the quantiles of the fits (type 7) are taken.
     ///
-    /// `level` is the coverage, strictly between 0 and 1; `replicates` 1 to 100,000. The same seed gives the same
+    /// `level` is the coverage, strictly between 0 and 1; `replicates` 1 to 100,000, and times the number of distinct
+    /// probabilities at most 200 million ([`InputError::TooLarge`]). The same seed gives the same
     /// band, whatever the number of threads.
     ///
     /// ```
@@ -130,9 +134,18 @@ impl Forecasts<'_> {
         super::bins::critical_value(level)?;
         if !(1..=100_000).contains(&replicates) {
             let expected = "from 1 to 100000";
-            return Err(InputError::Setting { what: "the number of replicates", value: replicates as f64, expected });
+            return Err(InputError::Setting {
+                what: "the number of replicates",
+                value: replicates as f64,
+                expected,
+            });
         }
         let groups = self.distinct();
+        let found = replicates as u64 * groups.len() as u64;
+        if found > BAND_VALUES_MAX {
+            let what = "replicates times distinct probabilities";
+            return Err(InputError::TooLarge { what, found, limit: BAND_VALUES_MAX });
+        }
         let chances: Vec<(f64, usize)> = match band {
             Band::Consistency => groups.iter().map(|g| (self.probabilities[g[0]], g.len())).collect(),
             Band::Confidence => self.corp().curve.iter().zip(&groups).map(|(c, g)| (c[1], g.len())).collect(),

@@ -57,7 +57,12 @@ pub(super) fn check_lengths(probabilities: usize, labels: usize) -> Result<(), I
     if probabilities == labels {
         return Ok(());
     }
-    Err(InputError::Length { left: "probabilities", left_len: probabilities, right: "labels", right_len: labels })
+    Err(InputError::Length {
+        left: "probabilities",
+        left_len: probabilities,
+        right: "labels",
+        right_len: labels,
+    })
 }
 
 /// The first value that is no probability, as an error.

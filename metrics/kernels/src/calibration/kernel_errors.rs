@@ -3,6 +3,7 @@
 use super::class_forecasts::ClassForecasts;
 use super::sums::{Sum, sum};
 use crate::regression::distributions::ln_gamma;
+use crate::vectorized::vectorized;
 use crate::{InputError, Undefined};
 use rayon::prelude::*;
 
@@ -17,6 +18,9 @@ pub enum Bandwidth {
     /// This one, above 0.
     Fixed(f64),
 }
+
+/// Most cases whose distances may be held in memory at once (1.6 GB).
+const MEDIAN_CASES_MAX: usize = 20_000;
 
 /// Cases whose kernel sums are taken together.
 const ROWS: usize = 64;
@@ -41,7 +45,8 @@ impl ClassForecasts<'_> {
     ///
     /// # Errors
     /// [`Undefined::TooFew`] for a single case; [`Undefined::Constant`] if the median distance is 0;
-    /// [`InputError::Setting`] for a bandwidth not above 0.
+    /// [`InputError::Setting`] for a bandwidth not above 0; [`InputError::TooLarge`] for a median over more than
+    /// 20,000 cases.
     ///
     /// ```
     /// use fiel_kernels::calibration::{Bandwidth, ClassForecasts};
@@ -57,6 +62,10 @@ impl ClassForecasts<'_> {
         let n = self.count();
         if n < 2 {
             return Ok(Err(Undefined::TooFew));
+        }
+        if n > MEDIAN_CASES_MAX && !matches!(bandwidth, Bandwidth::Fixed(_)) {
+            let (found, limit) = (n as u64, MEDIAN_CASES_MAX as u64);
+            return Err(InputError::TooLarge { what: "cases for the median distance", found, limit });
         }
         let nu = match bandwidth {
             Bandwidth::Fixed(value) => value,
@@ -122,15 +131,8 @@ impl ClassForecasts<'_> {
         if n < 2 {
             return Ok(Err(Undefined::TooFew));
         }
-        // Logarithms of each kernel's height, of each forecast, and the exponents: a kernel's value is then one dot
-        // product and one exponential.
-        let heights: Vec<f64> = (0..n)
-            .map(|i| {
-                let alphas = || self.row(i).iter().map(|p| p / bandwidth + 1.0);
-                ln_gamma(alphas().sum()) - alphas().map(ln_gamma).sum::<f64>()
-            })
-            .collect();
-        let gaps: Vec<Option<f64>> = (0..n).into_par_iter().map(|j| self.kde_gap(j, bandwidth, &heights)).collect();
+        let kernels = Kernels::of(self, bandwidth);
+        let gaps: Vec<Option<f64>> = (0..n).into_par_iter().map(|j| kernels.gap(j)).collect();
         let mut total = Sum::default();
         for gap in gaps {
             match gap {
@@ -140,28 +142,165 @@ impl ClassForecasts<'_> {
         }
         Ok(Ok(total.total() / n as f64))
     }
+}
+
+/// Dirichlet kernels around all forecasts, those of one class together.
+struct Kernels<'a> {
+    /// The forecasts.
+    rows: Vec<&'a [f64]>,
+    /// Where the cases of each class end.
+    ends: Vec<usize>,
+    /// Logarithm of each kernel's height.
+    heights: Vec<f64>,
+    /// Exponents of the probabilities in each kernel, class by class.
+    exponents: Vec<f64>,
+}
+
+impl<'a> Kernels<'a> {
+    fn of(forecasts: &ClassForecasts<'a>, bandwidth: f64) -> Self {
+        let mut order: Vec<usize> = (0..forecasts.count()).collect();
+        order.sort_by_key(|&i| forecasts.label(i));
+        let rows: Vec<&[f64]> = order.iter().map(|&i| forecasts.row(i)).collect();
+        let classes = 0..forecasts.classes();
+        let ends =
+            classes.clone().map(|class| order.partition_point(|&i| forecasts.label(i) <= class)).collect();
+        let height = |row: &&[f64]| {
+            let alphas = || row.iter().map(|p| p / bandwidth + 1.0);
+            ln_gamma(alphas().sum()) - alphas().map(ln_gamma).sum::<f64>()
+        };
+        let heights = rows.iter().map(height).collect();
+        let exponents =
+            classes.flat_map(|class| rows.iter().map(move |row| row[class] / bandwidth)).collect();
+        Self { rows, ends, heights, exponents }
+    }
 
     /// Distance of forecast `j` and the class shares expected there; `None` where there is no density.
-    fn kde_gap(&self, j: usize, bandwidth: f64, heights: &[f64]) -> Option<f64> {
-        let logs: Vec<f64> = self.row(j).iter().map(|p| p.ln()).collect();
-        let log_kernel = |i: usize| {
-            let exponents = self.row(i).iter().zip(&logs);
-            // 0 to the power of 0 is 1.
-            let powers = exponents.map(|(&p, &log)| if p == 0.0 { 0.0 } else { p / bandwidth * log });
-            heights[i] + powers.sum::<f64>()
-        };
-        let others: Vec<(usize, f64)> = (0..self.count()).filter(|&i| i != j).map(|i| (i, log_kernel(i))).collect();
-        // Relative to the largest, so that narrow kernels do not all vanish.
-        let top = others.iter().fold(f64::NEG_INFINITY, |m, o| m.max(o.1));
-        if top == f64::NEG_INFINITY {
+    fn gap(&self, j: usize) -> Option<f64> {
+        let logs: Vec<f64> = self.rows[j].iter().map(|p| p.ln()).collect();
+        let mut weights = vec![0.0; self.rows.len()];
+        if !kernel_weights(&mut weights, &self.heights, &self.exponents, &logs, j) {
             return None;
         }
-        let mut shares = vec![0.0; self.classes()];
-        for (i, log) in others {
-            shares[self.label(i)] += (log - top).exp();
-        }
+        let mut start = 0;
+        let share = |&end: &usize| {
+            let share: f64 = lane_sum(&weights[start..end]);
+            start = end;
+            share
+        };
+        let shares: Vec<f64> = self.ends.iter().map(share).collect();
         let norm: f64 = shares.iter().sum();
-        let squares = shares.iter().zip(self.row(j)).map(|(s, p)| (s / norm - p).powi(2));
+        let squares = shares.iter().zip(self.rows[j]).map(|(s, p)| (s / norm - p).powi(2));
         Some(squares.sum::<f64>().sqrt())
+    }
+}
+
+fn lane_sum(values: &[f64]) -> f64 {
+    let (rows, rest) = values.as_chunks::<8>();
+    let mut lanes = [0.0; 8];
+    for row in rows {
+        for (lane, value) in lanes.iter_mut().zip(row) {
+            *lane += value;
+        }
+    }
+    lanes.iter().chain(rest).sum()
+}
+
+vectorized! {
+    /// The kernels' values at one forecast, relative to the largest (so that narrow kernels do not all vanish), its
+    /// own left out; false if all are zero.
+    fn kernel_weights(
+        weights: &mut [f64],
+        heights: &[f64],
+        exponents: &[f64],
+        logs: &[f64],
+        own: usize,
+    ) -> bool {
+        weights.copy_from_slice(heights);
+        for (exponents, &log) in exponents.chunks_exact(heights.len()).zip(logs) {
+            if log == f64::NEG_INFINITY {
+                for (weight, &exponent) in weights.iter_mut().zip(exponents) {
+                    // 0 to the power of 0 is 1.
+                    *weight = if exponent > 0.0 { f64::NEG_INFINITY } else { *weight };
+                }
+            } else {
+                for (weight, &exponent) in weights.iter_mut().zip(exponents) {
+                    *weight += exponent * log;
+                }
+            }
+        }
+        weights[own] = f64::NEG_INFINITY;
+        let mut tops = [f64::NEG_INFINITY; 8];
+        let (rows, rest) = weights.as_chunks::<8>();
+        for row in rows {
+            for (top, &weight) in tops.iter_mut().zip(row) {
+                *top = if weight > *top { weight } else { *top };
+            }
+        }
+        let top = tops.iter().chain(rest).copied().fold(f64::NEG_INFINITY, f64::max);
+        if top == f64::NEG_INFINITY {
+            return false;
+        }
+        for weight in weights.iter_mut() {
+            *weight = exp_of_negative(*weight - top);
+        }
+        true
+    }
+}
+
+/// exp(x) for x not above 0, within 1e-15 relative, 0 below -700; without branches, so that it is vectorised.
+#[allow(clippy::inline_always, reason = "must be compiled for the instructions of its caller")]
+#[inline(always)]
+fn exp_of_negative(x: f64) -> f64 {
+    // Adding 1.5 x 2^52 rounds to a whole number and leaves it in the lowest bits.
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    // ln 2 in two parts, the first with zeros at its end so that its multiples are exact.
+    const LN_2: [f64; 2] = [0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10];
+    const FACTORIALS: [f64; 12] = [
+        479_001_600.0,
+        39_916_800.0,
+        3_628_800.0,
+        362_880.0,
+        40_320.0,
+        5_040.0,
+        720.0,
+        120.0,
+        24.0,
+        6.0,
+        2.0,
+        1.0,
+    ];
+    let inside = x.max(-700.0);
+    let shifted = inside * std::f64::consts::LOG2_E + ROUND;
+    let power = shifted - ROUND;
+    let rest = (inside - power * LN_2[0]) - power * LN_2[1];
+    let mut series = 1.0 / 6_227_020_800.0;
+    for factorial in FACTORIALS {
+        series = series * rest + 1.0 / factorial;
+    }
+    let scale = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
+    if x < -700.0 { 0.0 } else { (series * rest + 1.0) * scale }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponentials_keep_their_digits() {
+        for i in 0_u32..=70_000 {
+            let x = -f64::from(i) * 0.01;
+            let (found, expected) = (exp_of_negative(x), x.exp());
+            assert!((found - expected).abs() <= 1e-15 * expected, "{x}: {found:?} instead of {expected:?}");
+        }
+        assert_eq!(exp_of_negative(0.0), 1.0);
+        assert_eq!(exp_of_negative(-700.1), 0.0);
+        assert_eq!(exp_of_negative(f64::NEG_INFINITY), 0.0);
+    }
+
+    #[test]
+    fn lanes_and_rest_are_summed() {
+        let values: Vec<f64> = (1_u8..=19).map(f64::from).collect();
+        assert_eq!(lane_sum(&values), 190.0);
+        assert_eq!(lane_sum(&values[..3]), 6.0);
     }
 }

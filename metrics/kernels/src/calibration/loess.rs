@@ -55,6 +55,9 @@ struct Curve {
 impl Forecasts<'_> {
     /// The smoothed probability of the event at each case's forecast, in the order of the cases.
     ///
+    /// Cost grows with the number of cases for [`Smoother::Loess`] (a fixed number of fits), and with its square for
+    /// the others (a fit at every case).
+    ///
     /// # Errors
     /// [`InputError::Setting`] for a span outside (0, 1]. [`Undefined::TooFew`] if a neighbourhood holds fewer cases
     /// than the fit needs (degree + 1, at least 2); [`Undefined::Constant`] if all probabilities are equal or, for
@@ -70,7 +73,8 @@ impl Forecasts<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn calibration_curve(&self, smoother: Smoother) -> Result<Result<Vec<f64>, Undefined>, InputError> {
-        let (Smoother::Loess { span } | Smoother::LoessDirect { span } | Smoother::Lowess { span }) = smoother;
+        let (Smoother::Loess { span } | Smoother::LoessDirect { span } | Smoother::Lowess { span }) =
+            smoother;
         if !(span > 0.0 && span <= 1.0) {
             let expected = "above 0 and at most 1";
             return Err(InputError::Setting { what: "the span", value: span, expected });
@@ -114,7 +118,8 @@ impl Forecasts<'_> {
         smoother: Smoother,
     ) -> Result<Result<CalibrationIndex, Undefined>, InputError> {
         Ok(self.calibration_curve(smoother)?.map(|fitted| {
-            let mut gaps: Vec<f64> = fitted.iter().zip(self.probabilities).map(|(f, p)| (f - p).abs()).collect();
+            let mut gaps: Vec<f64> =
+                fitted.iter().zip(self.probabilities).map(|(f, p)| (f - p).abs()).collect();
             gaps.sort_by(f64::total_cmp);
             CalibrationIndex {
                 ici: sum(gaps.iter().copied()) / gaps.len() as f64,
@@ -215,7 +220,8 @@ impl Curve {
         self.cut([0, self.count() - 1], bounds, cell, &mut vertices);
         vertices.sort_by(f64::total_cmp);
         vertices.dedup();
-        let fits: Vec<Result<[f64; 2], Undefined>> = vertices.par_iter().map(|&v| self.quadratic(v, k)).collect();
+        let fits: Vec<Result<[f64; 2], Undefined>> =
+            vertices.par_iter().map(|&v| self.quadratic(v, k)).collect();
         let fits = fits.into_iter().collect::<Result<Vec<_>, _>>()?;
         let blend = |x: f64| {
             let right = vertices.partition_point(|&v| v < x).clamp(1, vertices.len() - 1);
@@ -301,7 +307,9 @@ fn least_squares(mut columns: [Vec<f64>; 3], target: &[f64]) -> [f64; 3] {
         if norm > 0.0 { norm } else { 1.0 }
     });
     for (column, norm) in columns.iter_mut().zip(norms) {
-        column.iter_mut().for_each(|c| *c /= norm);
+        for value in column.iter_mut() {
+            *value /= norm;
+        }
     }
     let mut turns = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
     for _ in 0..30 {
@@ -328,6 +336,7 @@ fn least_squares(mut columns: [Vec<f64>; 3], target: &[f64]) -> [f64; 3] {
 }
 
 /// Turns two columns until they are orthogonal; true if they were.
+#[expect(clippy::many_single_char_names, reason = "the names of the rotation's own formulas")]
 fn rotate(columns: &mut [Vec<f64>; 3], turns: &mut [[f64; 3]; 3], p: usize, q: usize) -> bool {
     let (pp, qq) = (dot(&columns[p], &columns[p]), dot(&columns[q], &columns[q]));
     let pq = dot(&columns[p], &columns[q]);

@@ -13,6 +13,8 @@
 //! | smooth measures without bins | [`Forecasts::calibration_index`] (ICI), [`Forecasts::smooth_ece`], [`ClassForecasts::kce`], [`ClassForecasts::ece_kde`] |
 //! | tests | [`Forecasts::spiegelhalter`], [`Forecasts::hosmer_lemeshow`] |
 
+#![expect(clippy::float_cmp, reason = "equal probabilities are ties")]
+
 mod bins;
 mod class_forecasts;
 mod corp;

@@ -84,9 +84,9 @@ impl Forecasts<'_> {
         let x = logits(self);
         separated(&x, self.labels)?;
         // Centred and scaled, so that neither far-off nor nearly equal logits spoil the equations.
-        let n = x.len() as f64;
-        let centre = sum(x.iter().copied()) / n;
-        let scale = (sum(x.iter().map(|x| (x - centre).powi(2))) / n).sqrt();
+        let count = x.len() as f64;
+        let centre = sum(x.iter().copied()) / count;
+        let scale = (sum(x.iter().map(|x| (x - centre).powi(2))) / count).sqrt();
         let z: Vec<f64> = x.iter().map(|x| (x - centre) / scale).collect();
         let ([a, b], [aa, ab, bb]) = newton(&z, self.labels)?;
         let shift = centre / scale;

@@ -10,7 +10,8 @@ pub(crate) struct Sum {
 impl Sum {
     pub(crate) fn add(&mut self, term: f64) {
         let next = self.sum + term;
-        self.lost += if self.sum.abs() >= term.abs() { (self.sum - next) + term } else { (term - next) + self.sum };
+        self.lost +=
+            if self.sum.abs() >= term.abs() { (self.sum - next) + term } else { (term - next) + self.sum };
         self.sum = next;
     }
 
@@ -40,7 +41,9 @@ pub(crate) fn quantile_sorted(sorted: &[f64], share: f64) -> f64 {
     let low = (at.floor() as usize).min(last);
     let high = (low + 1).min(last);
     let part = at - low as f64;
-    sorted[low] + part * (sorted[high] - sorted[low])
+    let width = sorted[high] - sorted[low];
+    // From the nearer end, as NumPy does: monotone, and exact at both ends.
+    if part < 0.5 { sorted[low] + width * part } else { sorted[high] - width * (1.0 - part) }
 }
 
 #[cfg(test)]

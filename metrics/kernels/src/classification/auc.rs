@@ -221,9 +221,11 @@ impl PlacementSums {
         // Inside the chunk counts start from zero; (before + local)^2 is multiplied out.
         let (p, n) = (wide(self.positives_before), wide(self.negatives_before));
         self.wins += 2 * (wide(positives) * n + wide(wins));
-        self.positives_squared += 4 * (wide(positives) * n * n + 2 * n * wide(wins) + wide(positives_squared));
+        self.positives_squared +=
+            4 * (wide(positives) * n * n + 2 * n * wide(wins) + wide(positives_squared));
         self.losses += 2 * (wide(negatives) * p + wide(losses));
-        self.negatives_squared += 4 * (wide(negatives) * p * p + 2 * p * wide(losses) + wide(negatives_squared));
+        self.negatives_squared +=
+            4 * (wide(negatives) * p * p + 2 * p * wide(losses) + wide(negatives_squared));
         self.positives_before += positives;
         self.negatives_before += negatives;
     }
@@ -232,7 +234,7 @@ impl PlacementSums {
 vectorized! {
     /// Whether two neighbours have one score.
     pub(super) fn any_tie(packed: &[u64]) -> bool {
-        packed.iter().zip(packed.iter().skip(1)).fold(false, |any, (a, b)| any | ((a ^ b) < 2))
+        packed.iter().zip(packed.iter().skip(1)).fold(0_u8, |any, (a, b)| any | u8::from((a ^ b) < 2)) > 0
     }
 }
 

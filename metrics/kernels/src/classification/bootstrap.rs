@@ -16,17 +16,16 @@ const QUARTETS: usize = BLOCK / 4;
 /// The most cases: sums of weights must fit 32 bits.
 const CASES_MAX: usize = (u32::MAX as u64 / POISSON_MAX) as usize;
 
-/// What to do next on the way from the lowest score to the highest.
+/// What comes next on the way from the lowest score to the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Event {
-    /// A positive case wins against the negatives so far.
-    Positive(u32),
-    /// A negative case is passed.
-    Negative(u32),
-    /// A score with cases of both classes begins; its positives come first.
-    Tie,
-    /// A negative case is passed that draws with the positives since the tie began.
-    TiedNegative(u32),
+struct Event {
+    /// The case.
+    case: u32,
+    /// Whether it is positive: it then wins against the negatives so far.
+    positive: bool,
+    /// Whether its score has cases of both classes. A positive case of this kind only announces that such a score
+    /// begins, and weighs nothing; a negative draws with the positives since then.
+    tie: bool,
 }
 
 /// Scores made ready for weighing: the area under the ROC curve for any weights of the cases.
@@ -95,7 +94,11 @@ impl AucBootstrap {
         let (values, labels) = (scores.scores(), scores.labels());
         let cases = values.len();
         if cases > CASES_MAX {
-            return Err(InputError::TooLarge { what: "scores", found: cases as u64, limit: CASES_MAX as u64 });
+            return Err(InputError::TooLarge {
+                what: "scores",
+                found: cases as u64,
+                limit: CASES_MAX as u64,
+            });
         }
         let mut events = Vec::with_capacity(cases);
         for group in sort::tied(values, &sort::order(values)) {
@@ -103,10 +106,10 @@ impl AucBootstrap {
             let negatives = || group.iter().copied().filter(|&case| !labels[case as usize]);
             let is_tie = positives().next().is_some() && negatives().next().is_some();
             if is_tie {
-                events.push(Event::Tie);
+                events.push(Event { case: 0, positive: true, tie: true });
             }
-            events.extend(positives().map(Event::Positive));
-            events.extend(negatives().map(if is_tie { Event::TiedNegative } else { Event::Negative }));
+            events.extend(positives().map(|case| Event { case, positive: true, tie: false }));
+            events.extend(negatives().map(|case| Event { case, positive: false, tie: is_tie }));
         }
         Ok(Self { events, cases })
     }
@@ -116,7 +119,8 @@ impl AucBootstrap {
     /// The inner result is [`Undefined::OneClass`] if no positive or no negative case has any weight.
     ///
     /// # Errors
-    /// [`InputError::Length`] unless there is one weight per case.
+    /// [`InputError::Length`] unless there is one weight per case; [`InputError::TooLarge`] for weights whose sum does
+    /// not fit 32 bits.
     ///
     /// ```
     /// use fiel_kernels::{Undefined, classification::{AucBootstrap, Scores}};
@@ -131,29 +135,33 @@ impl AucBootstrap {
             let (left_len, right_len) = (weights.len(), self.cases);
             return Err(InputError::Length { left: "weights", left_len, right: "scores", right_len });
         }
+        let (sum, limit) = (weights.iter().map(|&w| u64::from(w)).sum(), u64::from(u32::MAX));
+        if sum > limit {
+            return Err(InputError::TooLarge { what: "the sum of weights", found: sum, limit });
+        }
         Ok(self.weighted_unchecked(weights))
     }
 
+    /// The same for weights whose sum fits 32 bits, one for each case.
     fn weighted_unchecked(&self, weights: &[u32]) -> Result<f64, Undefined> {
-        let (mut wins, mut draws) = (0_u128, 0_u128);
+        let (mut wins, mut draws) = (0_u64, 0_u64);
         let (mut positives, mut negatives, mut before_tie) = (0_u64, 0_u64, 0_u64);
         for &event in &self.events {
-            match event {
-                Event::Positive(case) => {
-                    let weight = u64::from(weights[case as usize]);
-                    wins += u128::from(weight) * u128::from(negatives);
-                    positives += weight;
-                }
-                Event::Negative(case) => negatives += u64::from(weights[case as usize]),
-                Event::Tie => before_tie = positives,
-                Event::TiedNegative(case) => {
-                    let weight = u64::from(weights[case as usize]);
-                    draws += u128::from(weight) * u128::from(positives - before_tie);
-                    negatives += weight;
-                }
+            if event.tie && event.positive {
+                before_tie = positives;
+                continue;
             }
+            let weight = u64::from(weights[event.case as usize]);
+            if event.tie {
+                draws += weight * (positives - before_tie);
+            }
+            // No branch on the class: it could not be foreseen.
+            let positive = weight * u64::from(event.positive);
+            wins += positive * negatives;
+            positives += positive;
+            negatives += weight - positive;
         }
-        area(2 * wins + draws, positives, negatives)
+        area(2 * u128::from(wins) + u128::from(draws), positives, negatives)
     }
 
     /// Replicates of the Poisson bootstrap: case `i` counts [`super::poisson_weight`]`(seed, replicate, i)` times.
@@ -250,28 +258,25 @@ vectorized! {
     fn advance(block: &mut Block, events: &[Event], keys: &[u64]) -> () {
         let Block { quartets, wins, draws, positives, negatives, before_tie } = block;
         for &event in events {
-            match event {
-                Event::Positive(case) => {
-                    let weights = block_weights(keys[case as usize], quartets);
-                    for i in 0..BLOCK {
-                        wins[i] += u64::from(weights[i]) * u64::from(negatives[i]);
-                        positives[i] += u32::from(weights[i]);
-                    }
+            if event.tie && event.positive {
+                *before_tie = *positives;
+                continue;
+            }
+            let weights = block_weights(keys[event.case as usize], quartets);
+            if event.positive {
+                for i in 0..BLOCK {
+                    wins[i] += u64::from(weights[i]) * u64::from(negatives[i]);
+                    positives[i] += u32::from(weights[i]);
                 }
-                Event::Negative(case) => {
-                    let weights = block_weights(keys[case as usize], quartets);
-                    for i in 0..BLOCK {
-                        negatives[i] += u32::from(weights[i]);
-                    }
+                continue;
+            }
+            if event.tie {
+                for i in 0..BLOCK {
+                    draws[i] += u64::from(weights[i]) * u64::from(positives[i] - before_tie[i]);
                 }
-                Event::Tie => *before_tie = *positives,
-                Event::TiedNegative(case) => {
-                    let weights = block_weights(keys[case as usize], quartets);
-                    for i in 0..BLOCK {
-                        draws[i] += u64::from(weights[i]) * u64::from(positives[i] - before_tie[i]);
-                        negatives[i] += u32::from(weights[i]);
-                    }
-                }
+            }
+            for i in 0..BLOCK {
+                negatives[i] += u32::from(weights[i]);
             }
         }
     }

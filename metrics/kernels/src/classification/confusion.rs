@@ -281,8 +281,7 @@ impl Confusion {
     /// ```
     pub fn mcc(&self) -> Result<f64, Undefined> {
         let called = self.tp() + self.fp();
-        // One root at a time: the product of all four would leave the numbers that are held exactly.
-        let spread = (self.positives() * self.negatives()).sqrt() * (called * (self.tn() + self.fn_())).sqrt();
+        let spread = (self.positives() * self.negatives() * (called * (self.tn() + self.fn_()))).sqrt();
         ratio(self.tp() * self.tn() - self.fp() * self.fn_(), spread, Undefined::Constant)
     }
 
@@ -323,7 +322,11 @@ impl Confusion {
     pub fn net_benefit(&self, threshold: f64) -> Result<Result<f64, Undefined>, InputError> {
         if !(0.0..1.0).contains(&threshold) {
             let expected = "at least 0 and below 1";
-            return Err(InputError::Setting { what: "the threshold probability", value: threshold, expected });
+            return Err(InputError::Setting {
+                what: "the threshold probability",
+                value: threshold,
+                expected,
+            });
         }
         let defined = self.total() > 0.0;
         Ok(if defined { Ok(self.benefit(threshold / (1.0 - threshold))) } else { Err(Undefined::TooFew) })

@@ -66,7 +66,8 @@ impl Costs {
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
     pub fn uniform(classes: usize) -> Result<Self, InputError> {
-        let costs = (0..classes).flat_map(|r| (0..classes).map(move |c| f64::from(u8::from(r != c)))).collect();
+        let costs =
+            (0..classes).flat_map(|r| (0..classes).map(move |c| f64::from(u8::from(r != c)))).collect();
         Self::new(costs, vec![1.0 / classes.max(1) as f64; classes])
     }
 
@@ -88,7 +89,12 @@ impl Costs {
         let classes = self.priors.len();
         if matrix.classes() != classes {
             let (left_len, right_len) = (classes, matrix.classes());
-            return Err(InputError::Length { left: "priors", left_len, right: "the matrix's classes", right_len });
+            return Err(InputError::Length {
+                left: "priors",
+                left_len,
+                right: "the matrix's classes",
+                right_len,
+            });
         }
         let mut sum = 0.0;
         for (reference, &prior) in self.priors.iter().enumerate().filter(|(_, prior)| **prior > 0.0) {
@@ -120,7 +126,10 @@ impl Costs {
     /// assert_eq!(Costs::uniform(2)?.normalised_expected(&matrix)?, Ok(0.5));
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
-    pub fn normalised_expected(&self, matrix: &ConfusionMatrix) -> Result<Result<f64, Undefined>, InputError> {
+    pub fn normalised_expected(
+        &self,
+        matrix: &ConfusionMatrix,
+    ) -> Result<Result<f64, Undefined>, InputError> {
         let classes = self.priors.len();
         let always = |decision: usize| -> f64 {
             self.priors.iter().enumerate().map(|(r, prior)| prior * self.costs[r * classes + decision]).sum()

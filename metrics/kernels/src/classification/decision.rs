@@ -44,11 +44,12 @@ impl Scores<'_> {
         if thresholds.is_empty() {
             return Err(InputError::Empty("thresholds"));
         }
-        let refuse = |what, values: &[f64], allowed: &dyn Fn(f64) -> bool, expected| {
-            match values.iter().position(|&value| !allowed(value)) {
-                Some(index) => Err(InputError::Value { what, index, value: values[index], expected }),
-                None => Ok(()),
-            }
+        let refuse = |what, values: &[f64], allowed: &dyn Fn(f64) -> bool, expected| match values
+            .iter()
+            .position(|&value| !allowed(value))
+        {
+            Some(index) => Err(InputError::Value { what, index, value: values[index], expected }),
+            None => Ok(()),
         };
         refuse("scores", self.scores(), &|p| (0.0..=1.0).contains(&p), "a probability")?;
         refuse("thresholds", thresholds, &|t| (0.0..1.0).contains(&t), "at least 0 and below 1")?;

@@ -11,7 +11,7 @@ const CLASSES_MAX: usize = 1 << 12;
 /// ```
 /// use fiel_kernels::classification::{ConfusionMatrix, KappaWeights};
 /// let matrix = ConfusionMatrix::from_labels(&[0, 1, 2], &[0, 1, 1], 3)?;
-/// assert!(matrix.kappa(KappaWeights::Quadratic) > matrix.kappa(KappaWeights::Plain));
+/// assert!(matrix.kappa(KappaWeights::Quadratic).unwrap() > matrix.kappa(KappaWeights::Plain).unwrap());
 /// # Ok::<(), fiel_kernels::InputError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,7 +69,11 @@ pub(super) fn check_labels(what: &'static str, labels: &[usize], classes: usize)
         return Err(InputError::Empty("classes"));
     }
     if classes > CLASSES_MAX {
-        return Err(InputError::TooLarge { what: "classes", found: classes as u64, limit: CLASSES_MAX as u64 });
+        return Err(InputError::TooLarge {
+            what: "classes",
+            found: classes as u64,
+            limit: CLASSES_MAX as u64,
+        });
     }
     match labels.iter().position(|&label| label >= classes) {
         None => Ok(()),
@@ -295,7 +299,7 @@ impl ConfusionMatrix {
             reference -= of_class * of_class;
             decided -= called * called;
         }
-        ratio(agreement as f64, (reference as f64).sqrt() * (decided as f64).sqrt(), Undefined::Constant)
+        ratio(agreement as f64, (reference as f64 * decided as f64).sqrt(), Undefined::Constant)
     }
 
     /// Cohen's kappa: agreement beyond chance, disagreements weighing as told (at most 1, higher is better).

@@ -52,7 +52,12 @@ impl<'a> ClassScores<'a> {
         let right_len = labels.len().saturating_mul(classes);
         if scores.len() != right_len {
             let left_len = scores.len();
-            return Err(InputError::Length { left: "scores", left_len, right: "labels times classes", right_len });
+            return Err(InputError::Length {
+                left: "scores",
+                left_len,
+                right: "labels times classes",
+                right_len,
+            });
         }
         if scores.is_empty() {
             return Err(InputError::Empty("scores"));
@@ -165,6 +170,7 @@ impl<'a> ClassScores<'a> {
         }
         let hit = |&(row, &label): &(&[f64], &usize)| {
             let own = row[label];
+            #[allow(clippy::float_cmp, reason = "a tie is exact")]
             let ahead = |(class, &score): (usize, &f64)| score > own || (score == own && class > label);
             row.iter().enumerate().filter(|&(class, score)| ahead((class, score))).count() < k
         };

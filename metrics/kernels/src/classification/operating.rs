@@ -43,7 +43,11 @@ impl Scores<'_> {
     /// ```
     pub fn confusion(&self, threshold: f64) -> Result<Confusion, InputError> {
         if threshold.is_nan() {
-            return Err(InputError::Setting { what: "the threshold", value: threshold, expected: "a number" });
+            return Err(InputError::Setting {
+                what: "the threshold",
+                value: threshold,
+                expected: "a number",
+            });
         }
         let (true_positives, false_positives) = self.at_least(threshold);
         Ok(self.counts(true_positives, false_positives))
@@ -130,14 +134,18 @@ impl Scores<'_> {
     /// assert_eq!(scores.ppv_at_sensitivity(0.6)?.unwrap().counts.ppv(), Ok(2.0 / 3.0));
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
-    pub fn ppv_at_sensitivity(&self, sensitivity: f64) -> Result<Result<OperatingPoint, Undefined>, InputError> {
+    pub fn ppv_at_sensitivity(
+        &self,
+        sensitivity: f64,
+    ) -> Result<Result<OperatingPoint, Undefined>, InputError> {
         check_share("the sensitivity", sensitivity)?;
         Ok(self.some_positive().map(|positives| {
             let reached = |s: &Step| s.true_positives as f64 / positives >= sensitivity;
             self.best(self.steps().filter(reached), |best, step| {
                 // Shares compared as products of counts; nothing called yet loses to anything.
                 let called = |s: &Step| u128::from(s.true_positives + s.false_positives);
-                u128::from(step.true_positives) * called(best) >= u128::from(best.true_positives) * called(step)
+                u128::from(step.true_positives) * called(best)
+                    >= u128::from(best.true_positives) * called(step)
             })
         }))
     }
@@ -159,9 +167,8 @@ impl Scores<'_> {
     pub fn sensitivity_at_ppv(&self, ppv: f64) -> Result<Result<OperatingPoint, Undefined>, InputError> {
         check_share("the positive predictive value", ppv)?;
         Ok(self.some_positive().map(|_| {
-            let reached = |s: &Step| {
-                s.true_positives as f64 / (s.true_positives + s.false_positives) as f64 >= ppv
-            };
+            let reached =
+                |s: &Step| s.true_positives as f64 / (s.true_positives + s.false_positives) as f64 >= ppv;
             self.best(self.steps().filter(reached), |best, step| step.true_positives > best.true_positives)
         }))
     }

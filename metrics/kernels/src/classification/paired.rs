@@ -132,8 +132,11 @@ impl<'a> PairedScores<'a> {
         check_lists(first.len(), labels.len())?;
         check_lists(second.len(), labels.len())?;
         for (what, scores) in [("the first model's scores", first), ("the second model's scores", second)] {
-            finite_range(scores).map_err(|index| {
-                InputError::Value { what, index, value: scores[index], expected: "a finite number" }
+            finite_range(scores).map_err(|index| InputError::Value {
+                what,
+                index,
+                value: scores[index],
+                expected: "a finite number",
             })?;
         }
         Ok(Self { first, second, labels })
@@ -167,7 +170,11 @@ impl<'a> PairedScores<'a> {
         let [first, second] = [self.first, self.second].map(|scores| placements(scores, self.labels));
         let sums = |class: bool| {
             let cases = first.iter().zip(&second).zip(self.labels);
-            Sums::of(cases.filter(|(_, label)| **label == class).map(|((&a, &b), _)| (u128::from(a), u128::from(b))))
+            Sums::of(
+                cases
+                    .filter(|(_, label)| **label == class)
+                    .map(|((&a, &b), _)| (u128::from(a), u128::from(b))),
+            )
         };
         let [won, lost] = [sums(true), sums(false)];
         let pairs = 2.0 * positives as f64 * negatives as f64;
@@ -177,9 +184,16 @@ impl<'a> PairedScores<'a> {
                 + mean_variance(negatives, positives, losses, losses_squared)
         };
         Ok(PairedDeLong {
-            first: DeLong { auc: won.first as f64 / pairs, variance: variance(|s| (s.first, s.first_squared)) },
-            second: DeLong { auc: won.second as f64 / pairs, variance: variance(|s| (s.second, s.second_squared)) },
-            covariance: won.mean_covariance(positives, negatives) + lost.mean_covariance(negatives, positives),
+            first: DeLong {
+                auc: won.first as f64 / pairs,
+                variance: variance(|s| (s.first, s.first_squared)),
+            },
+            second: DeLong {
+                auc: won.second as f64 / pairs,
+                variance: variance(|s| (s.second, s.second_squared)),
+            },
+            covariance: won.mean_covariance(positives, negatives)
+                + lost.mean_covariance(negatives, positives),
         })
     }
 }
@@ -223,7 +237,8 @@ fn placements(scores: &[f64], labels: &[bool]) -> Vec<u64> {
         let others = group.len() as u64 - of_group;
         for &case in group {
             let is_positive = labels[case as usize];
-            placements[case as usize] = if is_positive { 2 * negatives + others } else { 2 * positives + of_group };
+            placements[case as usize] =
+                if is_positive { 2 * negatives + others } else { 2 * positives + of_group };
         }
         positives += of_group;
         negatives += others;

@@ -93,8 +93,11 @@ impl Proportion {
         let outside = (1.0 - level) / 2.0;
         let (hits, misses) = (self.successes as f64, (self.trials - self.successes) as f64);
         let low = if self.successes == 0 { 0.0 } else { beta_quantile(outside, hits, misses + 1.0) };
-        let high =
-            if self.successes == self.trials { 1.0 } else { beta_quantile(1.0 - outside, hits + 1.0, misses) };
+        let high = if self.successes == self.trials {
+            1.0
+        } else {
+            beta_quantile(1.0 - outside, hits + 1.0, misses)
+        };
         Ok([low, high])
     }
 

@@ -79,9 +79,7 @@ impl Scores<'_> {
             (to.true_positives - from.true_positives, to.false_positives - from.false_positives)
         };
         let is_corner = |i: usize| {
-            i == 0
-                || i + 1 == steps.len()
-                || gain(&steps[i - 1], &steps[i]) != gain(&steps[i], &steps[i + 1])
+            i == 0 || i + 1 == steps.len() || gain(&steps[i - 1], &steps[i]) != gain(&steps[i], &steps[i + 1])
         };
         let corners: Vec<Step> =
             steps.iter().enumerate().filter(|(i, _)| is_corner(*i)).map(|(_, step)| *step).collect();
@@ -90,7 +88,9 @@ impl Scores<'_> {
 
     fn curve_of(&self, steps: &[Step]) -> RocCurve {
         let (positives, negatives) = (self.positives() as f64, self.negatives() as f64);
-        let from = |start: f64, f: &dyn Fn(&Step) -> f64| std::iter::once(start).chain(steps.iter().map(f)).collect();
+        let from = |start: f64, f: &dyn Fn(&Step) -> f64| {
+            std::iter::once(start).chain(steps.iter().map(f)).collect()
+        };
         RocCurve {
             thresholds: from(f64::INFINITY, &|step| step.threshold),
             false_positive_rates: from(0.0, &|step| step.false_positives as f64 / negatives),
@@ -116,7 +116,11 @@ impl Scores<'_> {
     pub fn partial_auc(&self, fpr_max: f64) -> Result<Result<f64, Undefined>, InputError> {
         if !(fpr_max > 0.0 && fpr_max <= 1.0) {
             let expected = "above 0 and at most 1";
-            return Err(InputError::Setting { what: "the highest false-positive rate", value: fpr_max, expected });
+            return Err(InputError::Setting {
+                what: "the highest false-positive rate",
+                value: fpr_max,
+                expected,
+            });
         }
         if fpr_max >= 1.0 {
             return Ok(self.auc());
@@ -126,7 +130,8 @@ impl Scores<'_> {
 
     fn area_up_to(&self, fpr_max: f64, positives: u64, negatives: u64) -> f64 {
         // Whole trapezia are summed in counts; only the one that is cut needs fractions.
-        let (mut doubled, mut before) = (0_u128, Step { threshold: 0.0, true_positives: 0, false_positives: 0 });
+        let (mut doubled, mut before) =
+            (0_u128, Step { threshold: 0.0, true_positives: 0, false_positives: 0 });
         let area = |doubled: u128| doubled as f64 / (2.0 * positives as f64 * negatives as f64);
         for step in self.steps() {
             if step.false_positives as f64 / negatives as f64 > fpr_max {

@@ -25,7 +25,7 @@ const CASES_MAX: usize = (1 << 31) - 1;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Scores<'a> {
-    scores: &'a [f64],
+    values: &'a [f64],
     labels: Cow<'a, [bool]>,
     positives: usize,
     sorted: Sorted,
@@ -87,7 +87,7 @@ impl<'a> Scores<'a> {
         })?;
         let positives = sort::count_positives(&labels);
         let sorted = Sorted::new(scores, &labels, range);
-        Ok(Self { scores, labels, positives, sorted })
+        Ok(Self { values: scores, labels, positives, sorted })
     }
 
     /// Number of positive cases.
@@ -114,7 +114,7 @@ impl<'a> Scores<'a> {
 
     /// The scores, in the order of the cases.
     pub(super) fn scores(&self) -> &[f64] {
-        self.scores
+        self.values
     }
 
     /// The labels, in the order of the cases.
@@ -130,11 +130,6 @@ impl<'a> Scores<'a> {
     pub(super) fn both_classes(&self) -> Result<(u64, u64), Undefined> {
         let (positives, negatives) = (self.positives as u64, self.negatives() as u64);
         if positives == 0 || negatives == 0 { Err(Undefined::OneClass) } else { Ok((positives, negatives)) }
-    }
-
-    /// Cases of equal score together, from the lowest score to the highest.
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
-        self.sorted.groups()
     }
 
     /// Cases of equal score together, from the highest score to the lowest.

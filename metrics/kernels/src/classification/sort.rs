@@ -73,7 +73,7 @@ pub(super) struct Sorted {
 #[derive(Debug, Clone, Copy)]
 enum Cells {
     /// Equal widths in score.
-    Linear { low: f64, scale: f64, last: usize },
+    Linear { low: f64, scale: f64, last: u32 },
     /// Equal widths in key: for ranges too wide or too narrow for arithmetic on scores.
     Keys { shift: u32 },
 }
@@ -86,7 +86,8 @@ impl Cells {
         let scale = wanted as f64 / width;
         if width.is_normal() && scale.is_normal() {
             // One more cell than wanted, since the highest score reaches it; another for the top bit.
-            return (Self::Linear { low: low_score, scale, last: wanted }, wanted + 2);
+            let last = u32::try_from(wanted).unwrap_or(u32::MAX);
+            return (Self::Linear { low: low_score, scale, last }, wanted + 2);
         }
         let distance = high.wrapping_sub(low).cast_unsigned();
         let shift = (64 - distance.leading_zeros()).saturating_sub(wanted.ilog2());
@@ -100,15 +101,36 @@ impl Cells {
 /// Two to the 52nd: adding it leaves a number's nearest integer in the lowest bits.
 const ROUND: f64 = 4_503_599_627_370_496.0;
 
-/// The cell of a score whose key lies `distance` above the lowest.
-///
-/// The distance's top bit moves a score one cell up: no cell then holds both kinds, and packing may drop that bit.
-#[allow(clippy::inline_always, reason = "the hot loops must see through it")]
-#[inline(always)]
-fn linear_cell(score: f64, distance: u64, low: f64, scale: f64, last: usize) -> usize {
-    #[allow(clippy::cast_possible_truncation, reason = "the low half holds the whole number")]
-    let cell = ((score - low) * scale + ROUND).to_bits() as u32 as usize;
-    cell.min(last) + usize::from(distance >> 63 != 0)
+vectorized! {
+    /// The cell of each score.
+    fn find_cells(cells: Cells, low_key: i64, scores: &[f64], found: &mut [u32]) -> () {
+        let distance = |score: f64| key(score).wrapping_sub(low_key).cast_unsigned();
+        #[allow(clippy::cast_possible_truncation, reason = "cells are fewer than 2^32")]
+        match cells {
+            Cells::Linear { low, scale, last } => {
+                for (found, &score) in found.iter_mut().zip(scores) {
+                    let cell = ((score - low) * scale + ROUND).to_bits() as u32;
+                    // The distance's top bit moves a score one cell up: no cell then holds distances with and
+                    // without it, and packing may drop it.
+                    *found = cell.min(last) + (distance(score) >> 63) as u32;
+                }
+            }
+            Cells::Keys { shift } => {
+                for (found, &score) in found.iter_mut().zip(scores) {
+                    *found = (distance(score) >> shift) as u32;
+                }
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Distances from the lowest key, times two, plus one for positive cases.
+    fn pack(low_key: i64, scores: &[f64], labels: &[bool], packed: &mut [u64]) -> () {
+        for ((packed, &score), &label) in packed.iter_mut().zip(scores).zip(labels) {
+            *packed = key(score).wrapping_sub(low_key).cast_unsigned() << 1 | u64::from(label);
+        }
+    }
 }
 
 impl Sorted {
@@ -116,15 +138,7 @@ impl Sorted {
     pub(super) fn new(scores: &[f64], labels: &[bool], (low, high): (i64, i64)) -> Self {
         let (cells, count) = Cells::new(low, high, scores.len());
         let mut packed = vec![0; scores.len()];
-        let ends = match cells {
-            Cells::Linear { low: low_score, scale, last } => distribute(scores, labels, low, count, &mut packed, |s, d| {
-                linear_cell(s, d, low_score, scale, last)
-            }),
-            Cells::Keys { shift } => {
-                #[allow(clippy::cast_possible_truncation, reason = "below the number of cells")]
-                distribute(scores, labels, low, count, &mut packed, |_, d| (d >> shift) as usize)
-            }
-        };
+        let ends = distribute(scores, labels, low, (cells, count), &mut packed);
         let mut sorter = Refiner::default();
         sorter.cells(&mut packed, &ends);
         let split = match high.wrapping_sub(low).cast_unsigned() >> 63 {
@@ -150,14 +164,6 @@ impl Sorted {
         score(self.low.wrapping_add((self.packed[position] >> 1 | top).cast_signed()))
     }
 
-    /// Where the group that starts at `start` ends.
-    fn group_end(&self, start: usize) -> usize {
-        let limit = if start < self.split { self.split } else { self.packed.len() };
-        let distance = self.packed[start] >> 1;
-        let rest = &self.packed[start..limit];
-        start + rest.iter().position(|&p| p >> 1 != distance).unwrap_or(rest.len())
-    }
-
     /// Where the group that ends before `end` starts.
     fn group_start(&self, end: usize) -> usize {
         let limit = if end > self.split { self.split } else { 0 };
@@ -171,17 +177,7 @@ impl Sorted {
         Group { score: self.score(start), positives, negatives: (end - start) as u64 - positives }
     }
 
-    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
-        let mut start = 0;
-        std::iter::from_fn(move || {
-            let from = start;
-            (from < self.packed.len()).then(|| {
-                start = self.group_end(from);
-                self.group(from, start)
-            })
-        })
-    }
-
+    /// Cases of equal score together, from the highest score to the lowest.
     pub(super) fn groups_descending(&self) -> impl Iterator<Item = Group> {
         let mut end = self.packed.len();
         std::iter::from_fn(move || {
@@ -211,27 +207,34 @@ fn positives(packed: &[u64]) -> u64 {
     packed.iter().map(|&p| p & 1).sum()
 }
 
+/// Cases whose cells are found at a time, a vector of them after the other.
+const CHUNK: usize = 512;
+
 /// Writes the packed cases cell by cell; where each cell ends.
-#[allow(clippy::inline_always, reason = "the cell's rule must be compiled into the loops")]
-#[inline(always)]
 fn distribute(
     scores: &[f64],
     labels: &[bool],
     low: i64,
-    cells: usize,
+    (cells, count): (Cells, usize),
     packed: &mut [u64],
-    cell: impl Fn(f64, u64) -> usize,
 ) -> Vec<u32> {
-    let mut counts = vec![0_u32; cells];
-    for &score in scores {
-        counts[cell(score, key(score).wrapping_sub(low).cast_unsigned())] += 1;
+    let mut counts = vec![0_u32; count];
+    let (mut found, mut values) = ([0; CHUNK], [0; CHUNK]);
+    for scores in scores.chunks(CHUNK) {
+        find_cells(cells, low, scores, &mut found);
+        for &cell in &found[..scores.len()] {
+            counts[cell as usize] += 1;
+        }
     }
     starts(&mut counts);
-    for (&score, &label) in scores.iter().zip(labels) {
-        let distance = key(score).wrapping_sub(low).cast_unsigned();
-        let next = &mut counts[cell(score, distance)];
-        packed[*next as usize] = distance << 1 | u64::from(label);
-        *next += 1;
+    for (scores, labels) in scores.chunks(CHUNK).zip(labels.chunks(CHUNK)) {
+        find_cells(cells, low, scores, &mut found);
+        pack(low, scores, labels, &mut values);
+        for (&cell, &value) in found[..scores.len()].iter().zip(&values) {
+            let next = &mut counts[cell as usize];
+            packed[*next as usize] = value;
+            *next += 1;
+        }
     }
     counts
 }
@@ -341,5 +344,6 @@ pub(super) fn order(scores: &[f64]) -> Vec<u32> {
 /// Runs of cases with one score among cases in ascending order.
 pub(super) fn tied<'a>(scores: &'a [f64], order: &'a [u32]) -> impl Iterator<Item = &'a [u32]> {
     // Plain equality: it too holds -0.0 to equal 0.0.
+    #[allow(clippy::float_cmp, reason = "a tie is exact")]
     order.chunk_by(|&a, &b| scores[a as usize] == scores[b as usize])
 }

@@ -66,15 +66,16 @@ fn stirling_remainder(a: f64) -> f64 {
 fn beta_kernel(x: f64, a: f64, b: f64) -> f64 {
     // Logarithms less their linear terms: those cancel, and taking them along would cost digits of large shapes.
     let n = a + b;
-    let part = |share: f64, shape: f64| shape * log1p_minus((share * n - shape) / shape);
+    let part = |share: f64, shape: f64| shape * log_minus(share * n / shape);
     let remainders = stirling_remainder(n) - stirling_remainder(a) - stirling_remainder(b);
     (a * b / (2.0 * PI * n)).sqrt() * (part(x, a) + part(1.0 - x, b) + remainders).exp()
 }
 
-/// `ln(1 + x) - x`.
-fn log1p_minus(x: f64) -> f64 {
+/// `ln(ratio) - (ratio - 1)`.
+fn log_minus(ratio: f64) -> f64 {
+    let x = ratio - 1.0;
     if x.abs() > 0.3 {
-        return x.ln_1p() - x;
+        return ratio.ln() - x;
     }
     // ln(1 + x) = 2 atanh(r).
     let r = x / (2.0 + x);
@@ -91,12 +92,15 @@ fn beta_tails(x: f64, a: f64, b: f64) -> [f64; 2] {
     beta_tails_fraction(x, a, b)
 }
 
+/// Stands in for a zero denominator.
+const TINY: f64 = 1e-300;
+
 /// The same by a continued fraction (Lentz's method) that converges for `x` below the mean.
+#[allow(clippy::many_single_char_names, reason = "the field's names")]
 fn beta_tails_fraction(x: f64, a: f64, b: f64) -> [f64; 2] {
     if x <= 0.0 {
         return [0.0, 1.0];
     }
-    const TINY: f64 = 1e-300;
     let guard = |value: f64| if value.abs() < TINY { TINY } else { value };
     let mut c = 1.0;
     let mut d = 1.0 / guard(1.0 - (a + b) * x / (a + 1.0));
@@ -131,7 +135,11 @@ pub(super) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     let mut x = a / (a + b);
     for _ in 0..200 {
         let off = excess(x);
-        if off > 0.0 { high = x } else { low = x }
+        if off > 0.0 {
+            high = x;
+        } else {
+            low = x;
+        }
         let density = beta_kernel(x, a, b) / (x * (1.0 - x));
         let step = off / density;
         if step.abs() <= 1e-15 * x {

@@ -147,6 +147,6 @@ mod tests {
         assert_eq!(multinomial_weights(42, 5, 10), MULTINOMIAL_OF_SEED_42);
     }
 
-    const WEIGHTS_OF_SEED_42: [u8; 16] = [0; 16];
-    const MULTINOMIAL_OF_SEED_42: [u32; 10] = [1; 10];
+    const WEIGHTS_OF_SEED_42: [u8; 16] = [0, 0, 2, 1, 2, 3, 1, 1, 1, 2, 2, 1, 1, 1, 0, 2];
+    const MULTINOMIAL_OF_SEED_42: [u32; 10] = [0, 1, 1, 0, 4, 2, 0, 0, 1, 1];
 }

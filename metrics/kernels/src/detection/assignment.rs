@@ -33,7 +33,7 @@ pub fn least_cost(rows: usize, columns: usize, costs: &[f64]) -> Result<Vec<Opti
         let (left, right) = ("rows x columns", "costs");
         return Err(InputError::Length { left, left_len: rows * columns, right, right_len: costs.len() });
     }
-    if let Some(index) = costs.iter().position(|c| !(c.abs() <= COST_MAX)) {
+    if let Some(index) = costs.iter().position(|c| c.is_nan() || c.abs() > COST_MAX) {
         let expected = "within -1e100 and 1e100";
         return Err(InputError::Value { what: "costs", index, value: costs[index], expected });
     }

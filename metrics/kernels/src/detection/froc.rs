@@ -21,6 +21,11 @@ impl Rates {
     ///
     /// # Errors
     /// An empty list, a rate that is NaN, infinite or below 0.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Rates;
+    /// assert!(Rates::new(&[0.5, 1.0]).is_ok());
+    /// ```
     pub fn new(rates: &[f64]) -> Result<Self, InputError> {
         let what = "false positives per scan";
         if rates.is_empty() {
@@ -38,16 +43,32 @@ impl Rates {
     }
 
     /// Those of the LUNA16 challenge: 1/8, 1/4, 1/2, 1, 2, 4 and 8.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Rates;
+    /// assert_eq!(Rates::luna16().rates()[0], 0.125);
+    /// ```
     pub fn luna16() -> Self {
         Self(vec![0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
     }
 
     /// Those of the CAMELYON16 challenge and of MONAI: 1/4, 1/2, 1, 2, 4 and 8.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Rates;
+    /// assert_eq!(Rates::camelyon16().rates(), [0.25, 0.5, 1.0, 2.0, 4.0, 8.0]);
+    /// ```
     pub fn camelyon16() -> Self {
         Self(vec![0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
     }
 
     /// The rates.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Rates;
+    /// assert_eq!(Rates::new(&[3.0])?.rates(), [3.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn rates(&self) -> &[f64] {
         &self.0
     }
@@ -71,6 +92,11 @@ impl ScanOutcome {
     ///
     /// # Errors
     /// A confidence that is NaN or infinite, more hits than reference findings.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::ScanOutcome;
+    /// assert!(ScanOutcome::new(&[0.9], &[0.2, 0.1], 3).is_ok());
+    /// ```
     pub fn new(hits: &[f64], false_positives: &[f64], references: usize) -> Result<Self, InputError> {
         check_finite("confidences of hits", hits)?;
         check_finite("confidences of false positives", false_positives)?;
@@ -135,6 +161,11 @@ impl Froc {
     ///
     /// # Errors
     /// No scan, or more than 2^32 - 2 findings or scans.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Froc;
+    /// assert!(Froc::new(&[]).is_err());
+    /// ```
     pub fn new(scans: &[ScanOutcome]) -> Result<Self, InputError> {
         if scans.is_empty() {
             return Err(InputError::Empty("scans"));
@@ -172,6 +203,12 @@ impl Froc {
     }
 
     /// The number of reference findings.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::{Froc, ScanOutcome};
+    /// assert_eq!(Froc::new(&[ScanOutcome::new(&[0.9], &[], 3)?])?.references(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn references(&self) -> usize {
         self.references.iter().sum()
     }
@@ -216,9 +253,9 @@ impl Froc {
             }
             let times = draws.map_or(1, |d| u64::from(d[entry.scan as usize]));
             if entry.hit {
-                hits += times
+                hits += times;
             } else {
-                false_positives += times
+                false_positives += times;
             }
             if entries.peek().is_none_or(|next| next.confidence < entry.confidence) {
                 point(entry.confidence, false_positives, hits);
@@ -274,6 +311,13 @@ impl Froc {
     ///
     /// # Errors
     /// [`Undefined::ReferenceEmpty`].
+    ///
+    /// ```
+    /// use fiel_kernels::detection::{Froc, Rates, ScanOutcome};
+    /// let froc = Froc::new(&[ScanOutcome::new(&[0.9], &[0.95], 1)?])?;
+    /// assert_eq!(froc.cpm(&Rates::new(&[0.5, 1.0])?), Ok(0.5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn cpm(&self, rates: &Rates) -> Result<f64, Undefined> {
         Ok(mean(&self.sensitivities(rates)?))
     }
@@ -422,6 +466,11 @@ impl Resampling {
     ///
     /// # Errors
     /// Either is out of range.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Resampling;
+    /// assert!(Resampling::new(1000, 42, 1.0).is_err());
+    /// ```
     pub fn new(resamples: u64, seed: u64, level: f64) -> Result<Self, InputError> {
         if !(1..=1_000_000).contains(&resamples) {
             let value = resamples as f64;

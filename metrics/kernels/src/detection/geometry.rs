@@ -146,6 +146,14 @@ impl HitCriterion {
     /// How well a candidate hits a reference, above 0 to 1 (higher: better), or none when it does not.
     ///
     /// Overlaps stand for themselves; a distance `d` within a limit `l` becomes 1 - d / l; a centre inside is 1.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::{AxisBox, HitCriterion};
+    /// let point = AxisBox::new([1.0, 0.0], [0.0, 0.0])?;
+    /// let reference = AxisBox::new([0.0, 0.0], [2.0, 2.0])?;
+    /// assert_eq!(HitCriterion::CentreInside.affinity(&point, &reference), Some(1.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn affinity<const D: usize>(&self, candidate: &AxisBox<D>, reference: &AxisBox<D>) -> Option<f64> {
         let at_least = |value: f64, minimum: f64| (value > 0.0 && value >= minimum).then_some(value);
         let nearness = |distance: f64, limit: f64| (1.0 - distance / limit).max(f64::MIN_POSITIVE);

@@ -26,6 +26,11 @@ impl Hits {
     ///
     /// # Errors
     /// A number of overlaps other than candidates x references, an overlap outside 0 to 1 or NaN, such a minimum.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Hits;
+    /// assert!(Hits::from_overlaps(1, 1, &[1.5], 0.1).is_err());
+    /// ```
     pub fn from_overlaps(
         candidates: usize,
         references: usize,
@@ -80,16 +85,37 @@ impl Hits {
     }
 
     /// Number of candidates.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Hits;
+    /// let hits = Hits::from_overlaps(2, 1, &[0.05, 0.4], 0.1)?;
+    /// assert_eq!(hits.candidates(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn candidates(&self) -> usize {
         self.candidates
     }
 
     /// Number of reference findings.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Hits;
+    /// let hits = Hits::from_overlaps(2, 1, &[0.05, 0.4], 0.1)?;
+    /// assert_eq!(hits.references(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn references(&self) -> usize {
         self.references
     }
 
     /// How well a candidate hits a reference (above 0 to 1), or none when it does not or there are no such findings.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Hits;
+    /// let hits = Hits::from_overlaps(2, 1, &[0.05, 0.4], 0.1)?;
+    /// assert_eq!(hits.get(1, 0), Some(0.4));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn get(&self, candidate: usize, reference: usize) -> Option<f64> {
         if candidate >= self.candidates || reference >= self.references {
             return None;
@@ -98,6 +124,13 @@ impl Hits {
     }
 
     /// Whether a candidate hits any reference.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::Hits;
+    /// let hits = Hits::from_overlaps(2, 1, &[0.05, 0.4], 0.1)?;
+    /// assert_eq!((hits.hits_any(0), hits.hits_any(1)), (false, true));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn hits_any(&self, candidate: usize) -> bool {
         (0..self.references).any(|r| self.get(candidate, r).is_some())
     }

@@ -33,6 +33,13 @@ impl PicaiCase {
     /// # Errors
     /// A confidence that is NaN, infinite or not above 0; a number of overlaps other than candidates x lesions, an
     /// overlap or minimum outside 0 to 1.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::{PicaiCase, ScanOutcome};
+    /// let case = PicaiCase::new(&[0.8, 0.3], 1, &[0.4, 0.2], 0.1)?;
+    /// assert_eq!(*case.outcome(), ScanOutcome::new(&[0.8], &[], 1)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(
         confidences: &[f64],
         lesions: usize,
@@ -87,11 +94,24 @@ impl PicaiCase {
     }
 
     /// The case's confidence: the highest of its candidates', 0 without candidates.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::PicaiCase;
+    /// assert_eq!(PicaiCase::new(&[], 0, &[], 0.1)?.confidence(), 0.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn confidence(&self) -> f64 {
         self.confidence
     }
 
     /// Hits, false positives and the number of lesions.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::{PicaiCase, ScanOutcome};
+    /// let case = PicaiCase::from_findings(&[(true, 0.0)])?;
+    /// assert_eq!(*case.outcome(), ScanOutcome::new(&[], &[], 1)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn outcome(&self) -> &ScanOutcome {
         &self.outcome
     }

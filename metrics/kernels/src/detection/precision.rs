@@ -95,6 +95,13 @@ impl ImageObjects {
     ///
     /// # Errors
     /// A score that is NaN or infinite.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::{AxisBox, ImageObjects};
+    /// let place = AxisBox::new([0.0; 3], [2.0; 3])?;
+    /// assert!(ImageObjects::from_boxes(&[(place, f64::NAN)], &[place]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn from_boxes<const D: usize>(
         candidates: &[(AxisBox<D>, f64)],
         references: &[AxisBox<D>],
@@ -152,6 +159,11 @@ pub struct PrecisionSettings {
 
 impl PrecisionSettings {
     /// Those of COCO: IoU 0.5 to 0.95 in steps of 0.05, all sizes, at most 100 candidates per image and category.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::PrecisionSettings;
+    /// assert_eq!(PrecisionSettings::coco().thresholds()[5], 0.75);
+    /// ```
     pub fn coco() -> Self {
         let step = (0.95 - 0.5) / 9.0;
         let thresholds = (0..10).map(|i| if i == 9 { 0.95 } else { f64::from(i) * step + 0.5 }).collect();
@@ -199,12 +211,22 @@ impl PrecisionSettings {
     }
 
     /// With another number of candidates per image and category, those with the highest scores.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::PrecisionSettings;
+    /// assert_ne!(PrecisionSettings::coco().with_candidates_max(1), PrecisionSettings::coco());
+    /// ```
     #[must_use]
     pub fn with_candidates_max(self, candidates_max: usize) -> Self {
         Self { candidates_max, ..self }
     }
 
     /// The thresholds of overlap.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::PrecisionSettings;
+    /// assert_eq!(PrecisionSettings::coco().thresholds().len(), 10);
+    /// ```
     pub fn thresholds(&self) -> &[f64] {
         &self.thresholds
     }
@@ -252,6 +274,15 @@ impl PrecisionTable {
     ///
     /// # Errors
     /// [`Undefined::ReferenceEmpty`] when no category has a reference object that counts.
+    ///
+    /// ```
+    /// use fiel_kernels::detection::{AxisBox, ImageObjects, PrecisionSettings, PrecisionTable};
+    /// let place = AxisBox::new([0.0; 3], [2.0; 3])?;
+    /// let image = ImageObjects::from_boxes(&[], &[place])?;
+    /// let table = PrecisionTable::new(&[vec![image]], &PrecisionSettings::coco());
+    /// assert_eq!(table.mean_average_precision(), Ok(0.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn mean_average_precision(&self) -> Result<f64, Undefined> {
         self.mean(|(precision, _)| precision)
     }

@@ -118,6 +118,15 @@ pub fn read_mask(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<
 ///
 /// # Errors
 /// As [`read_mask`]; [`ImageError::Overlap`] if two segments hold the same voxel.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_labels, write_nifti_mask};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// write_nifti_mask(&path, &mask).unwrap();
+/// assert_eq!(read_labels::<u16>(&path, &ReadLimits::default()).unwrap().data, [0, 1, 1, 0]);
+/// ```
 pub fn read_labels<T: Label>(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<T>, ImageError> {
     read(path, &options.into(), |opened, _| opened.labels())
 }
@@ -127,6 +136,15 @@ pub fn read_labels<T: Label>(path: &Path, options: impl Into<ReadOptions>) -> Re
 ///
 /// # Errors
 /// As [`read_labels`]; [`ImageError::TooLarge`] if the runs take more bytes than the limits allow.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_label_runs, write_nifti_mask};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// write_nifti_mask(&path, &mask).unwrap();
+/// assert_eq!(read_label_runs(&path, &ReadLimits::default()).unwrap().len(), 3);
+/// ```
 pub fn read_label_runs(path: &Path, options: impl Into<ReadOptions>) -> Result<LabelRuns, ImageError> {
     read(path, &options.into(), |opened, options| opened.runs(&options.limits))
 }
@@ -136,6 +154,15 @@ pub fn read_label_runs(path: &Path, options: impl Into<ReadOptions>) -> Result<L
 ///
 /// # Errors
 /// As [`read_mask`].
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_image_f32, write_nifti_i16};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
+/// write_nifti_i16(&path, &map).unwrap();
+/// assert_eq!(read_image_f32(&path, &ReadLimits::default()).unwrap().data, [0.0, 1.0, -300.0, 0.0]);
+/// ```
 pub fn read_image_f32(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<f32>, ImageError> {
     read(path, &options.into(), |opened, _| opened.image())
 }
@@ -145,11 +172,27 @@ pub fn read_image_f32(path: &Path, options: impl Into<ReadOptions>) -> Result<Vo
 ///
 /// # Errors
 /// As [`read_mask`]; [`ImageError::Voxel`] if a scaled value is not a whole number from -32,768 to 32,767.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_image_i16, write_nifti_i16};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
+/// write_nifti_i16(&path, &map).unwrap();
+/// assert_eq!(read_image_i16(&path, &ReadLimits::default()).unwrap(), map);
+/// ```
 pub fn read_image_i16(path: &Path, options: impl Into<ReadOptions>) -> Result<Volume<i16>, ImageError> {
     read(path, &options.into(), |opened, _| opened.raster("16-bit integers")?.volume::<Short>())
 }
 
 /// [`read_mask`] for the bytes of a file.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_mask, parse_mask};
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// let bytes = encode_nifti_mask(&mask).unwrap();
+/// assert_eq!(parse_mask(&bytes, &ReadLimits::default()).unwrap(), mask);
+/// ```
 pub fn parse_mask(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volume<u8>, ImageError> {
     open(bytes, None, &options.into())?.mask()
 }
@@ -171,17 +214,39 @@ pub fn parse_labels<T: Label>(
 }
 
 /// [`read_label_runs`] for the bytes of a file.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_mask, parse_label_runs};
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// let bytes = encode_nifti_mask(&mask).unwrap();
+/// let runs = parse_label_runs(&bytes, &ReadLimits::default()).unwrap();
+/// assert_eq!(runs.iter().nth(1), Some((1..3, 1)));
+/// ```
 pub fn parse_label_runs(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<LabelRuns, ImageError> {
     let options = options.into();
     open(bytes, None, &options)?.runs(&options.limits)
 }
 
 /// [`read_image_f32`] for the bytes of a file.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_image_f32};
+/// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
+/// let bytes = encode_nifti_i16(&map).unwrap();
+/// assert_eq!(parse_image_f32(&bytes, &ReadLimits::default()).unwrap().data, [0.0, 1.0, -300.0, 0.0]);
+/// ```
 pub fn parse_image_f32(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volume<f32>, ImageError> {
     open(bytes, None, &options.into())?.image()
 }
 
 /// [`read_image_i16`] for the bytes of a file.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_image_i16};
+/// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
+/// let bytes = encode_nifti_i16(&map).unwrap();
+/// assert_eq!(parse_image_i16(&bytes, &ReadLimits::default()).unwrap(), map);
+/// ```
 pub fn parse_image_i16(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volume<i16>, ImageError> {
     open(bytes, None, &options.into())?.raster("16-bit integers")?.volume::<Short>()
 }

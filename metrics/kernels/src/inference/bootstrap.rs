@@ -133,8 +133,8 @@ impl Replicates {
     /// # Errors
     /// Another number of values than cases, a value that is not finite.
     pub fn of_mean(values: &[f64], resamples: &Resamples) -> Result<Self, InputError> {
-        let mut columns = Self::of_means(values, 1, resamples)?;
-        Ok(columns.pop().expect("one column was given"))
+        let columns = Self::of_means(values, 1, resamples)?;
+        columns.into_iter().next().ok_or(InputError::Empty("the columns"))
     }
 
     /// Means of several columns (cases x columns, row after row) over the same draws, so that the replicates of

@@ -2,7 +2,7 @@
 
 use super::bootstrap::check_finite;
 use super::distributions::normal_upper;
-use super::ranks::{midranks, tie_sizes};
+use super::ranks::{midranks, same, tie_sizes};
 use crate::{InputError, Undefined};
 
 /// Two checked lists of equal length, such as two rankings of the same algorithms.
@@ -78,16 +78,16 @@ impl RankedPairs {
             .sort_unstable_by(|&i, &j| key(a, i).total_cmp(&key(a, j)).then(key(b, i).total_cmp(&key(b, j))));
         let tied_pairs = |ties: &[u64]| ties.iter().map(|t| t * (t - 1) / 2).sum::<u64>();
         let both: u64 = order
-            .chunk_by(|&i, &j| a[i] == a[j] && b[i] == b[j])
+            .chunk_by(|&i, &j| same(a[i], a[j]) && same(b[i], b[j]))
             .map(|tied| (tied.len() * (tied.len() - 1) / 2) as u64)
             .sum();
         let mut sequence: Vec<f64> = order.iter().map(|&i| b[i]).collect();
         let discordant = inversions(&mut sequence);
         let (ties_a, ties_b) = (tie_sizes(a), tie_sizes(b));
-        let (tied_a, tied_b) = (tied_pairs(&ties_a), tied_pairs(&ties_b));
+        let (only_a, only_b) = (tied_pairs(&ties_a), tied_pairs(&ties_b));
         let distinct = |ties: &[u64]| length - ties.iter().map(|t| t - 1).sum::<u64>();
         Kendall {
-            concordant: pairs - tied_a - tied_b + both - discordant,
+            concordant: pairs + both - only_a - only_b - discordant,
             discordant,
             pairs,
             distinct: [distinct(&ties_a), distinct(&ties_b)],
@@ -169,7 +169,7 @@ impl Kendall {
         if a <= 0.0 || b <= 0.0 {
             return Err(Undefined::Constant);
         }
-        Ok((self.excess() / a.sqrt() / b.sqrt()).clamp(-1.0, 1.0))
+        Ok((self.excess() / (a * b).sqrt()).clamp(-1.0, 1.0))
     }
 
     /// Tau-c of Stuart, for lists of different numbers of distinct values.

@@ -13,8 +13,7 @@ pub fn midranks(values: &[f64]) -> Vec<f64> {
     let mut first = 0;
     while first < order.len() {
         let mut end = first + 1;
-        // `==` and not the total order: 0 and -0 are one value.
-        while end < order.len() && values[order[end]] == values[order[first]] {
+        while end < order.len() && same(values[order[end]], values[order[first]]) {
             end += 1;
         }
         let rank = (first + 1 + end) as f64 / 2.0;
@@ -24,9 +23,15 @@ pub fn midranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
+/// Whether two values are a tie: equal to the last bit, except that 0 and -0 are one value.
+#[expect(clippy::float_cmp, reason = "ties are equal values, not close ones")]
+pub(crate) fn same(a: f64, b: f64) -> bool {
+    a == b
+}
+
 /// Number of values in each group of ties of at least two, in no particular order.
 pub(crate) fn tie_sizes(values: &[f64]) -> Vec<u64> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    sorted.chunk_by(|a, b| a == b).map(|tied| tied.len() as u64).filter(|&size| size > 1).collect()
+    sorted.chunk_by(|a, b| same(*a, *b)).map(|tied| tied.len() as u64).filter(|&size| size > 1).collect()
 }

@@ -63,6 +63,7 @@ pub fn poisson_weight(seed: u64, replicate: u64, case: u64) -> u8 {
 
 #[allow(clippy::inline_always, reason = "must be compiled into each vector version of its callers")]
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "at most 12")]
 fn weight_of(random: u64) -> u8 {
     let high = (random >> 32) as u32;
     let mut weight = 0;
@@ -171,13 +172,13 @@ impl Resamples {
     /// assert_eq!(resamples.weights(0), [1, 0, 2]);
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
-    pub fn from_indices(cases: usize, draws: &[Vec<usize>]) -> Result<Self, InputError> {
-        let per_replicate = draws.first().ok_or(InputError::Empty("the replicates"))?.len();
+    pub fn from_indices(cases: usize, lists: &[Vec<usize>]) -> Result<Self, InputError> {
+        let per_replicate = lists.first().ok_or(InputError::Empty("the replicates"))?.len();
         if per_replicate == 0 {
             return Err(InputError::Empty("the draws of a replicate"));
         }
-        let mut drawn = Vec::with_capacity(draws.len() * per_replicate);
-        for row in draws {
+        let mut drawn = Vec::with_capacity(lists.len() * per_replicate);
+        for row in lists {
             if row.len() != per_replicate {
                 return Err(InputError::Length {
                     left: "the first replicate",
@@ -201,7 +202,7 @@ impl Resamples {
                 drawn.push(u32::try_from(case).unwrap_or(u32::MAX));
             }
         }
-        Self::checked(draws.len(), cases, Scheme::Indices { drawn, per_replicate })
+        Self::checked(lists.len(), cases, Scheme::Indices { drawn, per_replicate })
     }
 
     fn checked(replicates: usize, cases: usize, scheme: Scheme) -> Result<Self, InputError> {

@@ -3,6 +3,8 @@
 //! The leading factors are written as deviations from the mode (Loader 2000, "Fast and accurate computation of
 //! binomial probabilities"), since differences of log-gamma values lose digits for large arguments.
 
+#![expect(clippy::many_single_char_names, reason = "the names of the formulas")]
+
 use std::f64::consts::{PI, TAU};
 
 /// Terms after which a series or continued fraction is taken as it is; never reached for tails used here.
@@ -31,7 +33,7 @@ fn deviance(x: f64, mean: f64) -> f64 {
     for j in 1..1000 {
         term *= v * v;
         let next = sum + term / f64::from(2 * j + 1);
-        if next == sum {
+        if next.to_bits() == sum.to_bits() {
             break;
         }
         sum = next;

@@ -15,7 +15,7 @@ const REGISTER: usize = 8;
 pub(crate) struct Columns {
     tiles: Vec<Tile>,
     cases: usize,
-    columns: usize,
+    width: usize,
 }
 
 struct Tile {
@@ -38,7 +38,7 @@ impl Columns {
             tiles.push(Tile { width, values: packed });
             first += width;
         }
-        Self { tiles, cases, columns }
+        Self { tiles, cases, width: columns }
     }
 
     /// Columns with their padding.
@@ -70,10 +70,10 @@ pub(crate) fn for_each_replicate<T: Send>(
     }
     let (cases, replicates) = (columns.cases, resamples.replicates());
     let padded = columns.padded();
-    let table: [f64; 256] = std::array::from_fn(|count| {
-        let count = count as u8;
-        reweight.map_or(f64::from(count), |reweight| reweight(count))
-    });
+    let mut table = [0.0; 256];
+    for (count, weight) in (0..=u8::MAX).zip(&mut table) {
+        *weight = reweight.map_or(f64::from(count), |reweight| reweight(count));
+    }
     let block = |scratch: &mut Scratch, first: usize| {
         let rows = ROWS.min(replicates - first);
         for row in 0..rows {
@@ -86,7 +86,7 @@ pub(crate) fn for_each_replicate<T: Send>(
             start += tile.width;
         }
         let finish_row = |row: usize| {
-            let columns = &scratch.sums[row * padded..][..columns.columns];
+            let columns = &scratch.sums[row * padded..][..columns.width];
             finish(Sums { columns, total: scratch.totals[row] })
         };
         (0..rows).map(finish_row).collect::<Vec<T>>()
@@ -136,7 +136,7 @@ fn in_order_of_draws<T: Send>(
             }
             start += tile.width;
         }
-        finish(Sums { columns: &sums[..columns.columns], total: drawn.len() as f64 })
+        finish(Sums { columns: &sums[..columns.width], total: drawn.len() as f64 })
     };
     (0..resamples.replicates()).into_par_iter().map(one).collect()
 }

@@ -244,19 +244,42 @@ fn dilate(components: &Components, times: u32) -> Vec<u8> {
         mask[run.begin as usize..run.end as usize].fill(1);
         front.extend(run.begin..run.end);
     }
+    let steps = edge_steps(shape);
     for _ in 0..times {
         let mut next = Vec::new();
         for &at in &front {
-            for neighbour in edge_neighbours(at as usize, shape) {
+            let at = at as usize;
+            let mut reach = |neighbour: usize| {
                 if mask[neighbour] == 0 {
                     mask[neighbour] = 1;
                     next.push(neighbour as u32);
                 }
+            };
+            if is_inner(at, shape) {
+                for &step in &steps {
+                    reach(at.wrapping_add_signed(step));
+                }
+            } else {
+                edge_neighbours(at, shape).for_each(reach);
             }
         }
         front = next;
     }
     mask
+}
+
+/// Whether a voxel has neighbours on every side.
+fn is_inner(at: usize, [planes, rows, width]: [usize; 3]) -> bool {
+    let inner = |n: usize, limit: usize| n > 0 && n + 1 < limit;
+    inner(at % width, width) && inner(at / width % rows, rows) && inner(at / width / rows, planes)
+}
+
+/// How far away, in the slice, the voxels are that share a face or an edge with one that has them all.
+fn edge_steps([_, rows, width]: [usize; 3]) -> Vec<isize> {
+    let (plane, row) = ((rows * width).cast_signed(), width.cast_signed());
+    let codes = (0..27).map(|code: isize| [code / 9 - 1, code / 3 % 3 - 1, code % 3 - 1]);
+    let edges = codes.filter(|c| (1..=2).contains(&c.iter().map(|s| s.abs()).sum::<isize>()));
+    edges.map(|[z, y, x]| z * plane + y * row + x).collect()
 }
 
 /// Positions inside the image that share a face or an edge with a voxel.

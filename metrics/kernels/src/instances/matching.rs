@@ -10,32 +10,32 @@ pub enum MatchRule {
     /// Pairs with at least that intersection over union, the largest first; of equal ones, the lower prediction
     /// number first, then the lower reference number (panoptica's naive threshold matching).
     GreedyIou {
-        /// Least intersection over union, above 0 and at most 1.
-        threshold: f64,
+        /// Least intersection over union.
+        threshold: IouThreshold,
     },
     /// Of all pairings of pairs with at least that intersection over union, one whose total is the largest
     /// (panoptica's maximum bipartite matching).
     Hungarian {
-        /// Least intersection over union, above 0 and at most 1.
-        threshold: f64,
+        /// Least intersection over union.
+        threshold: IouThreshold,
     },
     /// Pairs that share at least one voxel, the largest intersection over union first.
     AnyOverlap,
     /// As greedy, but a reference instance that is already paired also takes each further predicted instance by which
     /// the intersection over union of all it took grows; those merge into one (panoptica's maximize-merge matching).
     MaximizeMerge {
-        /// Least intersection over union of the first of them, above 0 and at most 1.
-        threshold: f64,
+        /// Least intersection over union of the first of them.
+        threshold: IouThreshold,
     },
 }
 
 impl MatchRule {
     /// What panoptic quality is computed with by default: greedy at an intersection over union of 0.5.
-    pub const PANOPTIC: Self = Self::GreedyIou { threshold: 0.5 };
+    pub const PANOPTIC: Self = Self::GreedyIou { threshold: IouThreshold(0.5) };
 
     /// What lesion-wise scores are computed with by default: greedy at an intersection over union of 0.1, the overlap
     /// from which PI-CAI calls a lesion found (Saha et al., 2024, doi:10.1016/S1470-2045(24)00220-1).
-    pub const LESION: Self = Self::GreedyIou { threshold: 0.1 };
+    pub const LESION: Self = Self::GreedyIou { threshold: IouThreshold(0.1) };
 
     /// Greedy matching at a threshold.
     ///
@@ -49,7 +49,7 @@ impl MatchRule {
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
     pub fn greedy_iou(threshold: f64) -> Result<Self, InputError> {
-        checked(threshold).map(|threshold| Self::GreedyIou { threshold })
+        IouThreshold::new(threshold).map(|threshold| Self::GreedyIou { threshold })
     }
 
     /// Optimal matching at a threshold.
@@ -59,11 +59,11 @@ impl MatchRule {
     ///
     /// ```
     /// use fiel_kernels::instances::MatchRule;
-    /// assert_eq!(MatchRule::hungarian(0.1)?, MatchRule::Hungarian { threshold: 0.1 });
+    /// assert_eq!(MatchRule::hungarian(0.1)?.name(), "hungarian");
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
     pub fn hungarian(threshold: f64) -> Result<Self, InputError> {
-        checked(threshold).map(|threshold| Self::Hungarian { threshold })
+        IouThreshold::new(threshold).map(|threshold| Self::Hungarian { threshold })
     }
 
     /// Merging matching at a threshold.
@@ -82,7 +82,7 @@ impl MatchRule {
     /// # Ok::<(), fiel_kernels::InputError>(())
     /// ```
     pub fn maximize_merge(threshold: f64) -> Result<Self, InputError> {
-        checked(threshold).map(|threshold| Self::MaximizeMerge { threshold })
+        IouThreshold::new(threshold).map(|threshold| Self::MaximizeMerge { threshold })
     }
 
     /// The rule's name: `greedy_iou`, `hungarian`, `any_overlap` or `maximize_merge`.
@@ -96,11 +96,33 @@ impl MatchRule {
     }
 }
 
-fn checked(threshold: f64) -> Result<f64, InputError> {
-    if threshold > 0.0 && threshold <= 1.0 {
-        return Ok(threshold);
+/// A least intersection over union: above 0 and at most 1.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct IouThreshold(f64);
+
+impl IouThreshold {
+    /// Takes a threshold.
+    ///
+    /// # Errors
+    /// A number that is not above 0 and at most 1.
+    ///
+    /// ```
+    /// use fiel_kernels::instances::IouThreshold;
+    /// assert_eq!(IouThreshold::new(0.25)?.get(), 0.25);
+    /// assert!(IouThreshold::new(f64::NAN).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
+    pub fn new(value: f64) -> Result<Self, InputError> {
+        if value > 0.0 && value <= 1.0 {
+            return Ok(Self(value));
+        }
+        Err(InputError::Setting { what: "IoU threshold", value, expected: "above 0 and at most 1" })
     }
-    Err(InputError::Setting { what: "IoU threshold", value: threshold, expected: "above 0 and at most 1" })
+
+    /// The number.
+    pub fn get(self) -> f64 {
+        self.0
+    }
 }
 
 /// A reference instance and the predicted instance it is paired with.
@@ -174,7 +196,7 @@ impl Matching {
 /// Applies a rule to an overlap table.
 pub(super) fn pair_up(overlaps: &Overlaps, rule: MatchRule) -> Matching {
     let least = match rule {
-        MatchRule::GreedyIou { threshold } | MatchRule::Hungarian { threshold } => threshold,
+        MatchRule::GreedyIou { threshold } | MatchRule::Hungarian { threshold } => threshold.get(),
         // The threshold of merging is for the first prediction only.
         MatchRule::AnyOverlap | MatchRule::MaximizeMerge { .. } => 0.0,
     };
@@ -184,7 +206,9 @@ pub(super) fn pair_up(overlaps: &Overlaps, rule: MatchRule) -> Matching {
     let mut pairs = match rule {
         MatchRule::Hungarian { .. } => optimal(candidates),
         MatchRule::GreedyIou { .. } | MatchRule::AnyOverlap => greedy(candidates, references, predictions),
-        MatchRule::MaximizeMerge { threshold } => merging(candidates, references, predictions, threshold),
+        MatchRule::MaximizeMerge { threshold } => {
+            merging(candidates, references, predictions, threshold.get())
+        }
     };
     pairs.sort_unstable_by_key(|m| m.reference);
     let merged: usize = pairs.iter().map(|m| m.merged.len()).sum();

@@ -27,5 +27,5 @@ pub use assignment::{Assigned, assign_best};
 pub use brats::{BratsLesion, BratsLesions, BratsRule};
 pub use lesions::{centroid_distance_mm, false_negative_volume_ml, false_positive_volume_ml};
 pub use masks::MaskPair;
-pub use matching::{MatchRule, Matched, Matching};
+pub use matching::{IouThreshold, MatchRule, Matched, Matching};
 pub use overlaps::{Overlap, Overlaps};

@@ -3,6 +3,7 @@
 use super::{Participants, normalised_sums};
 use crate::InputError;
 use crate::inference::{bits, replicate_key};
+use crate::ranking::Direction;
 
 /// Most clusters.
 const CLUSTERS: usize = 4;
@@ -23,7 +24,13 @@ pub struct Clusters {
     /// Sum of the squared distances of the participants to the centres of their clusters, in squared units of the
     /// metrics as they are.
     pub inertia: f64,
+    /// Classes that share their score with another class; the cluster that is better in the first metric then
+    /// comes first. OpenEBench leaves their order to rounding.
+    pub tied: Vec<u32>,
 }
+
+/// Relative difference below which the scores of two clusters are equal.
+const SAME_SCORE: f64 = 1e-9;
 
 impl Participants {
     /// k-means (Lloyd) with at most four clusters on the values as they are; the clusters are put in order by the
@@ -52,14 +59,29 @@ impl Participants {
         let assignment = sites.best();
         let centres = sites.centres(&assignment);
         let scores = normalised_sums(&centres.concat(), &self.directions)?;
+        let same =
+            |a: usize, b: usize| (scores[a] - scores[b]).abs() <= SAME_SCORE * scores[a].abs().max(1.0);
         let mut order: Vec<usize> = (0..scores.len()).collect();
         order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let mut tied = Vec::new();
+        let mut first = 0;
+        for group in order.chunk_by_mut(|&a, &b| same(a, b)) {
+            let size = group.len();
+            group.sort_by(|&a, &b| match self.directions[0] {
+                Direction::HigherIsBetter => centres[b][0].total_cmp(&centres[a][0]),
+                Direction::LowerIsBetter => centres[a][0].total_cmp(&centres[b][0]),
+            });
+            if size > 1 {
+                tied.extend((1..).skip(first).take(size));
+            }
+            first += size;
+        }
         let mut class_of = vec![0; scores.len()];
         for (class, cluster) in (1..).zip(order) {
             class_of[cluster] = class;
         }
         let classes = sites.site_of.iter().map(|&site| class_of[assignment[site]]).collect();
-        Ok(Clusters { classes, inertia: sites.inertia(&assignment) })
+        Ok(Clusters { classes, inertia: sites.inertia(&assignment), tied })
     }
 }
 
@@ -163,7 +185,9 @@ impl Sites {
         }
         for ((centre, size), before) in centres.iter_mut().zip(&sizes).zip(before) {
             if *size > 0.0 {
-                centre.iter_mut().for_each(|sum| *sum /= size);
+                for sum in centre {
+                    *sum /= size;
+                }
             } else {
                 centre.clone_from(before);
             }

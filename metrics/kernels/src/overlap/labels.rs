@@ -126,8 +126,8 @@ fn tally_runs<T: Label>(reference: &[T], prediction: &[T], table: &[u16], width:
     while start < len {
         let (r, p) = (reference[start], prediction[start]);
         let end = run_end(&reference[..len], &prediction[..len], start);
-        let cell = usize::from(table[usize::from(r.into())]) * width
-            + usize::from(table[usize::from(p.into())]);
+        let cell =
+            usize::from(table[usize::from(r.into())]) * width + usize::from(table[usize::from(p.into())]);
         joint[cell] += (end - start) as u64;
         start = end;
     }
@@ -153,6 +153,10 @@ fn run_end<T: Label>(reference: &[T], prediction: &[T], start: usize) -> usize {
         if short == 0 {
             while at + BLOCK <= len {
                 let (rs, ps) = (&reference[at..at + BLOCK], &prediction[at..at + BLOCK]);
+                #[allow(
+                    clippy::needless_bitwise_bool,
+                    reason = "branches would keep this from being vectorised"
+                )]
                 let same = rs.iter().zip(ps).fold(true, |same, (a, b)| same & (*a == r) & (*b == p));
                 if !same {
                     break;

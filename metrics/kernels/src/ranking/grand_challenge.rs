@@ -76,7 +76,9 @@ pub fn grand_challenge(
     let row = |result: usize| &metrics[result * width..(result + 1) * width];
     let kept: Vec<usize> = (0..results).filter(|&r| row(r).iter().all(Option::is_some)).collect();
     let mut metric_ranks = vec![None; results];
-    kept.iter().for_each(|&r| metric_ranks[r] = Some(Vec::with_capacity(width)));
+    for &r in &kept {
+        metric_ranks[r] = Some(Vec::with_capacity(width));
+    }
     let mut ranks = vec![0; kept.len()];
     for (metric, &direction) in directions.iter().enumerate() {
         let values: Vec<f64> = kept.iter().filter_map(|&r| row(r)[metric]).collect();

@@ -33,38 +33,23 @@ pub(super) fn rank_row(values: &[f64], direction: Direction, ranks: &mut [u32]) 
     }
 }
 
-/// Values ranked side by side: four registers.
-const LANES: usize = 32;
-
 vectorized! {
     /// One more than the number of larger values.
+    #[expect(clippy::cast_possible_truncation, reason = "fewer than 2^32 algorithms")]
     fn count_larger(values: &[f64], ranks: &mut [u32]) -> () {
-        for (ranks, values_here) in ranks.chunks_mut(LANES).zip(values.chunks(LANES)) {
-            // Nothing is larger than NaN, whose rank is not read.
-            let (mut here, mut counts) = ([f64::NAN; LANES], [1u64; LANES]);
-            here[..values_here.len()].copy_from_slice(values_here);
-            for &other in values {
-                for lane in 0..LANES {
-                    counts[lane] += u64::from(other > here[lane]);
-                }
-            }
-            ranks.iter_mut().zip(&counts).for_each(|(rank, count)| *rank = *count as u32);
+        for (rank, value) in ranks.iter_mut().zip(values) {
+            // Sums of 64-bit flags: as wide as what is compared.
+            *rank = 1 + values.iter().map(|other| u64::from(other > value)).sum::<u64>() as u32;
         }
     }
 }
 
 vectorized! {
     /// One more than the number of smaller values.
+    #[expect(clippy::cast_possible_truncation, reason = "fewer than 2^32 algorithms")]
     fn count_smaller(values: &[f64], ranks: &mut [u32]) -> () {
-        for (ranks, values_here) in ranks.chunks_mut(LANES).zip(values.chunks(LANES)) {
-            let (mut here, mut counts) = ([f64::NAN; LANES], [1u64; LANES]);
-            here[..values_here.len()].copy_from_slice(values_here);
-            for &other in values {
-                for lane in 0..LANES {
-                    counts[lane] += u64::from(other < here[lane]);
-                }
-            }
-            ranks.iter_mut().zip(&counts).for_each(|(rank, count)| *rank = *count as u32);
+        for (rank, value) in ranks.iter_mut().zip(values) {
+            *rank = 1 + values.iter().map(|other| u64::from(other < value)).sum::<u64>() as u32;
         }
     }
 }

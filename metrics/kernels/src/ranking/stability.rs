@@ -13,7 +13,7 @@ use crate::{InputError, Undefined};
 /// let resamples = Resamples::from_indices(2, &[vec![0, 0], vec![0, 1], vec![1, 1]])?;
 /// let ranks = table.bootstrap(Method::MeanThenRank, &resamples, RepeatedCases::Correct)?;
 /// assert_eq!(ranks.replicate(0), [1, 2]);
-/// assert_eq!(ranks.distribution(0), [1, 2]); // once first, twice second
+/// assert_eq!(ranks.distribution(0), [2, 1]); // first, first together with the other, second
 /// # Ok::<(), fiel_kernels::InputError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]

@@ -48,8 +48,8 @@ pub(super) fn beaten_in_replicates(
             }
         }
     }
-    let drawn = draws.drawn.iter().take(replicates);
-    beaten.chunks_exact(count).zip(drawn).map(|(row, drawn)| (*drawn > 0).then(|| row.to_vec())).collect()
+    let totals = draws.drawn.iter().take(replicates);
+    beaten.chunks_exact(count).zip(totals).map(|(row, total)| (*total > 0).then(|| row.to_vec())).collect()
 }
 
 /// Cases in ascending order of the size of the difference, zeros and missing ones left out: the case's number and
@@ -59,7 +59,7 @@ fn order_of(first: &[f64], second: &[f64], direction: Direction) -> Vec<u32> {
     for (case, (a, b)) in (0u32..).zip(first.iter().zip(second)) {
         let advantage = if direction == Direction::HigherIsBetter { a - b } else { b - a };
         // Missing values give NaN, which is neither.
-        if advantage > 0.0 || advantage < 0.0 {
+        if advantage != 0.0 && !advantage.is_nan() {
             let flags = if advantage > 0.0 { POSITIVE } else { 0 };
             // The bits of positive numbers are ordered as the numbers are.
             sized.push((advantage.abs().to_bits(), case << 2 | flags));
@@ -111,9 +111,9 @@ impl Draws {
         let mut sums = Sums::default();
         for rows in &self.blocks {
             if small {
-                tally_small(order, rows, &mut sums)
+                tally_small(order, rows, &mut sums);
             } else {
-                tally_large(order, rows, &mut sums)
+                tally_large(order, rows, &mut sums);
             }
             for lane in 0..LANES {
                 winners.push(threshold.winner(sums.counted[lane], sums.doubled[lane], sums.cubes[lane]));

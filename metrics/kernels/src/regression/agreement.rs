@@ -114,13 +114,13 @@ impl Pairs<'_> {
         let defined = n >= 3.0 && r.is_finite() && r != 0.0 && value.abs() < 1.0 && value != 0.0;
         let interval = defined.then(|| {
             let u = shift / (s1.sqrt() * s2.sqrt());
-            let (c, c2, r2) = (value, value * value, r * r);
+            let (c2, r2) = (value * value, r * r);
             let variance = ((1.0 - r2) * c2 / ((1.0 - c2) * r2)
-                + 2.0 * c.powi(3) * (1.0 - c) * u / (r * (1.0 - c2).powi(2))
-                - c.powi(4) * u * u / (2.0 * r2 * (1.0 - c2).powi(2)))
+                + 2.0 * value.powi(3) * (1.0 - value) * u / (r * (1.0 - c2).powi(2))
+                - value.powi(4) * u * u / (2.0 * r2 * (1.0 - c2).powi(2)))
                 / (n - 2.0);
             let half = z * variance.max(0.0).sqrt();
-            [(c.atanh() - half).tanh(), (c.atanh() + half).tanh()]
+            [(value.atanh() - half).tanh(), (value.atanh() + half).tanh()]
         });
         Ok(Ok(Concordance { value, interval }))
     }

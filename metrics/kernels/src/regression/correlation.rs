@@ -79,7 +79,7 @@ impl Pairs<'_> {
         let n = self.count() as i128;
         let all = n * (n - 1) / 2;
         let excess = all - tied_left - tied_right + tied_both - 2 * discordant;
-        let scale = ((all - tied_left) as f64).sqrt() * ((all - tied_right) as f64).sqrt();
+        let scale = ((all - tied_left) as f64 * (all - tied_right) as f64).sqrt();
         Ok((excess as f64 / scale).clamp(-1.0, 1.0))
     }
 }
@@ -95,7 +95,7 @@ fn pearson(a: &[f64], b: &[f64]) -> Result<f64, Undefined> {
     let deviations = || a.iter().zip(b).map(|(x, y)| ((x - ca) / sa, (y - cb) / sb));
     let product = sum(deviations().map(|(x, y)| x * y));
     let (left, right) = (sum(deviations().map(|d| d.0 * d.0)), sum(deviations().map(|d| d.1 * d.1)));
-    Ok((product / (left.sqrt() * right.sqrt())).clamp(-1.0, 1.0))
+    Ok((product / (left * right).sqrt()).clamp(-1.0, 1.0))
 }
 
 /// Ranks from 1; equal values share the mean of theirs.

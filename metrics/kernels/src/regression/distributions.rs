@@ -3,6 +3,8 @@
 //! Own implementations (incomplete gamma and beta functions by series and continued fractions), accurate to about
 //! 1e-13 relative for the degrees of freedom met here.
 
+#![expect(clippy::many_single_char_names, reason = "the names of the functions' own formulas")]
+
 use std::f64::consts::{PI, SQRT_2};
 
 /// Coefficients of Lanczos' approximation for g = 607/128 (Godfrey), good to 1e-15 relative.

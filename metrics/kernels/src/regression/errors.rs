@@ -35,7 +35,7 @@ pub enum ZeroReference {
 const LARGEST: f64 = 1e150;
 
 pub(super) fn refuse(what: &'static str, values: &[f64]) -> Result<(), InputError> {
-    match values.iter().position(|v| !(v.abs() <= LARGEST)) {
+    match values.iter().position(|v| v.is_nan() || v.abs() > LARGEST) {
         None => Ok(()),
         Some(index) => Err(InputError::Value {
             what,

@@ -74,8 +74,9 @@ impl<'a> Ratings<'a> {
             let (what, expected) = ("the number of raters", "2 or more");
             return Err(InputError::Setting { what, value: raters as f64, expected });
         }
-        if values.len() % raters != 0 || values.len() / raters < 2 {
-            let (what, expected) = ("the number of ratings", "raters times subjects, of which there are 2 or more");
+        if !values.len().is_multiple_of(raters) || values.len() / raters < 2 {
+            let (what, expected) =
+                ("the number of ratings", "raters times subjects, of which there are 2 or more");
             return Err(InputError::Setting { what, value: values.len() as f64, expected });
         }
         refuse("rating", values)?;
@@ -98,8 +99,9 @@ impl<'a> Ratings<'a> {
         let grand = mean(self.values.iter().copied());
         let rows: Vec<f64> =
             self.values.chunks_exact(self.raters).map(|row| mean(row.iter().copied())).collect();
-        let columns: Vec<f64> =
-            (0..self.raters).map(|j| mean(self.values.iter().skip(j).step_by(self.raters).copied())).collect();
+        let columns: Vec<f64> = (0..self.raters)
+            .map(|j| mean(self.values.iter().skip(j).step_by(self.raters).copied()))
+            .collect();
         let spread = |means: &[f64]| sum(means.iter().map(|m| (m - grand).powi(2)));
         let cells = || self.values.iter().enumerate().map(|(i, v)| (v, i / self.raters, i % self.raters));
         let within = sum(cells().map(|(v, row, _)| (v - rows[row]).powi(2)));

@@ -3,6 +3,8 @@
 //! [`Pairs`] checks predicted and reference values once; [`Ratings`] the table of several raters for the intraclass
 //! correlations.
 
+#![expect(clippy::float_cmp, reason = "equal values are ties")]
+
 mod agreement;
 mod correlation;
 pub(crate) mod distributions;

@@ -127,7 +127,7 @@ vectorized! {
 fn find_going(lines: [&[u64]; 3], going: &mut [u64], rule: impl Fn([u64; 8]) -> u64) {
     let n = going.len();
     let [above, own, below] = lines.map(|line| (&line[..n], &line[1..=n], &line[2..n + 2]));
-    for i in 0..n {
+    for (i, going) in going.iter_mut().enumerate() {
         // The lowest bit comes first in the row.
         let left = |line: (&[u64], &[u64], &[u64])| line.1[i] << 1 | line.0[i] >> 63;
         let right = |line: (&[u64], &[u64], &[u64])| line.1[i] >> 1 | line.2[i] << 63;
@@ -141,7 +141,7 @@ fn find_going(lines: [&[u64]; 3], going: &mut [u64], rule: impl Fn([u64; 8]) -> 
             left(below),
             left(own),
         ];
-        going[i] = own.1[i] & rule(around);
+        *going = own.1[i] & rule(around);
     }
 }
 

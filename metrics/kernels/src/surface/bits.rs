@@ -7,8 +7,8 @@ use crate::vectorized::vectorized;
 
 /// How a label's box is laid out in words; the same for its masks, borders and surface elements.
 ///
-/// Each row begins and ends with an empty word, and empty rows surround the box, so that a search around any bit
-/// stays inside the buffer without asking.
+/// An empty word stands before each row (and so after it), and empty rows surround the box, so that a search around
+/// any bit stays inside the buffer without asking.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     /// Voxels of the box.
@@ -26,19 +26,13 @@ pub(crate) struct Frame {
 impl Frame {
     /// A frame for a box, with room for its corners and a margin of so many rows and planes.
     pub(super) fn new(size: [usize; 3], margin: [usize; 2]) -> Self {
-        let row = (size[0] + 1).div_ceil(64) + 2;
-        Self {
-            size,
-            row,
-            rows: size[1] + 1 + 2 * margin[0],
-            planes: size[2] + 1 + 2 * margin[1],
-            margin,
-        }
+        let row = (size[0] + 1).div_ceil(64) + 1;
+        Self { size, row, rows: size[1] + 1 + 2 * margin[0], planes: size[2] + 1 + 2 * margin[1], margin }
     }
 
-    /// Words of the buffer; the last one is never addressed by a bit, only read past.
+    /// Words of the buffer: two more than the rows have, since a search reads one word past where it looks.
     pub(super) fn words(&self) -> usize {
-        self.row * self.rows * self.planes + 1
+        self.row * self.rows * self.planes + 2
     }
 
     /// First word of a row of the box (after its empty word).
@@ -48,7 +42,7 @@ impl Frame {
 
     /// Words of a row that hold bits.
     pub(super) fn width(&self) -> usize {
-        self.row - 2
+        self.row - 1
     }
 
     /// Row and plane of the box that a first word belongs to.
@@ -78,9 +72,16 @@ impl Bits {
     }
 
     /// The words with any bit, with their position.
-    pub(super) fn filled<'a>(&'a self, frame: &'a Frame) -> impl Iterator<Item = (usize, u64)> + Clone + 'a {
-        let words = self.rows.iter().flat_map(|&start| start..start + frame.width());
-        words.map(|word| (word, self.words[word])).filter(|(_, bits)| *bits != 0)
+    pub(super) fn filled(&self, frame: &Frame) -> Vec<(usize, u64)> {
+        let mut found = Vec::with_capacity(self.rows.len());
+        for &start in &self.rows {
+            for (i, &bits) in self.words[start..start + frame.width()].iter().enumerate() {
+                if bits != 0 {
+                    found.push((start + i, bits));
+                }
+            }
+        }
+        found
     }
 }
 
@@ -94,8 +95,7 @@ pub(super) fn pack<T: Label>(
     occupied: &[bool],
 ) -> Bits {
     let mut words = vec![0_u64; frame.words()];
-    let packing =
-        Packing { map: [grid.shape[0], grid.shape[1]], low: extent.low, frame: *frame, occupied };
+    let packing = Packing { map: [grid.shape[0], grid.shape[1]], low: extent.low, frame: *frame, occupied };
     let rows = if extent.is_empty() { Vec::new() } else { T::pack(map, label, &packing, &mut words) };
     Bits { words, rows }
 }
@@ -115,7 +115,7 @@ vectorized! {
         let plane = if planar { 0 } else { plane };
         let mut filled = Vec::with_capacity(rows.len());
         for &start in rows {
-            let own = &mask[start - 1..start + width + 1];
+            let own = &mask[start - 1..=start + width];
             let (a, b) = (&mask[start - row..][..width], &mask[start + row..][..width]);
             let (c, d) = (&mask[start - plane..][..width], &mask[start + plane..][..width]);
             let out = &mut found[start..start + width];

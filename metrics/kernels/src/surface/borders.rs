@@ -203,11 +203,11 @@ fn directed(
     }
     let groups = steps.squared_mm.len();
     let found = near::search(&source.words, &target.words, moves, &source.rows, frame, groups);
-    let list: Vec<[i32; 3]> = far::voxels(found.far.iter().copied(), frame).collect();
+    let list = far::voxels(found.far.iter().copied(), frame);
     let rest = if list.is_empty() {
         Vec::new()
     } else {
-        far::nearest(&list, far::voxels(target.filled(frame), frame), frame, grid)
+        far::nearest(&list, &far::voxels(target.filled(frame).into_iter(), frame), frame, grid)
     };
     Directed::new(&steps.squared_mm, &found.counts, rest)
 }

@@ -1,9 +1,9 @@
 //! Bounding boxes of all labels, in one pass.
 
 use super::grid::Grid;
+use super::runs::{Boxes, Extent};
 use crate::error::InputError;
 use crate::overlap::{Label, label_table, same_length, stranger};
-use super::runs::{Boxes, Extent};
 use rayon::prelude::*;
 
 /// Rows one task looks at; fixed, so that the work is cut the same way on any number of threads.

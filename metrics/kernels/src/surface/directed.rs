@@ -19,7 +19,7 @@ impl Directed {
         for squared in rest {
             let distance = squared.sqrt();
             match steps.last_mut() {
-                Some((last, count)) if *last == distance => *count += 1,
+                Some((last, count)) if last.total_cmp(&distance).is_eq() => *count += 1,
                 _ => steps.push((distance, 1)),
             }
         }

@@ -26,7 +26,7 @@ struct Bricks {
 
 impl Bricks {
     /// Sorts voxels of a frame into bricks by counting; their order inside a brick is that of the list.
-    fn new(list: impl Iterator<Item = Voxel> + Clone, edge: Voxel, frame: &Frame) -> Self {
+    fn new(list: &[Voxel], edge: Voxel, frame: &Frame) -> Self {
         let edge = edge.map(|n| n.cast_unsigned() as usize);
         let across = [(frame.row * 64).div_ceil(edge[0]), frame.rows.div_ceil(edge[1])];
         let brick = |v: Voxel| {
@@ -34,9 +34,16 @@ impl Bricks {
             (z * across[1] + y) * across[0] + x
         };
         let mut ends = vec![0_usize; across[0] * across[1] * frame.planes.div_ceil(edge[2])];
-        list.clone().for_each(|v| ends[brick(v)] += 1);
-        let mut bricks =
-            Self { axes: [vec![], vec![], vec![]], position: vec![], first: vec![], low: vec![], high: vec![] };
+        for &voxel in list {
+            ends[brick(voxel)] += 1;
+        }
+        let mut bricks = Self {
+            axes: [vec![], vec![], vec![]],
+            position: vec![],
+            first: vec![],
+            low: vec![],
+            high: vec![],
+        };
         // Where each brick is filled next; the numbers of the bricks that are not empty stand apart.
         let mut number = vec![usize::MAX; ends.len()];
         let mut total = 0;
@@ -52,15 +59,16 @@ impl Bricks {
         bricks.first.push(total);
         bricks.axes = std::array::from_fn(|_| vec![0; total]);
         bricks.position = vec![0; total];
-        for (position, voxel) in list.enumerate() {
+        for (position, &voxel) in list.iter().enumerate() {
             let key = brick(voxel);
             let (at, number) = (ends[key], number[key]);
             ends[key] += 1;
             bricks.position[at] = position;
-            for axis in 0..3 {
-                bricks.axes[axis][at] = voxel[axis];
-                bricks.low[number][axis] = bricks.low[number][axis].min(voxel[axis]);
-                bricks.high[number][axis] = bricks.high[number][axis].max(voxel[axis]);
+            let (low, high) = (&mut bricks.low[number], &mut bricks.high[number]);
+            for (axis, n) in voxel.into_iter().enumerate() {
+                bricks.axes[axis][at] = n;
+                low[axis] = low[axis].min(n);
+                high[axis] = high[axis].max(n);
             }
         }
         bricks
@@ -106,15 +114,9 @@ fn span(low: &Voxel, high: &Voxel, other_low: &Voxel, other_high: &Voxel) -> Vox
 }
 
 /// Squared distance from each voxel to the nearest target, mm², in the order of the list; the target is not empty.
-pub(super) fn nearest(
-    list: &[Voxel],
-    target: impl Iterator<Item = Voxel> + Clone,
-    frame: &Frame,
-    grid: &Grid,
-) -> Vec<f64> {
+pub(super) fn nearest(list: &[Voxel], target: &[Voxel], frame: &Frame, grid: &Grid) -> Vec<f64> {
     let edge = edge(grid);
-    let target = Bricks::new(target, edge, frame);
-    let source = Bricks::new(list.iter().copied(), edge, frame);
+    let (target, source) = (Bricks::new(target, edge, frame), Bricks::new(list, edge, frame));
     bricks_to_bricks(&source, &target, &grid.spacing_mm)
 }
 
@@ -191,23 +193,21 @@ fn nearest_of(bricks: &Bricks, brick: usize, voxel: Voxel, spacing: &[f64; 3]) -
     best
 }
 
-/// The voxels of a list of words and bits.
-pub(super) fn voxels<'a>(
-    words: impl Iterator<Item = (usize, u64)> + Clone + 'a,
-    frame: &'a Frame,
-) -> impl Iterator<Item = Voxel> + Clone + 'a {
-    words.flat_map(move |(word, bits)| {
+/// The voxels of a list of words and bits, in their order.
+pub(super) fn voxels(words: impl Iterator<Item = (usize, u64)>, frame: &Frame) -> Vec<Voxel> {
+    let mut found = Vec::new();
+    for (word, bits) in words {
         let row = word / frame.row;
         // Coordinates count from the frame's first row and plane, alike for source and target; they fit, since an
         // image has at most 2^31 voxels.
         let place = [(word % frame.row) * 64, row % frame.rows, row / frame.rows];
         let [x, y, z] = place.map(|n| i32::try_from(n).unwrap_or(i32::MAX));
-        SetBits(bits).map(move |bit| [x + bit.cast_signed(), y, z])
-    })
+        found.extend(SetBits(bits).map(|bit| [x + bit.cast_signed(), y, z]));
+    }
+    found
 }
 
 /// The set bits of a word, lowest first.
-#[derive(Clone)]
 pub(super) struct SetBits(pub(super) u64);
 
 impl Iterator for SetBits {

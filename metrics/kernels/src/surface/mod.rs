@@ -37,10 +37,10 @@ pub use surfels::{Surfel, SurfelDistances, Surfels};
 use crate::error::{InputError, Undefined};
 use crate::overlap::Label;
 use bits::{Bits, Frame};
+use boxes::Layout;
 use near::Steps;
 use rayon::prelude::*;
 use runs::Extent;
-use boxes::Layout;
 
 /// Two label maps on one grid, checked, with the box of every declared label.
 #[derive(Debug, Clone)]

@@ -26,9 +26,8 @@ impl Steps {
     /// Every step shorter than some length, for a grid.
     pub(super) fn new(grid: &Grid) -> Self {
         // No step is longer than its image; a little room is left because frames have a margin of one anyway.
-        let limit = |axis: usize, reach: i32| {
-            i32::try_from(grid.shape[axis]).map_or(reach, |n| n.min(reach)).max(1)
-        };
+        let limit =
+            |axis: usize, reach: i32| i32::try_from(grid.shape[axis]).map_or(reach, |n| n.min(reach)).max(1);
         let reach = [limit(0, REACH_FAST), limit(1, REACH), if grid.planar { 0 } else { limit(2, REACH) }];
         // All steps shorter than this lie within reach.
         let mut bound = f64::INFINITY;
@@ -72,13 +71,17 @@ impl Steps {
 
     /// The steps as moves of words and bits in a frame.
     pub(super) fn moves(&self, frame: &Frame) -> Vec<Move> {
-        let [row, plane] = frame.strides().map(|n| n.cast_signed());
+        let [row, plane] = frame.strides().map(usize::cast_signed);
         let origin = self.margin[1].cast_signed() * plane + self.margin[0].cast_signed() * row + 1;
         self.list
             .iter()
             .map(|&([x, y, z], group)| {
                 let word = z as isize * plane + y as isize * row + x.div_euclid(64) as isize;
-                Move { words: (origin + word).cast_unsigned(), shift: x.rem_euclid(64).cast_unsigned(), group }
+                Move {
+                    words: (origin + word).cast_unsigned(),
+                    shift: x.rem_euclid(64).cast_unsigned(),
+                    group,
+                }
             })
             .collect()
     }

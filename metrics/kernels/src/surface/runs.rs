@@ -63,7 +63,7 @@ fn rows<T: Label>(voxels: &[T], found: Boxes<'_>) {
     let Boxes { place: [first_row, nx, ny], table, extents, occupied } = found;
     let background = T::default();
     for (i, (row, occupied)) in voxels.chunks(nx).zip(occupied).enumerate() {
-        *occupied = row.iter().fold(false, |any, v| any | (*v != background));
+        *occupied = any(row, |v| v != background);
         if !*occupied {
             continue;
         }
@@ -75,12 +75,19 @@ fn rows<T: Label>(voxels: &[T], found: Boxes<'_>) {
             if label != background {
                 let bounds = &mut extents[usize::from(table[usize::from(label.into())])];
                 bounds.low = [bounds.low[0].min(x), bounds.low[1].min(y), bounds.low[2].min(z)];
-                bounds.high =
-                    [bounds.high[0].max(end), bounds.high[1].max(y + 1), bounds.high[2].max(z + 1)];
+                bounds.high = [bounds.high[0].max(end), bounds.high[1].max(y + 1), bounds.high[2].max(z + 1)];
             }
             x = end;
         }
     }
+}
+
+/// Whether any voxel meets a condition; looks at all of them.
+#[allow(clippy::inline_always, reason = "the body must be compiled into each version")]
+#[inline(always)]
+fn any<T: Label>(voxels: &[T], condition: impl Fn(T) -> bool) -> bool {
+    #[allow(clippy::needless_bitwise_bool, reason = "branches would keep this from being vectorised")]
+    voxels.iter().fold(false, |any, v| any | condition(*v))
 }
 
 /// Where the run of equal voxels that begins at `start` ends.
@@ -134,7 +141,7 @@ fn pack<T: Label>(map: &[T], label: T, packing: &Packing<'_>, bits: &mut [u64]) 
             let start = frame.start(y, z);
             let mut any = false;
             for (voxels, out) in map[begin..begin + frame.size[0]].chunks(64).zip(&mut bits[start..]) {
-                if voxels.iter().fold(false, |any, v| any | (*v == label)) {
+                if self::any(voxels, |v| v == label) {
                     *out = T::equal(voxels, label);
                     any = true;
                 }

@@ -26,6 +26,14 @@ pub struct PairCounts {
 
 impl PairCounts {
     /// All comparable pairs.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{RiskConcordance, SurvivalTimes};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0, 3.0], &[true, true, false])?;
+    /// let counts = RiskConcordance::new(&times, &[0.9, 0.2, 0.4], 0.0)?.counts();
+    /// assert_eq!(counts.comparable(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn comparable(&self) -> u64 {
         self.concordant + self.discordant + self.tied_risk
     }
@@ -37,6 +45,16 @@ struct Place {
     own: u32,
     low: u32,
     high: u32,
+}
+
+impl RankCounter {
+    /// Members with a lower risk than the case, and members tied with it.
+    #[allow(clippy::inline_always, reason = "to be compiled for the caller's vector instructions")]
+    #[inline(always)]
+    fn below_and_between(&self, place: Place) -> (u64, u64) {
+        let lower = self.below(place.low as usize);
+        (lower, self.below(place.high as usize) - lower)
+    }
 }
 
 /// Sums over the events of one distinct time.
@@ -83,7 +101,7 @@ impl<'t> RiskConcordance<'t> {
     /// ```
     pub fn new(times: &'t SurvivalTimes, risks: &[f64], tied_tolerance: f64) -> Result<Self, InputError> {
         let places = places(times, risks, tied_tolerance)?;
-        let tallies = sweep_back(&places, &times.events, &times.starts);
+        let tallies = sweep_back(&places, &times.starts, &times.splits);
         let mut counts = PairCounts::default();
         let mut comparable = 0;
         for (tally, step) in tallies.iter().zip(times.steps()) {
@@ -97,6 +115,14 @@ impl<'t> RiskConcordance<'t> {
     }
 
     /// The numbers of pairs.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{RiskConcordance, SurvivalTimes};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0, 3.0], &[true, true, false])?;
+    /// let counts = RiskConcordance::new(&times, &[0.9, 0.2, 0.4], 0.0)?.counts();
+    /// assert_eq!((counts.concordant, counts.discordant), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn counts(&self) -> PairCounts {
         self.counts
     }
@@ -253,6 +279,12 @@ impl Horizon {
     ///
     /// # Errors
     /// A time that is NaN, infinite or not above zero.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::Horizon;
+    /// assert!(Horizon::new(f64::NAN).is_err());
+    /// assert!(Horizon::new(0.5).is_ok());
+    /// ```
     pub fn new(time: f64) -> Result<Self, InputError> {
         if time.is_finite() && time > 0.0 {
             return Ok(Self(time));
@@ -261,6 +293,12 @@ impl Horizon {
     }
 
     /// The time.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::Horizon;
+    /// assert_eq!(Horizon::new(365.0)?.time(), 365.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn time(self) -> f64 {
         self.0
     }
@@ -293,44 +331,81 @@ pub(super) fn checked_risks(
 fn places(times: &SurvivalTimes, risks: &[f64], tied_tolerance: f64) -> Result<Vec<Place>, InputError> {
     let risks = checked_risks(times, risks, tied_tolerance)?;
     let order = ascending(&risks);
-    let sorted: Vec<f64> = order.iter().map(|&i| risks[i as usize]).collect();
-    let mut places = vec![Place::default(); sorted.len()];
-    let (mut low, mut high) = (0, 0);
-    for ((own, &risk), &case) in sorted.iter().enumerate().zip(&order) {
-        while risk - sorted[low] > tied_tolerance {
-            low += 1;
+    let mut places = vec![Place::default(); order.len()];
+    if tied_tolerance > 0.0 {
+        let sorted: Vec<f64> = order.iter().map(|&i| risks[i as usize]).collect();
+        for ((own, (low, high)), &case) in (0..).zip(tied_within(&sorted, tied_tolerance)).zip(&order) {
+            places[case as usize] = Place { own, low, high };
         }
-        while high < sorted.len() && sorted[high] - risk <= tied_tolerance {
-            high += 1;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
-        let place = Place { own: own as u32, low: low as u32, high: high as u32 };
-        places[case as usize] = place;
+    } else {
+        place_exactly(&order, &risks, &mut places);
     }
     Ok(places)
+}
+
+/// Sets the places when only equal risks are tied; `order` is that of the risks.
+#[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
+fn place_exactly(order: &[u32], risks: &[f64], places: &mut [Place]) {
+    // Selections instead of loops over each run, whose lengths no processor could foresee. The risks ascend, so that
+    // one that is not larger is equal; the first is compared with NaN.
+    let (mut low, mut before) = (0, f64::NAN);
+    let start = |(k, &case): (usize, &u32)| {
+        let risk = risks[case as usize];
+        low = if risk <= before { low } else { k as u32 };
+        before = risk;
+        low
+    };
+    let starts: Vec<u32> = order.iter().enumerate().map(start).collect();
+    let (mut high, mut after) = (0, u32::MAX);
+    for ((own, &low), &case) in starts.iter().enumerate().zip(order).rev() {
+        high = if low == after { high } else { own as u32 + 1 };
+        after = low;
+        places[case as usize] = Place { own: own as u32, low, high };
+    }
+}
+
+/// For each of the ascending values, where those that differ by at most the tolerance start and end.
+#[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
+fn tied_within(sorted: &[f64], tolerance: f64) -> Vec<(u32, u32)> {
+    let (mut low, mut high) = (0, 0);
+    let bounds = |&value: &f64| {
+        while value - sorted[low] > tolerance {
+            low += 1;
+        }
+        while high < sorted.len() && sorted[high] - value <= tolerance {
+            high += 1;
+        }
+        (low as u32, high as u32)
+    };
+    sorted.iter().map(bounds).collect()
 }
 
 vectorized! {
     /// For each distinct time, from the latest: of the cases that its events are compared with, how many have a lower
     /// risk and how many a tied one.
-    fn sweep_back(places: &[Place], events: &[bool], starts: &[u32]) -> Vec<Tally> {
+    fn sweep_back(places: &[Place], starts: &[u32], splits: &[u32]) -> Vec<Tally> {
         let mut later = RankCounter::new(places.len());
         let mut tallies = vec![Tally { concordant: 0, tied: 0 }; starts.len() - 1];
-        for (tally, bounds) in tallies.iter_mut().zip(starts.windows(2)).rev() {
-            let group = bounds[0] as usize..bounds[1] as usize;
-            let members = || places[group.clone()].iter().zip(&events[group.clone()]);
-            for (place, _) in members().filter(|(_, event)| !**event) {
+        for ((tally, bounds), &split) in tallies.iter_mut().zip(starts.windows(2)).zip(splits).rev() {
+            let (start, split, end) = (bounds[0] as usize, split as usize, bounds[1] as usize);
+            if end - start == 1 {
+                // A case alone at its time is asked for without looking whether it is an event, which no processor
+                // could foresee; what a censored one answers is dropped.
+                let keep = (split - start) as u64;
+                let (lower, tied) = later.below_and_between(places[start]);
+                (tally.concordant, tally.tied) = (keep * lower, keep * tied);
+                later.insert(places[start].own as usize);
+                continue;
+            }
+            for place in &places[split..end] {
                 later.insert(place.own as usize);
             }
-            for (place, _) in members().filter(|(_, event)| **event) {
-                let lower = later.below(place.low as usize);
+            for &place in &places[start..split] {
+                let (lower, tied) = later.below_and_between(place);
                 tally.concordant += lower;
-                // Without ties the only place within the bounds is the case's own, which is not yet a member.
-                if place.high - place.low > 1 {
-                    tally.tied += later.below(place.high as usize) - lower;
-                }
+                tally.tied += tied;
             }
-            for (place, _) in members().filter(|(_, event)| **event) {
+            for place in &places[start..split] {
                 later.insert(place.own as usize);
             }
         }

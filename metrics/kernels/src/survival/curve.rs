@@ -38,6 +38,13 @@ pub struct KaplanMeier {
 
 impl KaplanMeier {
     /// The estimate with one step at each distinct time, censored ones included.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{KaplanMeier, SurvivalTimes};
+    /// let curve = KaplanMeier::new(&SurvivalTimes::new(&[1.0, 2.0], &[true, false])?);
+    /// assert_eq!(curve.survival(), [0.5, 0.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(times: &SurvivalTimes) -> Self {
         let steps: Vec<_> = times.steps().collect();
         let mut sum = 0.0;
@@ -55,21 +62,49 @@ impl KaplanMeier {
     }
 
     /// The distinct times, ascending.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{KaplanMeier, SurvivalTimes};
+    /// let curve = KaplanMeier::new(&SurvivalTimes::new(&[1.0, 2.0], &[true, false])?);
+    /// assert_eq!(curve.times(), [1.0, 2.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn times(&self) -> &[f64] {
         &self.times
     }
 
     /// The probability of being free of the event from each time on, until the next.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{KaplanMeier, SurvivalTimes};
+    /// let curve = KaplanMeier::new(&SurvivalTimes::new(&[1.0, 2.0], &[true, false])?);
+    /// assert_eq!(curve.survival(), [0.5, 0.5]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn survival(&self) -> &[f64] {
         &self.survival
     }
 
     /// Cases at risk just before each time.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{KaplanMeier, SurvivalTimes};
+    /// let curve = KaplanMeier::new(&SurvivalTimes::new(&[1.0, 2.0], &[true, false])?);
+    /// assert_eq!(curve.at_risk(), [2, 1]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn at_risk(&self) -> &[u64] {
         &self.at_risk
     }
 
     /// Events at each time.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{KaplanMeier, SurvivalTimes};
+    /// let curve = KaplanMeier::new(&SurvivalTimes::new(&[1.0, 2.0], &[true, false])?);
+    /// assert_eq!(curve.events(), [1, 0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn events(&self) -> &[u64] {
         &self.events
     }
@@ -234,6 +269,13 @@ pub struct CensoringDistribution {
 
 impl CensoringDistribution {
     /// The estimate from the times of a training set (or of the evaluated cases themselves).
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{CensoringDistribution, SurvivalTimes};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0], &[true, true])?;
+    /// assert_eq!(CensoringDistribution::new(&times).at(2.0), Ok(1.0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(training: &SurvivalTimes) -> Self {
         Self {
             times: training.steps().map(|s| s.time).collect(),

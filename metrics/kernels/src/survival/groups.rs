@@ -90,6 +90,13 @@ impl<'t> GroupedTimes<'t> {
     ///
     /// # Errors
     /// A number of labels other than that of the cases, a label out of range, fewer than 2 or more than 100 groups.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{GroupedTimes, SurvivalTimes};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0], &[true, false])?;
+    /// assert!(GroupedTimes::new(&times, &[0, 2], 2).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(times: &'t SurvivalTimes, labels: &[usize], groups: usize) -> Result<Self, InputError> {
         same_length("times", times.len(), "group labels", labels.len())?;
         check_number(groups)?;
@@ -132,6 +139,14 @@ impl<'t> GroupedTimes<'t> {
     /// # Errors
     /// [`Undefined::NoEvents`]; [`Undefined::OneClass`] with fewer than two groups that take part;
     /// [`Undefined::ZeroDenominator`] when the variance is zero.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{GroupedTimes, SurvivalTimes};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0], &[true, false])?;
+    /// let test = GroupedTimes::new(&times, &[0, 1], 2)?.log_rank()?;
+    /// assert!((test.p_value - 0.31731050786291415).abs() < 1e-13);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn log_rank(&self) -> Result<LogRank, Undefined> {
         if self.times.events() == 0 {
             return Err(Undefined::NoEvents);

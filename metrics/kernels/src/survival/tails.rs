@@ -20,6 +20,11 @@ impl Confidence {
     ///
     /// # Errors
     /// A level that is not strictly between 0 and 1.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::Confidence;
+    /// assert!(Confidence::new(0.9).is_ok());
+    /// ```
     pub fn new(level: f64) -> Result<Self, InputError> {
         if !(level > 0.0 && level < 1.0) {
             return Err(InputError::Setting {
@@ -42,6 +47,12 @@ impl Confidence {
     }
 
     /// The normal quantile that bounds the level on either side, 1.96 for 95 %.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::Confidence;
+    /// assert!((Confidence::new(0.99)?.z() - 2.5758293035489004).abs() < 1e-14);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn z(self) -> f64 {
         self.z
     }

@@ -13,7 +13,7 @@ use crate::InputError;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SurvivalTimes {
-    /// Position in the input of each case, by ascending time.
+    /// Position in the input of each case, by ascending time; of equal times, events first.
     pub(super) order: Vec<u32>,
     /// Times, ascending.
     pub(super) times: Vec<f64>,
@@ -21,6 +21,8 @@ pub struct SurvivalTimes {
     pub(super) events: Vec<bool>,
     /// Where each distinct time starts in the lists above, and their length at the end.
     pub(super) starts: Vec<u32>,
+    /// For each distinct time, where its events end and its censored cases start.
+    pub(super) splits: Vec<u32>,
 }
 
 impl SurvivalTimes {
@@ -44,9 +46,8 @@ impl SurvivalTimes {
         }
         let allowed = |v: f64| v.is_finite() && v >= 0.0;
         all("times", times, "finite and at least 0", allowed)?;
-        let order = ascending(times);
+        let mut order = ascending(times);
         let sorted: Vec<f64> = order.iter().map(|&i| times[i as usize] + 0.0).collect();
-        let events = order.iter().map(|&i| events[i as usize]).collect();
         let mut starts = vec![0];
         for (k, pair) in (1_u32..).zip(sorted.windows(2)) {
             if pair[0] < pair[1] {
@@ -55,10 +56,18 @@ impl SurvivalTimes {
         }
         #[expect(clippy::cast_possible_truncation, reason = "checked above")]
         starts.push(sorted.len() as u32);
-        Ok(Self { order, times: sorted, events, starts })
+        let splits = events_first(&mut order, &starts, events);
+        let events = order.iter().map(|&i| events[i as usize]).collect();
+        Ok(Self { order, times: sorted, events, starts, splits })
     }
 
     /// Number of cases, at least one.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::SurvivalTimes;
+    /// assert_eq!(SurvivalTimes::new(&[5.0, 3.0], &[true, false])?.len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.times.len()
@@ -76,20 +85,23 @@ impl SurvivalTimes {
     }
 
     /// The longest time.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::SurvivalTimes;
+    /// assert_eq!(SurvivalTimes::new(&[5.0, 3.0], &[true, false])?.follow_up(), 5.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn follow_up(&self) -> f64 {
         self.times[self.times.len() - 1]
     }
 
     /// The distinct times, ascending, with events, censored cases and cases at risk just before each.
     pub(super) fn steps(&self) -> impl Iterator<Item = Step> + '_ {
-        self.groups().map(|(start, end)| {
-            let events = self.events[start..end].iter().filter(|&&e| e).count() as u64;
-            Step {
-                time: self.times[start],
-                events,
-                censored: (end - start) as u64 - events,
-                at_risk: (self.len() - start) as u64,
-            }
+        self.groups().zip(&self.splits).map(|((start, end), &split)| Step {
+            time: self.times[start],
+            events: (split as usize - start) as u64,
+            censored: (end - split as usize) as u64,
+            at_risk: (self.len() - start) as u64,
         })
     }
 
@@ -97,6 +109,32 @@ impl SurvivalTimes {
     pub(super) fn groups(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
         self.starts.windows(2).map(|pair| (pair[0] as usize, pair[1] as usize))
     }
+}
+
+/// Puts the events of each run of equal times before its censored cases, and says where they end; otherwise the order
+/// stays.
+fn events_first(order: &mut [u32], starts: &[u32], events: &[bool]) -> Vec<u32> {
+    let mut censored = vec![0; order.len()];
+    let split = |bounds: &[u32]| {
+        let group = &mut order[bounds[0] as usize..bounds[1] as usize];
+        let (mut first, mut rest) = (0, 0);
+        // Both lists are written for every case and only one of them grows: the flags are too random to branch on.
+        for k in 0..group.len() {
+            let case = group[k];
+            let event = usize::from(events[case as usize]);
+            group[first] = case;
+            censored[rest] = case;
+            first += event;
+            rest += 1 - event;
+        }
+        if group.len() > 1 {
+            group[first..].copy_from_slice(&censored[..rest]);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "there are fewer than u32::MAX cases")]
+        let split = bounds[0] + first as u32;
+        split
+    };
+    starts.windows(2).map(split).collect()
 }
 
 /// What happens at one distinct time.
@@ -148,6 +186,12 @@ impl TimeGrid {
     }
 
     /// The times, ascending.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::TimeGrid;
+    /// assert_eq!(TimeGrid::new(&[1.0, 2.0])?.times(), [1.0, 2.0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn times(&self) -> &[f64] {
         &self.0
     }

@@ -144,6 +144,14 @@ impl<'t> PredictedSurvival<'t> {
     ///
     /// # Errors
     /// A number of probabilities other than cases x times, a probability outside 0 to 1 or NaN.
+    ///
+    /// ```
+    /// use fiel_kernels::survival::{PredictedSurvival, SurvivalTimes, TimeGrid};
+    /// let times = SurvivalTimes::new(&[1.0, 2.0], &[true, false])?;
+    /// let grid = TimeGrid::new(&[1.5])?;
+    /// assert!(PredictedSurvival::new(&times, &grid, &[0.9]).is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn new(
         times: &'t SurvivalTimes,
         grid: &'t TimeGrid,

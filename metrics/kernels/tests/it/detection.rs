@@ -1,5 +1,7 @@
 //! Detection kernels against reference values, brute force and laws.
 
+#![allow(clippy::float_cmp, reason = "literal values are met exactly")]
+
 use crate::golden::{assert_close, cases, number, numbers, volume};
 use fiel_kernels::detection::assignment::{largest_weight, least_cost};
 use fiel_kernels::detection::{
@@ -572,6 +574,9 @@ fn assignment_refuses_what_is_wrong_and_pairs_what_it_can() {
     assert_eq!(least_cost(3, 1, &[0.5; 3]), Ok(vec![Some(0), None, None]));
 }
 
+/// Hits, false positives, and reference findings that were missed.
+type Scan = (Vec<u32>, Vec<u32>, usize);
+
 /// The least total cost over all ways to pair each of the rows (no more than columns).
 fn least_by_trying(rows: &[&[f64]], taken: &mut Vec<usize>) -> f64 {
     let Some((first, rest)) = rows.split_first() else { return 0.0 };
@@ -636,7 +641,7 @@ proptest! {
         // Brute force: at each threshold, count.
         if let Ok(points) = before.points() {
             for point in points {
-                let count = |list: fn(&(Vec<u32>, Vec<u32>, usize)) -> &Vec<u32>| {
+                let count = |list: fn(&Scan) -> &Vec<u32>| {
                     let all = scans.iter().flat_map(list);
                     all.filter(|&&c| f64::from(c) / 20.0 >= point.threshold).count() as f64
                 };

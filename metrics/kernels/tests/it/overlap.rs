@@ -1,5 +1,15 @@
 //! Voxel counts against reference values, laws and literal values.
 
+#![allow(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::many_single_char_names,
+    clippy::unwrap_used,
+    reason = "small whole numbers, values that are equal to the last bit, helpers of tests"
+)]
+
 use crate::golden::{assert_close, cases, number, numbers, volume};
 use fiel_kernels::overlap::{Counts, MAX_LABELS, VoxelVolume, count_labels, count_masks};
 use fiel_kernels::{InputError, Undefined};
@@ -107,8 +117,7 @@ fn label_maps_have_the_reference_confusion_matrices() {
     assert!(compared >= 75, "{compared} values were compared");
 }
 
-const COUNTS: Counts =
-    Counts { true_positive: 6, false_positive: 2, false_negative: 4, true_negative: 28 };
+const COUNTS: Counts = Counts { true_positive: 6, false_positive: 2, false_negative: 4, true_negative: 28 };
 
 #[test]
 fn measures_have_their_literal_values() {
@@ -170,7 +179,10 @@ fn what_has_no_value_says_why() {
     assert_eq!(no_reference.balanced_accuracy(), Err(ReferenceEmpty));
     assert_eq!(no_reference.f_beta(2.0), Ok(Ok(0.0)));
     let no_prediction = Counts { false_negative: 2, true_negative: 3, ..Counts::default() };
-    assert_eq!((no_prediction.mcc(), no_prediction.precision()), (Err(PredictionEmpty), Err(PredictionEmpty)));
+    assert_eq!(
+        (no_prediction.mcc(), no_prediction.precision()),
+        (Err(PredictionEmpty), Err(PredictionEmpty))
+    );
     assert_eq!(no_prediction.relative_volume_error(), Ok(-1.0));
     let full = Counts { true_positive: 4, ..Counts::default() };
     assert_eq!((full.specificity(), full.npv()), (Err(ZeroDenominator), Err(ZeroDenominator)));

@@ -1,5 +1,7 @@
 //! Tests of `regression`.
 
+#![expect(clippy::float_cmp, reason = "values are to be exact where no tolerance is given")]
+
 use crate::golden::{assert_close, cases, numbers};
 use fiel_kernels::regression::{IccForm, Pairs, Ratings, ZeroReference};
 use fiel_kernels::{InputError, Undefined};
@@ -105,7 +107,10 @@ fn what_cannot_be_measured_says_why() {
     assert_eq!(flat.pearson(), Err(Undefined::Constant));
     assert_eq!(flat.spearman(), Err(Undefined::Constant));
     assert_eq!(flat.kendall(), Err(Undefined::Constant));
-    assert_eq!(flat.mean_absolute_percentage_error(ZeroReference::Undefined), Err(Undefined::ZeroDenominator));
+    assert_eq!(
+        flat.mean_absolute_percentage_error(ZeroReference::Undefined),
+        Err(Undefined::ZeroDenominator)
+    );
     assert_eq!(flat.mean_absolute_percentage_error(ZeroReference::Skip), Err(Undefined::TooFew));
     assert_eq!(flat.mean_absolute_percentage_error(ZeroReference::Epsilon), Ok(1.5 / f64::EPSILON));
     let part = Pairs::new(&[1.0, 3.0], &[0.0, 2.0]).expect("valid");

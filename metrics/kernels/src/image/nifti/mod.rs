@@ -20,16 +20,41 @@ use header::Header;
 use std::path::Path;
 
 /// Reads an image as floating-point values, scaled as its header says.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_f32, write_nifti_i16};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
+/// write_nifti_i16(&path, &map).unwrap();
+/// assert_eq!(read_nifti_f32(&path, &ReadLimits::default()).unwrap().data, [0.0, 1.0, -300.0, 0.0]);
+/// ```
 pub fn read_nifti_f32(path: &Path, limits: &ReadLimits) -> Result<Volume<f32>, ImageError> {
     from_file(path, limits, |bytes| parse_nifti_f32(bytes, limits))
 }
 
 /// Reads a mask: every voxel must be 0 or 1, whatever type they are stored in.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_mask, write_nifti_mask};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// write_nifti_mask(&path, &mask).unwrap();
+/// assert_eq!(read_nifti_mask(&path, &ReadLimits::default()).unwrap(), mask);
+/// ```
 pub fn read_nifti_mask(path: &Path, limits: &ReadLimits) -> Result<Volume<u8>, ImageError> {
     from_file(path, limits, |bytes| parse_nifti_mask(bytes, limits))
 }
 
 /// [`read_nifti_f32`] for the bytes of a `.nii` or `.nii.gz` file.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_nifti_f32};
+/// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
+/// let bytes = encode_nifti_i16(&map).unwrap();
+/// assert_eq!(parse_nifti_f32(&bytes, &ReadLimits::default()).unwrap().data, [0.0, 1.0, -300.0, 0.0]);
+/// ```
 pub fn parse_nifti_f32(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<f32>, ImageError> {
     open(bytes, limits)?.volume::<Single>()
 }
@@ -49,6 +74,15 @@ pub fn parse_nifti_mask(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<u8>,
 /// Writes the same voxels, in the same type and scaling, below a clean uncompressed NIfTI-1 header: nothing of
 /// the original header but its grid survives (no description, no extension, no file name). Where NIfTI-1 cannot hold
 /// a NIfTI-2 file's scaling, the scaled values are written in double precision.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_mask, recode_nifti};
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// let mut bytes = encode_nifti_mask(&mask).unwrap();
+/// let clean = bytes.clone();
+/// bytes[148..156].copy_from_slice(b"Jane Doe");
+/// assert_eq!(recode_nifti(&bytes, &ReadLimits::default()).unwrap(), clean);
+/// ```
 pub fn recode_nifti(bytes: &[u8], limits: &ReadLimits) -> Result<Vec<u8>, ImageError> {
     let raster = open(bytes, limits)?;
     write::check_axes(&raster.geometry)?;

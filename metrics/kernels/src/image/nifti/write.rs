@@ -9,31 +9,76 @@ use std::io::Write;
 use std::path::Path;
 
 /// Writes a floating-point image, compressed if the name ends in `.gz`.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_f32, write_nifti_f32};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let image = Volume { geometry: Geometry::axis_aligned([2, 1, 1], [1.0; 3]), data: vec![0.5, -1.5f32] };
+/// write_nifti_f32(&path, &image).unwrap();
+/// assert_eq!(read_nifti_f32(&path, &ReadLimits::default()).unwrap(), image);
+/// ```
 pub fn write_nifti_f32(path: &Path, volume: &Volume<f32>) -> Result<(), ImageError> {
     to_file(path, &encode_nifti_f32(volume)?)
 }
 
 /// Writes an image of 16-bit integers, compressed if the name ends in `.gz`.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_image_i16, write_nifti_i16};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let image = Volume { geometry: Geometry::axis_aligned([2, 1, 1], [1.0; 3]), data: vec![40, -1000i16] };
+/// write_nifti_i16(&path, &image).unwrap();
+/// assert_eq!(read_image_i16(&path, &ReadLimits::default()).unwrap(), image);
+/// ```
 pub fn write_nifti_i16(path: &Path, volume: &Volume<i16>) -> Result<(), ImageError> {
     to_file(path, &encode_nifti_i16(volume)?)
 }
 
 /// Writes a mask, compressed if the name ends in `.gz`.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_mask, write_nifti_mask};
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.nii.gz");
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// write_nifti_mask(&path, &mask).unwrap();
+/// assert_eq!(read_nifti_mask(&path, &ReadLimits::default()).unwrap(), mask);
+/// ```
 pub fn write_nifti_mask(path: &Path, volume: &Volume<u8>) -> Result<(), ImageError> {
     to_file(path, &encode_nifti_mask(volume)?)
 }
 
 /// The bytes of an uncompressed floating-point image.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, Volume, encode_nifti_f32};
+/// let image = Volume { geometry: Geometry::axis_aligned([2, 1, 1], [1.0; 3]), data: vec![0.5, -1.5f32] };
+/// assert_eq!(encode_nifti_f32(&image).unwrap().len(), 352 + 2 * 4);
+/// ```
 pub fn encode_nifti_f32(volume: &Volume<f32>) -> Result<Vec<u8>, ImageError> {
     encode(volume, Stored::F32, f32::to_le_bytes)
 }
 
 /// The bytes of an uncompressed image of 16-bit integers.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, Volume, encode_nifti_i16};
+/// let image = Volume { geometry: Geometry::axis_aligned([2, 1, 1], [1.0; 3]), data: vec![40, -1000i16] };
+/// assert_eq!(encode_nifti_i16(&image).unwrap().len(), 352 + 2 * 2);
+/// ```
 pub fn encode_nifti_i16(volume: &Volume<i16>) -> Result<Vec<u8>, ImageError> {
     encode(volume, Stored::I16, i16::to_le_bytes)
 }
 
 /// The bytes of an uncompressed mask.
+///
+/// ```
+/// use fiel_kernels::image::{Geometry, Volume, encode_nifti_mask};
+/// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
+/// assert_eq!(encode_nifti_mask(&mask).unwrap().len(), 352 + 4);
+/// ```
 pub fn encode_nifti_mask(volume: &Volume<u8>) -> Result<Vec<u8>, ImageError> {
     encode(volume, Stored::U8, |v| [v])
 }

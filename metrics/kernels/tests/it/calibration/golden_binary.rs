@@ -107,6 +107,30 @@ fn compatible_modes_give_what_torchmetrics_and_metrics_reloaded_give() {
 }
 
 #[test]
+fn reliability_curves_equal_scikit_learn() {
+    let mut compared = Compared::default();
+    let mut points = 0;
+    for (id, labels, probabilities, expected) in valid() {
+        let forecasts = Forecasts::new(&probabilities, &labels).expect("valid");
+        for (name, grouping) in [
+            ("calibration_curve_uniform10", equal_width(10, BinEdges::RightClosed)),
+            ("calibration_curve_quantile5", Grouping::EqualMass { bins: 5, ties: TieRule::Quantiles }),
+        ] {
+            let own = &expected["sklearn"][name];
+            let curve = forecasts.bins(grouping).expect("bins").curve(0.95).expect("a level");
+            assert_eq!(curve.len(), numbers(&own[0]).len(), "{id} {name}");
+            for (i, point) in curve.iter().enumerate() {
+                compared.close(point.observed, &own[0][i], EXACT, &format!("{id} {name}"));
+                compared.close(point.forecast, &own[1][i], EXACT, &format!("{id} {name}"));
+                points += 1;
+            }
+        }
+    }
+    assert_eq!(compared.0, 2 * points);
+    assert!(points > 70, "{points}");
+}
+
+#[test]
 fn brier_and_log_loss_equal_scikit_learn() {
     let mut compared = Compared::default();
     for (id, labels, probabilities, expected) in valid() {

@@ -67,6 +67,7 @@ proptest! {
             Grouping::EqualWidth { bins, edges: BinEdges::RightClosed },
             Grouping::EqualWidth { bins, edges: BinEdges::Torchmetrics },
             Grouping::EqualMass { bins, ties: TieRule::Together },
+            Grouping::EqualMass { bins, ties: TieRule::Quantiles },
             Grouping::EqualMass { bins, ties: TieRule::Straddle },
         ];
         let (rp, ry): (Vec<f64>, Vec<bool>) = p.iter().copied().zip(y.iter().copied()).rev().unzip();
@@ -148,7 +149,8 @@ proptest! {
 
 #[test]
 fn results_are_the_same_for_1_2_and_8_threads() {
-    let p: Vec<f64> = (0_u32..100_000).map(|i| f64::from(i.wrapping_mul(2_654_435_761) >> 8) / 16_777_216.0).collect();
+    let p: Vec<f64> =
+        (0_u32..100_000).map(|i| f64::from(i.wrapping_mul(2_654_435_761) >> 8) / 16_777_216.0).collect();
     let y: Vec<bool> = (0_u32..100_000).map(|i| i.wrapping_mul(40_503) % 7 < 3).collect();
     let rows: Vec<f64> = p[..200].iter().flat_map(|p| [1.0 - p, *p]).collect();
     let labels: Vec<usize> = y[..200].iter().map(|&y| usize::from(y)).collect();

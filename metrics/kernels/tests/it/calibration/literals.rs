@@ -1,7 +1,8 @@
 //! Boundaries and branches, by literal values.
 
 use fiel_kernels::calibration::{
-    Band, Bandwidth, BinEdges, ClassForecasts, Estimate, ForecastSummary, Forecasts, Grouping, LogLossPolicy, TieRule,
+    Band, Bandwidth, BinEdges, ClassForecasts, Estimate, ForecastSummary, Forecasts, Grouping, LogLossPolicy,
+    TieRule,
 };
 use fiel_kernels::{InputError, Undefined};
 
@@ -53,6 +54,13 @@ fn equal_mass_cuts_follow_the_tie_rule() {
     assert_eq!(bins(9, TieRule::Straddle), [1; 7]);
     assert_eq!(bins(9, TieRule::Together), [1, 1, 4, 1]);
     assert_eq!(counts(&p, Grouping::Distinct), [1, 1, 4, 1]);
+    // The median is 0.3 and belongs to the lower bin; the first third is rounded to just below 0.3, as in NumPy.
+    assert_eq!(bins(2, TieRule::Quantiles), [6, 1]);
+    assert_eq!(bins(3, TieRule::Quantiles), [2, 4, 1]);
+    assert_eq!(
+        counts(&[0.1, 0.2, 0.3, 0.4], Grouping::EqualMass { bins: 2, ties: TieRule::Quantiles }),
+        [2, 2]
+    );
 }
 
 #[test]
@@ -96,14 +104,18 @@ fn settings_out_of_range_are_refused() {
 
 #[test]
 fn bad_forecasts_are_refused() {
-    let length = Err(InputError::Length { left: "probabilities", left_len: 1, right: "labels", right_len: 2 });
+    let length =
+        Err(InputError::Length { left: "probabilities", left_len: 1, right: "labels", right_len: 2 });
     assert_eq!(Forecasts::new(&[0.5], &[true, false]).map(|_| ()), length);
     assert_eq!(Forecasts::new(&[], &[]).map(|_| ()), Err(InputError::Empty("probabilities")));
     for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -5e-324, 1.0 + f64::EPSILON] {
         let p = [0.5, bad];
         let fused = ForecastSummary::of(&p, &[true, true], 10, BinEdges::LeftClosed);
         assert!(matches!(fused, Err(InputError::Value { index: 1, .. })), "{bad}");
-        assert!(matches!(Forecasts::new(&p, &[true, true]), Err(InputError::Value { index: 1, .. })), "{bad}");
+        assert!(
+            matches!(Forecasts::new(&p, &[true, true]), Err(InputError::Value { index: 1, .. })),
+            "{bad}"
+        );
     }
     assert!(ForecastSummary::of(&[], &[], 10, BinEdges::LeftClosed).is_err());
     assert!(ForecastSummary::of(&[0.5], &[], 10, BinEdges::LeftClosed).is_err());
@@ -120,7 +132,8 @@ fn bad_forecasts_are_refused() {
 
 #[test]
 fn log_loss_keeps_its_digits_at_both_ends() {
-    let loss = |p: &[f64], y: &[bool], policy| Forecasts::new(p, y).expect("valid").log_loss(policy).expect("bound");
+    let loss =
+        |p: &[f64], y: &[bool], policy| Forecasts::new(p, y).expect("valid").log_loss(policy).expect("bound");
     // Small losses: 1 - p alone would round these away.
     assert_eq!(loss(&[1e-20; 3], &[false; 3], LogLossPolicy::Unclipped), Ok(1e-20));
     let small = loss(&[1e-10; 200], &[false; 200], LogLossPolicy::SCIKIT_LEARN).expect("finite");
@@ -210,4 +223,35 @@ fn kernel_errors_of_few_cases_are_what_their_definition_gives() {
     assert!((found(Bandwidth::MedianWithSelf) - kce(0.2 * root)).abs() < 1e-15);
     let certain = ClassForecasts::new(&[1.0, 0.0, 0.0, 1.0], 2, &[0, 1]).expect("valid");
     assert_eq!(certain.ece_kde(0.5), Ok(Err(Undefined::ZeroDenominator)));
+}
+
+#[test]
+fn what_would_not_fit_into_memory_is_refused() {
+    let p: Vec<f64> = (0..2001).map(|i| f64::from(i) / 2000.0).collect();
+    let forecasts = Forecasts::new(&p, &[true; 2001]).expect("valid");
+    let band = forecasts.corp_band(Band::Consistency, 0.9, 100_000, 1);
+    let limit = 200_000_000;
+    let what = "replicates times distinct probabilities";
+    assert_eq!(band, Err(InputError::TooLarge { what, found: 200_100_000, limit }));
+    let rows = vec![0.5; 40_002];
+    let classes = ClassForecasts::new(&rows, 2, &[0; 20_001]).expect("valid");
+    for bandwidth in [Bandwidth::Median, Bandwidth::MedianWithSelf] {
+        let expected =
+            InputError::TooLarge { what: "cases for the median distance", found: 20_001, limit: 20_000 };
+        assert_eq!(classes.kce(bandwidth), Err(expected));
+    }
+}
+
+#[test]
+fn a_smooth_error_needs_residuals_of_one_sign_to_reach_their_mean() {
+    // All forecasts in the middle, far from both ends: the kernel spreads residuals and counts alike.
+    let forecasts = Forecasts::new(&[0.5; 8], &[true; 8]).expect("valid");
+    let error = forecasts.smooth_ece_at(0.05).expect("a bandwidth");
+    assert!((error - 0.5).abs() < 1e-4, "{error}");
+    let smooth = forecasts.smooth_ece();
+    assert!((smooth.value - 0.5).abs() < 1e-3 && (smooth.bandwidth - 0.5).abs() < 2e-3, "{smooth:?}");
+    let fair =
+        Forecasts::new(&[0.5; 8], &[true, false, true, false, true, false, true, false]).expect("valid");
+    assert!(fair.smooth_ece().value.abs() < 1e-12);
+    assert!((fair.smooth_ece().bandwidth - 2f64.powi(-10)).abs() < 1e-3);
 }

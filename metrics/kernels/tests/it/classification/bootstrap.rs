@@ -1,8 +1,10 @@
 //! Laws of the bootstrap of the area under the ROC curve.
 
 use super::brute::uniform;
-use fiel_kernels::Undefined;
-use fiel_kernels::classification::{AucBootstrap, AucReplicates, Scores, multinomial_weights, poisson_weight};
+use fiel_kernels::classification::{
+    AucBootstrap, AucReplicates, Scores, multinomial_weights, poisson_weight,
+};
+use fiel_kernels::{InputError, Undefined};
 use proptest::prelude::*;
 
 fn data(n: usize, tied: bool) -> (Vec<f64>, Vec<bool>) {
@@ -42,7 +44,11 @@ fn poisson_replicates_use_the_published_weights() {
         for replicate in [0, 1, 2, 3, 4, 63, 64, 255, 256, 257, 511, 512, 519] {
             let weights: Vec<u32> =
                 (0..n as u64).map(|case| poisson_weight(99, replicate, case).into()).collect();
-            assert_eq!(replicates.each()[replicate as usize], repeated(&scores, &labels, &weights), "{replicate}");
+            assert_eq!(
+                replicates.each()[replicate as usize],
+                repeated(&scores, &labels, &weights),
+                "{replicate}"
+            );
         }
     }
 }
@@ -93,8 +99,21 @@ fn both_bootstraps_find_delongs_standard_error() {
 }
 
 #[test]
+fn weights_fit_the_cases() {
+    let bootstrap = AucBootstrap::new(&Scores::new(&[0.1, 0.1], &[true, false]).unwrap()).unwrap();
+    let length = InputError::Length { left: "weights", left_len: 3, right: "scores", right_len: 2 };
+    assert_eq!(bootstrap.weighted(&[1, 1, 1]), Err(length));
+    let limit = u64::from(u32::MAX);
+    let large = InputError::TooLarge { what: "the sum of weights", found: limit + 1, limit };
+    assert_eq!(bootstrap.weighted(&[u32::MAX, 1]), Err(large));
+    assert_eq!(bootstrap.weighted(&[u32::MAX - 7, 7]), Ok(Ok(0.5)));
+    assert_eq!(bootstrap.weighted(&[0, 7]), Ok(Err(Undefined::OneClass)));
+}
+
+#[test]
 fn intervals_are_quantiles_of_type_seven() {
-    let replicates = AucReplicates::new(vec![Ok(0.4), Err(Undefined::OneClass), Ok(0.1), Ok(0.3), Ok(0.2), Ok(0.5)]);
+    let replicates =
+        AucReplicates::new(vec![Ok(0.4), Err(Undefined::OneClass), Ok(0.1), Ok(0.3), Ok(0.2), Ok(0.5)]);
     assert_eq!(replicates.defined(), [0.4, 0.1, 0.3, 0.2, 0.5]);
     let [low, high] = replicates.percentile_interval(0.8).unwrap().unwrap();
     assert!((low - 0.14).abs() < 1e-15 && (high - 0.46).abs() < 1e-15);

@@ -10,8 +10,17 @@ pub(super) fn placements(scores: &[f64], labels: &[bool]) -> [Vec<f64>; 2] {
 }
 
 fn placement(score: f64, scores: &[f64], labels: &[bool], others: bool) -> f64 {
-    let others: Vec<f64> = scores.iter().zip(labels).filter(|(_, l)| **l == others).map(|(s, _)| *s).collect();
-    let wins = |other: &f64| if score > *other { 1.0 } else if score == *other { 0.5 } else { 0.0 };
+    let others: Vec<f64> =
+        scores.iter().zip(labels).filter(|(_, l)| **l == others).map(|(s, _)| *s).collect();
+    let wins = |other: &f64| {
+        if score > *other {
+            1.0
+        } else if score == *other {
+            0.5
+        } else {
+            0.0
+        }
+    };
     others.iter().map(wins).sum::<f64>() / others.len() as f64
 }
 
@@ -37,7 +46,8 @@ pub(super) fn delong_covariance(first: &[f64], second: &[f64], labels: &[bool]) 
 
 pub(super) fn average_precision(scores: &[f64], labels: &[bool]) -> f64 {
     let precision = |threshold: f64| {
-        let called: Vec<bool> = scores.iter().zip(labels).filter(|(s, _)| **s >= threshold).map(|(_, l)| *l).collect();
+        let called: Vec<bool> =
+            scores.iter().zip(labels).filter(|(s, _)| **s >= threshold).map(|(_, l)| *l).collect();
         called.iter().filter(|l| **l).count() as f64 / called.len() as f64
     };
     let of_positives: Vec<f64> =

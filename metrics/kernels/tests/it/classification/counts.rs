@@ -1,6 +1,8 @@
 //! Laws and edges of confusion matrices and proportions.
 
-use fiel_kernels::classification::{Average, ClassScores, Confusion, ConfusionMatrix, Costs, KappaWeights, Proportion};
+use fiel_kernels::classification::{
+    Average, ClassScores, Confusion, ConfusionMatrix, Costs, KappaWeights, Proportion,
+};
 use fiel_kernels::{InputError, Undefined};
 use proptest::prelude::*;
 
@@ -158,9 +160,11 @@ fn kappa_weighs_disagreements() {
     let matrix = ConfusionMatrix::from_counts(3, vec![4, 1, 1, 0, 3, 2, 2, 0, 7]).unwrap();
     // Margins: rows 6, 5, 9; columns 6, 4, 10; 20 cases.
     let chance = |w: [f64; 2]| w[0] * (6.0 * 4.0 + 5.0 * 6.0 + 5.0 * 10.0 + 9.0 * 4.0) + w[1] * (60.0 + 54.0);
-    for (weights, w) in
-        [(KappaWeights::Plain, [1.0, 1.0]), (KappaWeights::Linear, [1.0, 2.0]), (KappaWeights::Quadratic, [1.0, 4.0])]
-    {
+    for (weights, w) in [
+        (KappaWeights::Plain, [1.0, 1.0]),
+        (KappaWeights::Linear, [1.0, 2.0]),
+        (KappaWeights::Quadratic, [1.0, 4.0]),
+    ] {
         let observed = w[0] * 3.0 + w[1] * 3.0;
         assert!(close(matrix.kappa(weights).unwrap(), 1.0 - 20.0 * observed / chance(w)));
     }
@@ -191,7 +195,10 @@ fn costs_weigh_classes_and_decisions() {
 #[test]
 fn class_scores_are_checked() {
     let scores = [0.7, 0.2, 0.1, 0.1, 0.6, 0.3];
-    assert!(matches!(ClassScores::new(&scores, &[0], 3), Err(InputError::Length { left_len: 6, right_len: 3, .. })));
+    assert!(matches!(
+        ClassScores::new(&scores, &[0], 3),
+        Err(InputError::Length { left_len: 6, right_len: 3, .. })
+    ));
     assert!(matches!(ClassScores::new(&scores, &[0, 3], 3), Err(InputError::Value { index: 1, .. })));
     assert!(matches!(ClassScores::new(&[], &[], 3), Err(InputError::Empty(_))));
     let bad = [0.7, 0.2, 0.1, 0.1, f64::NAN, 0.3];
@@ -206,8 +213,8 @@ fn class_scores_are_checked() {
 fn pairs_of_classes_weigh_by_their_cases() {
     // Class 0 three times, 1 twice, 2 once.
     let scores = [
-        0.5, 0.3, 0.2, /**/ 0.4, 0.5, 0.1, /**/ 0.6, 0.3, 0.1, /**/ 0.2, 0.6, 0.2, /**/ 0.45, 0.35, 0.2, /**/ 0.1,
-        0.3, 0.6,
+        0.5, 0.3, 0.2, /**/ 0.4, 0.5, 0.1, /**/ 0.6, 0.3, 0.1, /**/ 0.2, 0.6, 0.2,
+        /**/ 0.45, 0.35, 0.2, /**/ 0.1, 0.3, 0.6,
     ];
     let found = ClassScores::new(&scores, &[0, 0, 0, 1, 1, 2], 3).unwrap();
     let pairs = [((5.0 / 6.0 + 5.0 / 6.0) / 2.0, 5.0), ((1.0 + 1.0) / 2.0, 4.0), ((1.0 + 1.0) / 2.0, 3.0)];

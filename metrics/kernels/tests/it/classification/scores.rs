@@ -6,7 +6,9 @@ use fiel_kernels::{InputError, Undefined};
 use proptest::prelude::*;
 
 /// Scores of every kind: few distinct ones, many, tiny, huge, of both signs.
-fn scores_and_labels(n: impl Into<prop::collection::SizeRange>) -> impl Strategy<Value = (Vec<f64>, Vec<bool>)> {
+fn scores_and_labels(
+    n: impl Into<prop::collection::SizeRange>,
+) -> impl Strategy<Value = (Vec<f64>, Vec<bool>)> {
     let score = prop_oneof![
         (-3..3_i8).prop_map(f64::from),
         -1.0..1.0_f64,
@@ -297,7 +299,9 @@ fn decision_curves_weigh_false_positives_by_the_odds() {
 fn levels_are_between_zero_and_one() {
     let delong = Scores::new(&[0.1, 0.4, 0.3, 0.8], &[false, false, true, true]).unwrap().delong().unwrap();
     for bad in [0.0, 1.0, -0.5, f64::NAN] {
-        assert!(delong.wald(bad).is_err() && delong.interval(bad).is_err() && delong.logit_interval(bad).is_err());
+        assert!(
+            delong.wald(bad).is_err() && delong.interval(bad).is_err() && delong.logit_interval(bad).is_err()
+        );
     }
     let [low, high] = delong.wald(0.9).unwrap();
     let half_width = 1.644_853_626_951_472_7 * delong.variance.sqrt();

@@ -21,7 +21,7 @@ fn content_decides_and_the_extension_must_agree() {
         ("npy_uint8_C_le.npy", "c"),
         ("seg_binary.dcm", "1.2.3"),
     ] {
-        assert!(read_image_f32(&place(from, to), &options()).is_ok(), "{from} as {to}");
+        assert!(read_image_f32(&place(from, to), options()).is_ok(), "{from} as {to}");
     }
     for (from, to) in [
         ("mask.nii.gz", "a.mha"),
@@ -32,7 +32,7 @@ fn content_decides_and_the_extension_must_agree() {
         ("make.py", "e.nii"),
         ("make.py", "e.py"),
     ] {
-        match read_image_f32(&place(from, to), &options()).unwrap_err() {
+        match read_image_f32(&place(from, to), options()).unwrap_err() {
             ImageError::File { path, source } => {
                 assert!(path.ends_with(to));
                 assert!(matches!(*source, ImageError::Field { field: "the content", .. }), "{source}");
@@ -70,15 +70,15 @@ fn files_that_are_missing_or_too_large_or_folders_are_refused_by_name() {
     let temporary = tempfile::tempdir().unwrap();
     let missing = temporary.path().join("missing.nii");
     assert!(
-        matches!(read_mask(&missing, &options()).unwrap_err(), ImageError::Io { path, .. } if path == missing)
+        matches!(read_mask(&missing, options()).unwrap_err(), ImageError::Io { path, .. } if path == missing)
     );
-    assert!(matches!(read_mask(temporary.path(), &options()).unwrap_err(), ImageError::Io { .. }));
+    assert!(matches!(read_mask(temporary.path(), options()).unwrap_err(), ImageError::Io { .. }));
     let length = file("mask.nii.gz").len() as u64;
     for (file_bytes, fine) in [(length, true), (length - 1, false)] {
         let limits = ReadLimits { file_bytes, ..ReadLimits::default() };
         assert_eq!(read_mask(&folder().join("mask.nii.gz"), &limits).is_ok(), fine);
         assert_eq!(parse_mask(&file("mask.nii.gz"), &limits).is_ok(), fine);
     }
-    let segments = parse_image_i16(&file("seg_binary.dcm"), &options()).unwrap_err();
+    let segments = parse_image_i16(&file("seg_binary.dcm"), options()).unwrap_err();
     assert!(matches!(segments, ImageError::Field { format: "DICOM", .. }), "{segments}");
 }

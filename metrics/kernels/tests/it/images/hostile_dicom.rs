@@ -116,7 +116,7 @@ impl Seg {
 
 #[test]
 fn frames_are_placed_along_the_normal() {
-    let read = parse_labels::<u8>(&good().bytes(), &options()).unwrap();
+    let read = parse_labels::<u8>(&good().bytes(), options()).unwrap();
     // Slices at 3 and 7 mm, 2 mm apart: the one between is empty.
     assert_eq!(read.geometry.shape, [3, 2, 3]);
     assert_eq!(read.geometry.spacing_mm, [0.25, 0.5, 2.0]);
@@ -124,14 +124,14 @@ fn frames_are_placed_along_the_normal() {
     let mut expected = [0; 18];
     (expected[5], expected[12]) = (1, 2);
     assert_eq!(read.data, expected);
-    assert_eq!(parse_mask(&good().bytes(), &options()).unwrap().data, expected.map(|v| v.min(1)));
-    assert_eq!(parse_image_f32(&good().bytes(), &options()).unwrap().data, expected.map(f32::from));
+    assert_eq!(parse_mask(&good().bytes(), options()).unwrap().data, expected.map(|v| v.min(1)));
+    assert_eq!(parse_image_f32(&good().bytes(), options()).unwrap().data, expected.map(f32::from));
     // Without a distance, the smallest gap between frames is it; with one slice, its thickness.
     let gap = Seg { between: None, ..good() };
-    assert_eq!(parse_mask(&gap.bytes(), &options()).unwrap().geometry.spacing_mm[2], 4.0);
+    assert_eq!(parse_mask(&gap.bytes(), options()).unwrap().geometry.spacing_mm[2], 4.0);
     let one =
         Seg { between: None, thickness: Some("1.5"), frames: vec![("0\\0\\0", 1), ("0\\0\\0", 2)], ..good() };
-    let one = parse_labels::<u16>(&one.bytes(), &options()).unwrap();
+    let one = parse_labels::<u16>(&one.bytes(), options()).unwrap();
     assert_eq!((one.geometry.spacing_mm[2], one.data), (1.5, vec![1, 0, 0, 0, 0, 2]));
 }
 
@@ -209,10 +209,10 @@ fn an_error_names_the_element() {
 fn pixels_are_exactly_those_of_the_frames() {
     for length in [0, 4, 1000] {
         let seg = Seg { pixels: vec![0; length], ..good() };
-        assert!(matches!(parse_mask(&seg.bytes(), &options()).unwrap_err(), ImageError::Data(_)), "{length}");
+        assert!(matches!(parse_mask(&seg.bytes(), options()).unwrap_err(), ImageError::Data(_)), "{length}");
     }
     let many = Seg { count: "4000000000".to_owned(), ..good() };
-    assert!(parse_mask(&many.bytes(), &options()).is_err());
+    assert!(parse_mask(&many.bytes(), options()).is_err());
     let limits = ReadLimits { voxels: 17, ..ReadLimits::default() };
     assert!(matches!(
         parse_mask(&good().bytes(), &limits).unwrap_err(),
@@ -227,15 +227,15 @@ fn a_voxel_of_two_segments_has_no_label() {
         pixels: vec![0b1100_0010, 0b0000_0000],
         ..good()
     };
-    let refused = parse_labels::<u8>(&seg.bytes(), &options()).unwrap_err();
+    let refused = parse_labels::<u8>(&seg.bytes(), options()).unwrap_err();
     assert!(matches!(refused, ImageError::Overlap { index: [1, 0, 0], first: 1, second: 2 }), "{refused}");
-    assert_eq!(parse_mask(&seg.bytes(), &options()).unwrap().data, [1, 1, 0, 0, 0, 0]);
+    assert_eq!(parse_mask(&seg.bytes(), options()).unwrap().data, [1, 1, 0, 0, 0, 0]);
     let large = Seg { segments: vec![1, 300], frames: vec![("0\\0\\0", 300), ("0\\0\\2", 1)], ..good() };
     assert!(matches!(
-        parse_labels::<u8>(&large.bytes(), &options()).unwrap_err(),
+        parse_labels::<u8>(&large.bytes(), options()).unwrap_err(),
         ImageError::LabelMap { index: [0, 0, 0], limit: 255, .. }
     ));
-    assert_eq!(parse_labels::<u16>(&large.bytes(), &options()).unwrap().data[0], 300);
+    assert_eq!(parse_labels::<u16>(&large.bytes(), options()).unwrap().data[0], 300);
 }
 
 #[test]
@@ -243,14 +243,14 @@ fn fractions_are_parts_of_the_maximum() {
     let pixels = vec![0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 0, 5];
     let seg = Seg { kind: "FRACTIONAL", bits: 8, maximum: Some(5), pixels, ..good() };
     let seg = Seg { frames: vec![("0\\0\\0", 1), ("0\\0\\2", 1)], ..seg };
-    let image = parse_image_f32(&seg.bytes(), &options()).unwrap();
+    let image = parse_image_f32(&seg.bytes(), options()).unwrap();
     assert_eq!(image.data[..6], [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
-    assert_eq!(parse_labels::<u8>(&seg.bytes(), &options()).unwrap().data[..6], [0, 0, 0, 1, 1, 1]);
+    assert_eq!(parse_labels::<u8>(&seg.bytes(), options()).unwrap().data[..6], [0, 0, 0, 1, 1, 1]);
     let two = Seg { frames: vec![("0\\0\\0", 1), ("0\\0\\2", 2)], ..seg.clone() };
     check_field(&two.bytes(), "SegmentSequence (0062,0002)", "two fractional segments");
     let over = Seg { maximum: Some(4), ..seg };
     for refused in
-        [parse_image_f32(&over.bytes(), &options()).err(), parse_mask(&over.bytes(), &options()).err()]
+        [parse_image_f32(&over.bytes(), options()).err(), parse_mask(&over.bytes(), options()).err()]
     {
         assert!(matches!(refused, Some(ImageError::Voxel { index: [2, 1, 0], .. })), "{refused:?}");
     }
@@ -261,12 +261,12 @@ fn label_maps_of_one_and_two_bytes_give_their_numbers() {
     let pixels: Vec<u8> = (0..12).collect();
     let seg = Seg { kind: "LABELMAP", bits: 8, class: "1.2.840.10008.5.1.4.1.1.66.7", pixels, ..good() };
     let seg = Seg { frames: vec![("0\\0\\0", 1), ("0\\0\\2", 1)], ..seg };
-    assert_eq!(parse_labels::<u16>(&seg.bytes(), &options()).unwrap().data, (0..12).collect::<Vec<u16>>());
+    assert_eq!(parse_labels::<u16>(&seg.bytes(), options()).unwrap().data, (0..12).collect::<Vec<u16>>());
     let pixels = (0..12u16).flat_map(|v| (v * 100).to_le_bytes()).collect();
     let seg = Seg { bits: 16, pixels, ..seg };
     let expected: Vec<u16> = (0..12).map(|v| v * 100).collect();
-    assert_eq!(parse_labels::<u16>(&seg.bytes(), &options()).unwrap().data, expected);
-    assert_eq!(parse_label_runs(&seg.bytes(), &options()).unwrap().to_volume().data, expected);
+    assert_eq!(parse_labels::<u16>(&seg.bytes(), options()).unwrap().data, expected);
+    assert_eq!(parse_label_runs(&seg.bytes(), options()).unwrap().to_volume().data, expected);
 }
 
 #[test]
@@ -290,5 +290,38 @@ fn elements_are_bounded_in_length_order_and_depth() {
     ];
     check_field(&head(&open.repeat(50_000)), "a sequence", "50 000 levels");
     let nested = head(&open.repeat(10));
-    assert!(matches!(parse_mask(&nested, &options()).unwrap_err(), ImageError::Data(_)));
+    assert!(matches!(parse_mask(&nested, options()).unwrap_err(), ImageError::Data(_)));
+}
+
+#[test]
+fn sequences_are_followed_to_sixteen_levels() {
+    let read = |levels: usize| {
+        let mut value = Vec::new();
+        for _ in 0..levels {
+            let open = [0x08, 0, 0x40, 0x11, b'S', b'Q', 0, 0, 0xff, 0xff, 0xff, 0xff];
+            let item = [0xfe, 0xff, 0, 0xe0, 0xff, 0xff, 0xff, 0xff];
+            let ends = [0xfe, 0xff, 0x0d, 0xe0, 0, 0, 0, 0, 0xfe, 0xff, 0xdd, 0xe0, 0, 0, 0, 0];
+            value = [&open[..], &item, &value, &ends].concat();
+        }
+        // In the place of a private sequence of the good file.
+        let good = good().bytes();
+        let at = good.windows(4).position(|w| w == [0x28, 0, 2, 0]).unwrap();
+        parse_mask(&[&good[..at], &value, &good[at..]].concat(), options())
+    };
+    assert!(read(1).is_ok() && read(16).is_ok());
+    assert!(matches!(read(17).unwrap_err(), ImageError::Field { field: "a sequence", .. }));
+}
+
+#[test]
+fn slices_may_be_empty_up_to_a_bound_and_off_their_place_by_a_hundredth() {
+    let read = |between, above| {
+        let seg = Seg { between, frames: vec![("0\\0\\0", 1), (above, 1)], ..good() };
+        parse_mask(&seg.bytes(), options()).map(|mask| (mask.geometry.shape[2], mask.geometry.spacing_mm[2]))
+    };
+    assert_eq!(read(Some("2"), "0\\0\\8194").unwrap(), (4098, 2.0));
+    assert!(read(Some("2"), "0\\0\\8196").is_err());
+    // The distance as written is rounded: the positions tell it better.
+    assert_eq!(read(Some("2"), "0\\0\\8.004").unwrap(), (5, 2.001));
+    assert!(read(Some("2"), "0\\0.0011\\4").is_err());
+    assert!(read(Some("2"), "0\\0.0009\\4").is_ok());
 }

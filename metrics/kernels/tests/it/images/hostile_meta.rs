@@ -13,16 +13,16 @@ fn local(header: &str) -> Vec<u8> {
 
 #[test]
 fn the_smallest_header_is_read_and_its_world_turned() {
-    let read = parse_labels::<u8>(&local(&format!("{GOOD}Offset = 10 -20 30\n")), &options()).unwrap();
+    let read = parse_labels::<u8>(&local(&format!("{GOOD}Offset = 10 -20 30\n")), options()).unwrap();
     assert_eq!(read.data, [0, 1, 2, 3, 4, 5]);
     assert_eq!(read.geometry.spacing_mm, [1.0, 2.0, 3.0]);
     assert_eq!(read.geometry.origin_mm, [-10.0, 20.0, 30.0]);
     assert_eq!(read.geometry.direction, [-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0]);
     let windows = local(&GOOD.replace('\n', "\r\n"));
-    assert_eq!(parse_labels::<u8>(&windows, &options()).unwrap().data, read.data);
+    assert_eq!(parse_labels::<u8>(&windows, options()).unwrap().data, read.data);
     let older = GOOD.replace("ElementSpacing", "ElementSize")
         + "Position = 10 -20 30\nRotation = 1 0 0 0 1 0 0 0 1\n";
-    assert_eq!(parse_labels::<u8>(&local(&older), &options()).unwrap(), read);
+    assert_eq!(parse_labels::<u8>(&local(&older), options()).unwrap(), read);
 }
 
 #[test]
@@ -84,11 +84,11 @@ fn an_error_names_the_field_of_the_header() {
 #[test]
 fn bytes_before_the_voxels_are_passed_over() {
     let small = GOOD.replace("3 2 1", "3 1 1");
-    let read = |line: &str| parse_labels::<u8>(&local(&format!("{small}{line}\n")), &options()).unwrap().data;
+    let read = |line: &str| parse_labels::<u8>(&local(&format!("{small}{line}\n")), options()).unwrap().data;
     assert_eq!(read("HeaderSize = 3"), [3, 4, 5]);
     assert_eq!(read("HeaderSize = -1"), [3, 4, 5]);
-    assert!(parse_labels::<u8>(&local(&small), &options()).is_err());
-    assert!(parse_labels::<u8>(&local(&GOOD.replace("3 2 1", "7 1 1")), &options()).is_err());
+    assert!(parse_labels::<u8>(&local(&small), options()).is_err());
+    assert!(parse_labels::<u8>(&local(&GOOD.replace("3 2 1", "7 1 1")), options()).is_err());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn compressed_data_are_bounded_and_checked() {
     let good = file("meta_mask_zlib.mha");
     check_truncated(&good);
     check_truncated(&file("meta_int16_be.mha"));
-    assert!(parse_mask(&[&good[..], &[0]].concat(), &options()).is_err());
+    assert!(parse_mask(&[&good[..], &[0]].concat(), options()).is_err());
     let text = String::from_utf8_lossy(&good).into_owned();
     let size = text.lines().find(|l| l.starts_with("CompressedDataSize")).unwrap().to_owned();
     let replace = |from: &str, to: &str| {
@@ -104,20 +104,20 @@ fn compressed_data_are_bounded_and_checked() {
         [&good[..at], to.as_bytes(), &good[at + from.len()..]].concat()
     };
     check_field(&replace(&size, "CompressedDataSize = 1"), "CompressedDataSize", "another size");
-    assert!(parse_mask(&replace(&format!("{size}\n"), ""), &options()).is_ok());
+    assert!(parse_mask(&replace(&format!("{size}\n"), ""), options()).is_ok());
     let refused =
-        parse_mask(&replace("DimSize = 5 4 3", "DimSize = 500 400 300"), &options()).unwrap_err().to_string();
+        parse_mask(&replace("DimSize = 5 4 3", "DimSize = 500 400 300"), options()).unwrap_err().to_string();
     assert!(refused.contains("cannot hold"), "{refused}");
     assert!(
-        parse_mask(&replace("DimSize = 5 4 3", "DimSize = 5 4 2"), &options())
+        parse_mask(&replace("DimSize = 5 4 3", "DimSize = 5 4 2"), options())
             .unwrap_err()
             .to_string()
             .contains("more than")
     );
-    assert!(parse_mask(&replace("DimSize = 5 4 3", "DimSize = 5 4 4"), &options()).is_err());
+    assert!(parse_mask(&replace("DimSize = 5 4 3", "DimSize = 5 4 4"), options()).is_err());
     let mut damaged = good.clone();
     *damaged.last_mut().unwrap() ^= 1;
-    assert!(parse_mask(&damaged, &options()).is_err());
+    assert!(parse_mask(&damaged, options()).is_err());
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_data_file_lies_in_the_same_folder_under_a_plain_name() {
     let header = inside.join("image.mhd");
     let read = |name: &str| {
         std::fs::write(&header, format!("{GOOD}ElementDataFile = {name}\n")).unwrap();
-        read_labels::<u8>(&header, &options())
+        read_labels::<u8>(&header, options())
     };
     assert_eq!(read("voxels.raw").unwrap().data, [0, 1, 2, 3, 4, 5]);
     let absolute = inside.join("voxels.raw").to_string_lossy().into_owned();

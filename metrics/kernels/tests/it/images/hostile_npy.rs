@@ -17,15 +17,15 @@ fn six(header: &str) -> Vec<u8> {
 fn axes_are_those_of_the_array_in_both_orders() {
     let c = six("{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }\n");
     let f = six("{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }\n");
-    let read = |bytes: &[u8]| parse_labels::<u8>(bytes, &options()).unwrap();
+    let read = |bytes: &[u8]| parse_labels::<u8>(bytes, options()).unwrap();
     assert_eq!(read(&c).data, [0, 3, 1, 4, 2, 5]);
     assert_eq!(read(&f).data, [0, 1, 2, 3, 4, 5]);
     assert_eq!(read(&c).geometry, Geometry::axis_aligned([2, 3, 1], [0.75, 1.25, 2.5]));
     let deep = six("{\"shape\":(1,2,3),\"fortran_order\":False,\"descr\":\"|i1\"}");
     assert_eq!(read(&deep).data, [0, 3, 1, 4, 2, 5]);
-    assert_eq!(parse_label_runs(&c, &options()).unwrap().to_volume().data, [0, 3, 1, 4, 2, 5]);
+    assert_eq!(parse_label_runs(&c, options()).unwrap().to_volume().data, [0, 3, 1, 4, 2, 5]);
     // Positions in errors are those of the array.
-    let refused = parse_mask(&c, &options()).unwrap_err();
+    let refused = parse_mask(&c, options()).unwrap_err();
     assert!(matches!(refused, ImageError::Label { index: [0, 2, 0], .. }), "{refused}");
 }
 
@@ -55,7 +55,7 @@ fn an_error_names_the_field_of_the_header() {
         check_field(&six(header), field, header);
     }
     let good = six("{'descr': '|u1', 'fortran_order': False, 'shape': (6,), }");
-    assert_eq!(parse_image_f32(&good, &options()).unwrap().data, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    assert_eq!(parse_image_f32(&good, options()).unwrap().data, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
     let mut version = good.clone();
     version[6] = 4;
     check_field(&version, "version", "version 4");
@@ -80,7 +80,7 @@ fn the_spacing_is_the_callers_and_must_be_given() {
 fn data_are_exactly_as_long_as_the_shape_says() {
     for count in ["5", "7", "4000000000"] {
         let bytes = six(&format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({count},), }}"));
-        assert!(parse_image_f32(&bytes, &options()).is_err(), "{count}");
+        assert!(parse_image_f32(&bytes, options()).is_err(), "{count}");
     }
     check_truncated(&file("npy_int16_C_be.npy"));
     check_truncated(&file("npy_float64_F_le.npy"));
@@ -92,7 +92,7 @@ fn labels_are_whole_numbers_within_their_type() {
         let data = values.map(i16::to_le_bytes).concat();
         npy("{'descr': '<i2', 'fortran_order': False, 'shape': (3,), }", &data)
     };
-    let labels = |values| parse_labels::<u8>(&shorts(values), &options());
+    let labels = |values| parse_labels::<u8>(&shorts(values), options());
     assert_eq!(labels([0, 255, 1]).unwrap().data, [0, 255, 1]);
     for (values, index, value) in [([0, 1, 256], 2, 256.0), ([1, -1, 0], 1, -1.0), ([-256, 0, 0], 0, -256.0)]
     {
@@ -102,28 +102,28 @@ fn labels_are_whole_numbers_within_their_type() {
             "{refused}"
         );
     }
-    let wide = |values| parse_labels::<u16>(&shorts(values), &options());
+    let wide = |values| parse_labels::<u16>(&shorts(values), options());
     assert_eq!(wide([0, 256, i16::MAX]).unwrap().data, [0, 256, 32767]);
     assert!(wide([0, -1, 0]).is_err());
-    assert!(parse_mask(&shorts([0, 1, -255]), &options()).is_err());
+    assert!(parse_mask(&shorts([0, 1, -255]), options()).is_err());
 
     let floats = |values: [f32; 3]| {
         let data = values.map(f32::to_le_bytes).concat();
         npy("{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }", &data)
     };
-    assert_eq!(parse_labels::<u16>(&floats([-0.0, 65535.0, 3.0]), &options()).unwrap().data, [0, 65535, 3]);
+    assert_eq!(parse_labels::<u16>(&floats([-0.0, 65535.0, 3.0]), options()).unwrap().data, [0, 65535, 3]);
     for bad in [0.5, f32::NAN, f32::INFINITY, 65536.0, -1.0] {
-        assert!(parse_labels::<u16>(&floats([0.0, bad, 3.0]), &options()).is_err(), "{bad}");
-        assert!(parse_label_runs(&floats([0.0, bad, 3.0]), &options()).is_err(), "{bad}");
+        assert!(parse_labels::<u16>(&floats([0.0, bad, 3.0]), options()).is_err(), "{bad}");
+        assert!(parse_label_runs(&floats([0.0, bad, 3.0]), options()).is_err(), "{bad}");
     }
     assert_eq!(
-        parse_image_i16(&floats([-32768.0, 32767.0, 0.0]), &options()).unwrap().data,
+        parse_image_i16(&floats([-32768.0, 32767.0, 0.0]), options()).unwrap().data,
         [-32768, 32767, 0]
     );
     for bad in [32768.0, -32769.0, 0.25] {
-        let refused = parse_image_i16(&floats([0.0, 0.0, bad]), &options()).unwrap_err();
+        let refused = parse_image_i16(&floats([0.0, 0.0, bad]), options()).unwrap_err();
         assert!(matches!(refused, ImageError::Voxel { index: [2, 0, 0], .. }), "{refused}");
     }
     let unsigned = npy("{'descr': '<u2', 'fortran_order': False, 'shape': (1,), }", &40000u16.to_le_bytes());
-    assert!(parse_image_i16(&unsigned, &options()).is_err());
+    assert!(parse_image_i16(&unsigned, options()).is_err());
 }

@@ -35,14 +35,14 @@ proptest! {
         let bytes = encode_nifti_mask(&map).unwrap();
         let wide = Volume { geometry: map.geometry.clone(), data: map.data.iter().map(|&v| u16::from(v)).collect() };
         for bytes in [gz(&bytes), bytes] {
-            let runs = parse_label_runs(&bytes, &options()).unwrap();
+            let runs = parse_label_runs(&bytes, options()).unwrap();
             prop_assert_eq!(&runs.to_volume().data, &wide.data);
             let from_volume = LabelRuns::from_volume(&wide).unwrap();
             prop_assert!(runs.iter().eq(from_volume.iter()));
             // As few as there can be.
             let changes = map.data.windows(2).filter(|pair| pair[0] != pair[1]).count();
             prop_assert_eq!(runs.len(), changes + 1);
-            prop_assert_eq!(parse_labels::<u8>(&bytes, &options()).unwrap().data, map.data.clone());
+            prop_assert_eq!(parse_labels::<u8>(&bytes, options()).unwrap().data, map.data.clone());
         }
     }
 
@@ -88,11 +88,11 @@ proptest! {
         }
         let limits = ReadLimits { voxels: 1 << 16, bytes: 1 << 20, ..ReadLimits::default() };
         let options = ReadOptions { limits, ..options() };
-        if let Ok(image) = parse_image_f32(&bytes, &options) {
+        if let Ok(image) = parse_image_f32(&bytes, options) {
             prop_assert_eq!(image.data.len(), image.geometry.voxels());
         }
-        if let Ok(labels) = parse_labels::<u16>(&bytes, &options) {
-            prop_assert_eq!(parse_label_runs(&bytes, &options).unwrap().to_volume(), labels);
+        if let Ok(labels) = parse_labels::<u16>(&bytes, options) {
+            prop_assert_eq!(parse_label_runs(&bytes, options).unwrap().to_volume(), labels);
         }
     }
 }
@@ -108,11 +108,11 @@ fn runs_end_where_labels_change_across_blocks_and_pieces() {
             let mut data = vec![3u16; count];
             data[place] = 9;
             let bytes = npy(&data, shorts);
-            let runs = parse_label_runs(&bytes, &options()).unwrap();
+            let runs = parse_label_runs(&bytes, options()).unwrap();
             let volume = Volume { geometry: geometry.clone(), data };
             assert!(runs.iter().eq(LabelRuns::from_volume(&volume).unwrap().iter()), "{place}");
             assert_eq!(runs.to_volume().data, volume.data, "{place}");
-            assert_eq!(parse_labels::<u16>(&bytes, &options()).unwrap().data, volume.data, "{place}");
+            assert_eq!(parse_labels::<u16>(&bytes, options()).unwrap().data, volume.data, "{place}");
         }
     }
 }
@@ -132,7 +132,7 @@ fn positions_in_errors_count_across_pieces() {
         let mut data = vec![0u16; count];
         data[place] = 2;
         for shorts in [false, true] {
-            let refused = parse_mask(&npy(&data, shorts), &options()).unwrap_err();
+            let refused = parse_mask(&npy(&data, shorts), options()).unwrap_err();
             let expected = [place, 0, 0];
             assert!(
                 matches!(refused, fiel_kernels::ImageError::Label { index, value: 2.0 } if index == expected),

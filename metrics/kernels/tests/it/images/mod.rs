@@ -1,5 +1,17 @@
 //! Image files of the field's own writers, files that lie, and laws.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::wildcard_imports,
+    clippy::too_many_lines,
+    clippy::format_collect,
+    clippy::cast_possible_wrap,
+    reason = "a test stops at the first surprise, values are exact, and tables of cases are long"
+)]
+
 mod choosing;
 mod hostile_dicom;
 mod hostile_meta;
@@ -37,7 +49,7 @@ fn options() -> ReadOptions {
 /// Asserts that bytes are refused because of this field.
 #[track_caller]
 fn check_field(bytes: &[u8], expected: &str, what: &str) {
-    match parse_image_f32(bytes, &options()) {
+    match parse_image_f32(bytes, options()) {
         Err(ImageError::Field { field, .. }) => assert_eq!(field, expected, "{what}"),
         Err(other) => panic!("{what}: {other:?} instead of the field {expected}"),
         Ok(_) => panic!("{what} is read"),
@@ -48,7 +60,7 @@ fn check_field(bytes: &[u8], expected: &str, what: &str) {
 fn check_truncated(bytes: &[u8]) {
     let steps = (bytes.len() / 997).max(1);
     for end in (0..bytes.len()).step_by(steps) {
-        assert!(parse_image_f32(&bytes[..end], &options()).is_err(), "{end} of {} bytes", bytes.len());
-        assert!(parse_label_runs(&bytes[..end], &options()).is_err(), "{end} of {} bytes", bytes.len());
+        assert!(parse_image_f32(&bytes[..end], options()).is_err(), "{end} of {} bytes", bytes.len());
+        assert!(parse_label_runs(&bytes[..end], options()).is_err(), "{end} of {} bytes", bytes.len());
     }
 }

@@ -41,7 +41,7 @@ fn every_file_gives_the_voxels_and_the_grid_that_its_writer_reads() {
     for case in expected() {
         let file = case["file"].as_str().unwrap();
         let (path, voxels, grid) = (folder().join(file), numbers(&case["voxels"]), grid(&case));
-        let image = read_image_f32(&path, &options()).unwrap_or_else(|e| panic!("{e}"));
+        let image = read_image_f32(&path, options()).unwrap_or_else(|e| panic!("{e}"));
         check_grid(&image.geometry, &grid, file);
         assert_eq!(image.data.len(), voxels.len(), "{file}");
         match case["reader"].as_str().unwrap() {
@@ -54,20 +54,20 @@ fn every_file_gives_the_voxels_and_the_grid_that_its_writer_reads() {
             }
             "labels" => {
                 labels += 1;
-                let map = read_labels::<u16>(&path, &options()).unwrap();
+                let map = read_labels::<u16>(&path, options()).unwrap();
                 check_grid(&map.geometry, &grid, file);
                 assert!(map.data.iter().zip(&voxels).all(|(a, b)| f64::from(*a) == *b), "{file}");
                 assert!(voxels.iter().any(|v| *v > 0.0), "{file}");
-                let runs = read_label_runs(&path, &options()).unwrap();
+                let runs = read_label_runs(&path, options()).unwrap();
                 assert_eq!(runs.to_volume(), map, "{file}");
             }
             "mask" => {
                 masks += 1;
-                let mask = read_mask(&path, &options()).unwrap();
+                let mask = read_mask(&path, options()).unwrap();
                 check_grid(&mask.geometry, &grid, file);
                 assert!(mask.data.iter().zip(&voxels).all(|(a, b)| f64::from(*a) == *b), "{file}");
-                assert_eq!(read_labels::<u8>(&path, &options()).unwrap(), mask, "{file}");
-                let runs = read_label_runs(&path, &options()).unwrap().to_volume();
+                assert_eq!(read_labels::<u8>(&path, options()).unwrap(), mask, "{file}");
+                let runs = read_label_runs(&path, options()).unwrap().to_volume();
                 assert!(runs.data.iter().zip(&mask.data).all(|(a, b)| *a == u16::from(*b)), "{file}");
             }
             other => panic!("{other}"),

@@ -1,4 +1,5 @@
 //! Tests of `inference`.
 
 mod behaviour;
+mod own;
 mod reference;
