@@ -49,7 +49,9 @@ const WORKLOADS: [(&str, Workload); 22] = [
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.first().is_some_and(|a| a == "--list") {
-        WORKLOADS.iter().for_each(|(name, _)| println!("{name}"));
+        for (name, _) in WORKLOADS {
+            println!("{name}");
+        }
         return ExitCode::SUCCESS;
     }
     match run(&arguments) {

@@ -4,7 +4,7 @@ use crate::inputs::Inputs;
 use crate::measure::Measured;
 use fiel_kernels::components::{Components, Connectivity};
 use fiel_kernels::instances::{MatchRule, Overlaps};
-use fiel_kernels::overlap::{count_labels, count_masks};
+use fiel_kernels::overlap::{Counts, count_labels, count_masks};
 use fiel_kernels::surface::{Grid, LabelsOnGrid, MasksOnGrid};
 use std::error::Error;
 use std::hint::black_box;
@@ -45,7 +45,7 @@ pub(crate) fn dice_104(inputs: &Inputs, repeats: usize) -> Outcome {
         repeats,
         || Ok(count_labels(black_box(&reference), &prediction, &labels)?.per_label()),
         |counts| {
-            let dice = counts.iter().map(|c| c.dice()).collect::<Result<Vec<_>, _>>()?;
+            let dice = counts.iter().map(Counts::dice).collect::<Result<Vec<_>, _>>()?;
             let lowest = dice.iter().copied().fold(f64::INFINITY, f64::min);
             Ok(vec![("mean", mean(&dice)), ("min", lowest), ("first", dice[0])])
         },
@@ -65,7 +65,14 @@ pub(crate) fn distances(inputs: &Inputs, repeats: usize, name: &str) -> Outcome 
             Ok((values, found.nsd(TOLERANCE_MM)??, pooled))
         },
         |([hd, hd95, assd, masd], nsd, pooled)| {
-            Ok(vec![("hd", hd), ("hd95", hd95), ("assd", assd), ("masd", masd), ("nsd", nsd), ("hd95_pooled", pooled)])
+            Ok(vec![
+                ("hd", hd),
+                ("hd95", hd95),
+                ("assd", assd),
+                ("masd", masd),
+                ("nsd", nsd),
+                ("hd95_pooled", pooled),
+            ])
         },
     )
 }
