@@ -74,7 +74,7 @@ GROWTH = [
     ("grid 2 x finer on each axis: voxels x 8, surface x 4: organ distances", "distances-organ-coarse", "distances-organ"),
     ("cases, 1 to 10 million: AUC + DeLong", "auc-1e6", "auc"),
 ]
-TWO_THREADS = [name for row in GROWTH for name in row[1:]]
+MEMORY_HEADS = ["input MiB", "added MiB", "peak / input"]
 
 
 def environment(threads=1):
@@ -153,14 +153,13 @@ def peer_rows(comparison, peers, workload):
         )
 
 
-def target(comparison, peers, fixed, relative):
+def target(comparison, peers, workload, fixed, relative):
     """A target in seconds: fixed, or a multiple of a peer's time."""
     if fixed is not None or relative is None:
         return fixed
     package, factor = relative
-    name = comparison.current
-    peer = next(p for p in peers if (p.workload, p.package) == (name, package))
-    result = comparison.peer(peer)
+    peer = next((p for p in peers if (p.workload, p.package) == (workload.name, package)), None)
+    result = comparison.peer(peer) if peer else {"failed": "no peers"}
     return None if "failed" in result else result["cpu_s"] * factor
 
 
@@ -172,17 +171,28 @@ def verdict(cpu_s, limit):
 
 def target_rows(comparison, peers, workloads):
     for workload in workloads:
-        comparison.current = workload.name
         ours = comparison.ours(workload.name)
         if "failed" in ours:
-            yield f"| {workload.title} | failed: {ours['failed']} | | | | | |"
+            yield f"| {workload.title} | failed: {ours['failed']} | | | | | | | |"
             continue
-        must = target(comparison, peers, workload.must_s, workload.must_relative)
-        aim = target(comparison, peers, workload.aim_s, workload.aim_relative)
+        must = target(comparison, peers, workload, workload.must_s, workload.must_relative)
+        aim = target(comparison, peers, workload, workload.aim_s, workload.aim_relative)
         yield (
             f"| {workload.title} | {seconds(ours['cpu_s'])} | {verdict(ours['cpu_s'], must)} "
-            f"| {verdict(ours['cpu_s'], aim)} | {memory_cells(ours)} |"
+            f"| {verdict(ours['cpu_s'], aim)} | {fastest(comparison, peers, workload, by_hand=False)} "
+            f"| {fastest(comparison, peers, workload, by_hand=True)} | {memory_cells(ours)} |"
         )
+
+
+def fastest(comparison, peers, workload, by_hand):
+    """Our advantage over the fastest peer: a package's own function, or the best Python by hand (inflating alone too)."""
+    ratios = []
+    for peer in (p for p in peers if p.workload == workload.name):
+        theirs, ours = comparison.peer(peer), comparison.ours(peer.ours or workload.name)
+        hand = "by hand" in peer.package or "alone" in peer.package
+        if hand == by_hand and "failed" not in theirs and "failed" not in ours:
+            ratios.append((theirs["cpu_s"] / ours["cpu_s"], peer.package.removesuffix(" by hand")))
+    return f"{min(ratios)[0]:.3g} ({min(ratios)[1]})" if ratios else "-"
 
 
 def memory_cells(ours):
@@ -246,11 +256,11 @@ def main():
     if peers:
         heads = ["workload", "peer", "its CPU s", "ours", "ratio", "MiB added, its / ours", "its values", "ours"]
         print_table(heads, (row for w in workloads for row in peer_rows(comparison, peers, w)))
-    heads = ["workload", "CPU s", "must", "aim", "input MiB", "added MiB", "peak / input"]
+    heads = ["workload", "CPU s", "must", "aim", "x fastest package", "x by hand", *MEMORY_HEADS]
     print_table(heads, target_rows(comparison, peers, workloads))
     if not given.workloads:
         titles = {w.name: w.title for w in WORKLOADS} | dict(EXTRA)
-        heads = ["ours, also", "CPU s", "input MiB", "added MiB", "peak / input"]
+        heads = ["ours, also", "CPU s", *MEMORY_HEADS]
         extra = ((t, comparison.ours(n)) for n, t in EXTRA)
         print_table(heads, (f"| {t} | {seconds(r['cpu_s'])} | {memory_cells(r)} |" for t, r in extra if "failed" not in r))
         print_table(["what grows", "CPU s before", "after", "factor"], growth_rows(comparison))
