@@ -96,6 +96,16 @@ struct ChallengePage<'a> {
     failed_cases: &'static str,
     failed_percent: String,
     is_open: bool,
+    /// The metrics whose ranks are averaged, in words.
+    mean_rank: Option<String>,
+}
+
+/// `Dice, NSD 1 mm and HD95`, where several metrics order submissions.
+fn mean_rank_words(challenge: &Challenge) -> Option<String> {
+    let (last, others) = challenge.ranking.mean_rank_with.split_last()?;
+    let mut first = vec![Column::of(&challenge.ranking.metric).short];
+    first.extend(others.iter().map(|id| Column::of(id).short));
+    Some(format!("{} and {}", first.join(", "), Column::of(last).short))
 }
 
 /// The main part of a challenge's page.
@@ -145,6 +155,7 @@ pub fn render_challenge(challenge: &Challenge, extras: &Extras, now: DateTime<Ut
         },
         failed_percent: format::number(challenge.ranking.max_failed_fraction * 100.0, 0),
         is_open: challenge.phases.iter().any(|p| is_open(p, now)),
+        mean_rank: mean_rank_words(challenge),
         challenge,
         extras,
     })

@@ -42,6 +42,7 @@ struct BoardPage<'a> {
     previous: Option<String>,
     next: Option<String>,
     primary: String,
+    ranked_by: String,
     any_close: bool,
     any_tie: bool,
 }
@@ -76,7 +77,8 @@ pub fn render_board(title: &str, board: &Leaderboard, query: &Query) -> String {
         pages: page_count,
         previous: (query.page > 1).then(|| link(query.page - 1)),
         next: (query.page < page_count).then(|| link(query.page + 1)),
-        primary: ranked_by(board, &columns),
+        primary: columns.first().map(|c| c.name.clone()).unwrap_or_default(),
+        ranked_by: ranked_by(board, &columns),
         any_close: rows.iter().any(|r| r.close_to_best),
         any_tie: rows.iter().any(|r| r.tied),
         rows,
