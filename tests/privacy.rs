@@ -44,6 +44,11 @@ async fn nothing_about_a_single_patient_is_ever_sent() {
         for id in &secrets.ids {
             assert!(!text.contains(id.as_str()), "case id {id} was sent in plain text");
         }
+        let others = recorder.other_bodies();
+        assert!(others.len() > MODELS.len() * SITES.len(), "{} bodies beside the statements", others.len());
+        for body in &others {
+            assert_eq!(leaks(body, &secrets, &[]), Vec::<String>::new(), "{body}");
+        }
         let (mut looked_at, mut planted) = (0, 0);
         for payload in &statements {
             let statement: Statement = from_json(Kind::Statement, payload).unwrap_or_else(|e| panic!("{e}"));

@@ -48,6 +48,12 @@ impl Recorder {
         streams.iter().map(text).collect::<Vec<_>>().join("\n")
     }
 
+    /// The JSON bodies that carry no signed statement: enrolment, offers, claims, progress.
+    #[must_use]
+    pub fn other_bodies(&self) -> Vec<Value> {
+        bodies(&self.text()).into_iter().filter(|body| body["envelope"].is_null()).collect()
+    }
+
     /// The signed statements among what was sent, each once.
     ///
     /// # Panics
