@@ -7,13 +7,12 @@ use crate::{NodeError, outputs};
 use fiel_metrics::image::{self, Volume};
 use fiel_metrics::registry::MetricId;
 use fiel_metrics::segmentation::{self, SegmentationCase};
-use fiel_sandbox::{CaseResult, Sandbox};
+use fiel_sandbox::{CaseResult, Expected, Model, Sandbox, Usage};
 use fiel_schemas::assessment::Costs;
 use fiel_schemas::challenge::{Challenge, Port, PortKind, Task};
 use fiel_schemas::outcome::Outcome;
 use polars::prelude::{Column, DataFrame, NamedFrom as _, Series};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -42,7 +41,7 @@ struct Row {
     score: Option<f64>,
     segmentation: Option<SegmentationCase>,
     seconds: f64,
-    fuel: Option<u64>,
+    usage: Usage,
 }
 
 /// Runs an artifact on every case of a set and measures it. `on_progress` is called with cases done and in all.
@@ -50,11 +49,10 @@ pub fn evaluate(
     challenge: &Challenge,
     set: &LoadedReferenceSet,
     sandbox: &Sandbox,
-    artifact: &Path,
-    sha256: &str,
+    model: &Model,
     on_progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Evaluation, NodeError> {
-    evaluate_until(challenge, set, sandbox, artifact, sha256, on_progress, &|| false)
+    evaluate_until(challenge, set, sandbox, model, on_progress, &|| false)
 }
 
 /// As [`evaluate`], given up with [`NodeError::Abandoned`] soon after `stop` answers true.
@@ -62,8 +60,7 @@ pub fn evaluate_until(
     challenge: &Challenge,
     set: &LoadedReferenceSet,
     sandbox: &Sandbox,
-    artifact: &Path,
-    sha256: &str,
+    model: &Model,
     on_progress: &(dyn Fn(u64, u64) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Evaluation, NodeError> {
@@ -71,11 +68,12 @@ pub fn evaluate_until(
     let judge = Judge::new(challenge, set)?;
     let plan = CasePlan::random(set.cases())?;
     let prepared = sandbox
-        .prepare(artifact, sha256)
+        .prepare(model)
         .map_err(|refusal| NodeError::refused(refusal.reason, refusal.message))?;
     let failure = Mutex::new(None);
     let source = CaseSource::new(challenge, set, &plan, stop, &failure)?;
-    let expected: Vec<String> = challenge.interface.outputs.iter().map(|port| port.path.clone()).collect();
+    let expected: Vec<Expected> =
+        challenge.interface.outputs.iter().map(|port| Expected::File(port.path.clone())).collect();
     let total = set.cases() as u64;
     let done = AtomicU64::new(0);
     let collected = Mutex::new((vec![Row::default(); set.cases()], LogRing::default()));
@@ -147,7 +145,7 @@ impl<'a> Judge<'a> {
             outcome: Some(result.outcome),
             reason: result.reason,
             seconds: result.seconds,
-            fuel: result.fuel,
+            usage: result.usage,
             ..Row::default()
         };
         if result.outcome != Outcome::Ok {
@@ -270,13 +268,22 @@ fn costs(rows: &[Row], load_s: f64) -> Costs {
     seconds.sort_by(f64::total_cmp);
     let rank =
         |percent: usize| seconds.get((seconds.len() * percent).div_ceil(100).saturating_sub(1)).copied();
-    let fuel = rows.iter().filter_map(|r| r.fuel).reduce(u64::saturating_add);
+    let fuel = rows.iter().filter_map(|r| r.usage.fuel).reduce(u64::saturating_add);
+    let total = |value: &dyn Fn(&Row) -> Option<f64>| rows.iter().filter_map(value).reduce(|a, b| a + b);
     Costs {
         load_s: three_digits(load_s),
         case_s_p50: three_digits(rank(50).unwrap_or(0.0)),
         case_s_p95: three_digits(rank(95).unwrap_or(0.0)),
         fuel,
+        cpu_s: total(&|r| r.usage.cpu_s).map(three_digits),
+        memory_mib_peak: rows.iter().filter_map(|r| r.usage.memory_bytes_peak).max().map(|b| three_digits(mebibytes(b))),
+        output_mib: Some(three_digits(mebibytes(rows.iter().map(|r| r.usage.output_bytes).sum()))),
     }
+}
+
+/// Bytes in MiB; counts stay far below 2^53.
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 fn three_digits(value: f64) -> f64 {

@@ -13,6 +13,7 @@ use chrono::Utc;
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::Statement;
 use fiel_schemas::digest;
+use fiel_sandbox::Model;
 use fiel_schemas::run_order::RunOrder;
 use polars::prelude::ParquetWriter;
 use std::path::{Path, PathBuf};
@@ -237,9 +238,10 @@ impl Inner {
                 progress.total.store(total, Ordering::Relaxed);
             };
             let stop = || progress.stop.load(Ordering::Relaxed);
-            let sha256 = &order.submission.artifact.sha256;
+            let artifact = &order.submission.artifact;
+            let model = Model { path, sha256: artifact.sha256.clone(), media_type: artifact.media_type };
             let evaluation =
-                evaluate_until(&order.challenge, &set, &self.sandbox, &path, sha256, &on_progress, &stop)?;
+                evaluate_until(&order.challenge, &set, &self.sandbox, &model, &on_progress, &stop)?;
             Ok((set, evaluation))
         })
         .await

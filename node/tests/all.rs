@@ -7,9 +7,11 @@ mod support;
 use fiel_node::evaluate::evaluate;
 use fiel_node::policy::ReleaseRule;
 use fiel_node::{NodeError, approve, pending, reference_set, refuse, verify_log};
+use fiel_sandbox::Model;
 use fiel_schemas::api::{FailureReason, Report};
 use fiel_schemas::assessment::Statement;
 use fiel_schemas::dsse;
+use fiel_schemas::submission::MediaType;
 use fiel_schemas::validate::{self, Kind};
 use polars::prelude::{ParquetReader, SerReader as _};
 use std::collections::{BTreeMap, HashSet};
@@ -155,11 +157,12 @@ fn masks_of_the_phantoms_are_measured_and_names_given_to_models_are_not_the_site
     let sandbox = support::sandbox(work.path());
     let artifact = folder.join("baselines/threshold.wasm");
     let sha256 = fiel_schemas::digest::sha256_hex(&std::fs::read(&artifact).unwrap());
+    let model = Model { path: artifact, sha256, media_type: MediaType::Wasm };
     let seen = AtomicU64::new(0);
     let progress = |done: u64, _total: u64| {
         seen.fetch_max(done, Ordering::Relaxed);
     };
-    let evaluation = evaluate(&challenge, &set, &sandbox, &artifact, &sha256, &progress).unwrap();
+    let evaluation = evaluate(&challenge, &set, &sandbox, &model, &progress).unwrap();
     assert_eq!(evaluation.cases, BTreeMap::from([("ok".to_owned(), set.cases() as u64)]));
     assert_eq!(seen.into_inner(), set.cases() as u64);
     let dice = evaluation.table.column("dice").unwrap().f64().unwrap().clone();

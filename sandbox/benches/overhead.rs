@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use fiel_sandbox::{CaseInput, Prepared, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{CaseInput, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
+use fiel_schemas::submission::MediaType;
 use fiel_schemas::digest::sha256_hex;
 
 const CASES: usize = 2_000;
@@ -51,7 +52,7 @@ fn measure(module: &[u8], folder: &Path, parallel: usize, parent: &Path) {
         Sandbox::new(SandboxConfig { work_dir, cache_dir, worker, parallel, metered: false }).unwrap();
     let path = folder.join("trivial.wasm");
     std::fs::write(&path, module).unwrap();
-    let prepared = sandbox.prepare(&path, &sha256_hex(module)).unwrap();
+    let prepared = sandbox.prepare(&Model { path, sha256: sha256_hex(module), media_type: MediaType::Wasm }).unwrap();
     run(&sandbox, &prepared, 50 * parallel);
     let (own, case, wall) = run(&sandbox, &prepared, CASES);
     let rate = CASES as f64 / wall;
@@ -76,7 +77,7 @@ fn run(sandbox: &Sandbox, prepared: &Prepared, cases: usize) -> (f64, f64, f64) 
     let times = Mutex::new((Vec::new(), Vec::new()));
     let started = Instant::now();
     sandbox
-        .run_cases(prepared, &limits, inputs, &["answer".to_owned()], &|result| {
+        .run_cases(prepared, &limits, inputs, &[Expected::File("answer".to_owned())], &|result| {
             assert_eq!(result.outcome.as_str(), "ok", "{}", result.reason);
             let now = Instant::now();
             let last = LAST.with(|last| last.replace(Some(now)));

@@ -8,15 +8,18 @@ mod engine;
 mod log;
 mod protocol;
 mod run;
+mod runner;
 mod sandbox;
 mod slot;
 mod syscalls;
 mod types;
+mod wasm;
 mod worker;
 mod workplace;
 
 pub use sandbox::Sandbox;
 pub use types::{
-    CaseInput, CaseResult, CompileLimits, Prepared, Refusal, SandboxConfig, SandboxError, WorkerCommand,
+    CaseInput, CaseResult, CompileLimits, Dialect, Expected, Model, Prepared, Refusal, SandboxConfig,
+    SandboxError, Usage, WorkerCommand,
 };
 pub use worker::worker_main;

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::EngineInfo;
+use fiel_schemas::submission::MediaType;
 use fs_err as fs;
 use sha2::{Digest, Sha256};
 
@@ -16,7 +17,7 @@ use crate::child::{Silence, Worker};
 use crate::engine;
 use crate::protocol::{Confine, Order, Reply};
 use crate::slot::{Slot, io_error};
-use crate::types::{CompileLimits, Prepared, Refusal, SandboxConfig, SandboxError};
+use crate::types::{CompileLimits, Dialect, Model, Prepared, Program, Refusal, SandboxConfig, SandboxError};
 use crate::workplace::{self, Workplace};
 
 /// How long a worker may take to confine itself and load its module.
@@ -68,13 +69,22 @@ impl Sandbox {
             version: engine::VERSION.into(),
             config_digest: engine::config_digest(self.config.metered),
             confinement: self.confinement.clone(),
+            hardware: None,
         }
     }
 
-    /// Checks and compiles a module in a confined worker, or finds it in the cache.
-    ///
-    /// `sha256` is the digest the module must have.
-    pub fn prepare(&self, module: &Path, sha256: &str) -> Result<Prepared, Refusal> {
+    /// Checks a model and makes it ready in a confined worker, or finds what was made of it in the cache.
+    pub fn prepare(&self, model: &Model) -> Result<Prepared, Refusal> {
+        match model.media_type {
+            MediaType::Wasm => self.prepare_module(&model.path, &model.sha256),
+            other => Err(Refusal {
+                reason: FailureReason::EngineUnavailable,
+                message: format!("no engine for `{other}` here; submit a WebAssembly module"),
+            }),
+        }
+    }
+
+    fn prepare_module(&self, module: &Path, sha256: &str) -> Result<Prepared, Refusal> {
         let started = Instant::now();
         verify_digest(module, sha256)?;
         let name =
@@ -84,7 +94,13 @@ impl Sandbox {
         if !cached {
             self.compile(module, &compiled)?;
         }
-        Ok(Prepared { sha256: sha256.to_owned(), load_s: started.elapsed().as_secs_f64(), cached, compiled })
+        Ok(Prepared {
+            sha256: sha256.to_owned(),
+            load_s: started.elapsed().as_secs_f64(),
+            cached,
+            dialect: Dialect::Fiel,
+            program: Program::Wasm { compiled },
+        })
     }
 
     fn compile(&self, module: &Path, compiled: &Path) -> Result<(), Refusal> {

@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Timespec, T
 use rustix::io::Errno;
 
 use crate::confine::NOBODY;
-use crate::types::SandboxError;
+use crate::types::{Expected, SandboxError};
 
 /// Most files and folders a model may make.
 pub(crate) const MAX_ENTRIES: usize = 64;
@@ -101,23 +101,52 @@ impl Slot {
         (used.bytes > bytes).then(|| format!("wrote more than {} MiB", bytes >> 20))
     }
 
+    /// Bytes that `output` holds, as far as they were counted.
+    pub(crate) fn written(&self) -> u64 {
+        let mut used = Usage { bytes: 0, entries: 0, limit: u64::MAX };
+        let _changed = used.add(&self.output);
+        used.bytes
+    }
+
     /// Reads the expected outputs.
     pub(crate) fn outputs(
         &self,
-        expected: &[String],
+        expected: &[Expected],
         bytes: u64,
     ) -> Result<BTreeMap<String, Vec<u8>>, BadOutput> {
-        expected.iter().map(|path| Ok((path.clone(), self.output(path, bytes)?))).collect()
+        let read = |expected: &Expected| match expected {
+            Expected::File(path) => self.output(path, bytes),
+            Expected::OnlyFileIn(folder) => self.output(&self.only_file(folder)?, bytes),
+        };
+        expected.iter().map(|output| Ok((output.path().to_owned(), read(output)?))).collect()
+    }
+
+    /// The path of the one file in a folder below `output`.
+    fn only_file(&self, path: &str) -> Result<String, BadOutput> {
+        let missing = || BadOutput::Missing(format!("nothing was written to `{path}/`"));
+        let invalid = |why: &str| BadOutput::Invalid(format!("`{path}/` {why}"));
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let folder = match rustix::fs::openat2(&self.output, path, flags, Mode::empty(), within()) {
+            Ok(folder) => folder,
+            Err(Errno::NOENT) => return Err(missing()),
+            Err(Errno::LOOP | Errno::NOTDIR) => return Err(invalid("is not a folder")),
+            Err(error) => return Err(invalid(&format!("cannot be opened: {error}"))),
+        };
+        let found = names(&folder).map_err(|error| invalid(&format!("cannot be listed: {error}")))?;
+        match found.as_slice() {
+            [] => Err(missing()),
+            [name] => name
+                .to_str()
+                .map(|name| format!("{path}/{name}"))
+                .map_err(|_| invalid("holds a file whose name is not UTF-8")),
+            many => Err(invalid(&format!("holds {} files where one is expected", many.len()))),
+        }
     }
 
     fn output(&self, path: &str, bytes: u64) -> Result<Vec<u8>, BadOutput> {
         let invalid = |why: &str| BadOutput::Invalid(format!("`{path}` {why}"));
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let within = ResolveFlags::BENEATH
-            | ResolveFlags::NO_SYMLINKS
-            | ResolveFlags::NO_MAGICLINKS
-            | ResolveFlags::NO_XDEV;
-        let file = match rustix::fs::openat2(&self.output, path, flags, Mode::empty(), within) {
+        let file = match rustix::fs::openat2(&self.output, path, flags, Mode::empty(), within()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT | Errno::NOTDIR) => {
                 return Err(BadOutput::Missing(format!("`{path}` was not written")));
@@ -147,6 +176,11 @@ impl Drop for Slot {
         // What cannot be removed now is removed by the next start.
         let _left = empty(&self.output).and_then(|()| fs::remove_dir_all(&self.folder));
     }
+}
+
+/// Never out of the folder, through a link or onto another file system.
+fn within() -> ResolveFlags {
+    ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV
 }
 
 /// A path of an input file: relative, without `..`.
@@ -266,7 +300,7 @@ mod tests {
     }
 
     fn read(slot: &Slot, name: &str) -> Result<BTreeMap<String, Vec<u8>>, BadOutput> {
-        slot.outputs(&[name.to_owned()], 1 << 20)
+        slot.outputs(&[Expected::File(name.to_owned())], 1 << 20)
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::outcome::Outcome;
+use fiel_schemas::submission::MediaType;
 
 /// How to start a worker: a program that calls [`crate::worker_main`] first thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,16 +31,78 @@ pub struct SandboxConfig {
     pub metered: bool,
 }
 
-/// A module that was checked and compiled.
+/// A model as it was fetched. Nothing about it is trusted: its digest is checked, its content parsed in confinement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model {
+    /// The file; for [`MediaType::ImageManifest`] a folder in the OCI image layout.
+    pub path: PathBuf,
+    /// SHA-256 it must have, lower-case hexadecimal.
+    pub sha256: String,
+    /// What it is.
+    pub media_type: MediaType,
+}
+
+/// A model that was checked and made ready to run.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// SHA-256 of the module, lower-case hexadecimal.
+    /// SHA-256 of the model, lower-case hexadecimal.
     pub sha256: String,
-    /// Seconds it took to check and compile it, or to find it in the cache.
+    /// Seconds it took to check and compile or unpack it, or to find it in the cache.
     pub load_s: f64,
-    /// Whether the compiled module came from the cache.
+    /// Whether what was made of it came from the cache.
     pub cached: bool,
-    pub(crate) compiled: PathBuf,
+    /// How files pass between the platform and the model.
+    pub dialect: Dialect,
+    pub(crate) program: Program,
+}
+
+/// How files pass between the platform and a model; chosen by the artifact (see `docs/model.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Fiel's own: `inputs.json` and the challenge's files.
+    Fiel,
+    /// Grand Challenge: sockets, `images/<slug>/` with one `.mha`, JSON values.
+    GrandChallenge,
+    /// MedPerf's `infer`: folders for data, parameters and predictions.
+    MedPerf,
+}
+
+/// What [`crate::Sandbox::prepare`] made of a model.
+#[derive(Debug, Clone)]
+pub(crate) enum Program {
+    /// A compiled core module.
+    Wasm { compiled: PathBuf },
+}
+
+/// A file that a model must write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// This path below `/output`.
+    File(String),
+    /// The one file, of any name, in this folder below `/output`; given back under the folder's path.
+    OnlyFileIn(String),
+}
+
+impl Expected {
+    /// The path under which the output is given back.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::File(path) | Self::OnlyFileIn(path) => path,
+        }
+    }
+}
+
+/// What one case used.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Usage {
+    /// Fuel, in metered mode.
+    pub fuel: Option<u64>,
+    /// Processor seconds, where the engine counts them.
+    pub cpu_s: Option<f64>,
+    /// Largest memory, bytes, where the engine counts it.
+    pub memory_bytes_peak: Option<u64>,
+    /// Bytes written to `/output`.
+    pub output_bytes: u64,
 }
 
 /// Why a module will not be run; the text may be shown to its author.
@@ -74,8 +137,8 @@ pub struct CaseResult {
     pub reason: String,
     /// Wall time of the model, instantiation included.
     pub seconds: f64,
-    /// Fuel used, in metered mode.
-    pub fuel: Option<u64>,
+    /// What it used.
+    pub usage: Usage,
     /// The expected outputs: relative path and content. Empty unless `ok`.
     pub outputs: BTreeMap<String, Vec<u8>>,
     /// What the model printed, cut after 64 KiB per stream. It may hold patient data: keep it at the site.

@@ -147,8 +147,14 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureReason {
-    /// The artifact is not a module this engine runs.
+    /// The artifact is not something this engine runs.
     ArtifactInvalid,
+    /// The container image could not be unpacked: it is damaged, lies about sizes or digests, or holds what is refused.
+    ImageInvalid,
+    /// The model did not start, or did not become ready in time.
+    StartFailed,
+    /// The site has no engine for this kind of artifact, or not with the protections that its policy demands.
+    EngineUnavailable,
     /// The module imports something that is not offered.
     ImportRefused,
     /// Compiling took longer or more memory than allowed.

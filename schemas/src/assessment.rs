@@ -102,7 +102,7 @@ pub struct Estimate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineInfo {
-    /// `wasmtime`.
+    /// `wasmtime`, `runc`, `tract`, ...
     pub name: String,
     /// Its version.
     pub version: String,
@@ -110,6 +110,9 @@ pub struct EngineInfo {
     pub config_digest: String,
     /// Confinements in force, for instance `landlock`, `seccomp`, `nobody`.
     pub confinement: Vec<String>,
+    /// Processor and accelerator, for instance `x86_64, 2 cores, AMD EPYC 9B45`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<String>,
 }
 
 /// What a run cost.
@@ -125,6 +128,15 @@ pub struct Costs {
     /// Fuel used over all cases, in metered mode.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
+    /// Processor seconds over all cases, where the engine counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_s: Option<f64>,
+    /// Largest memory of any case, MiB, where the engine counts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_mib_peak: Option<f64>,
+    /// Bytes written to `/output` over all cases, MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_mib: Option<f64>,
 }
 
 /// The policy a release went through.

@@ -34,10 +34,66 @@ pub struct Submission {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
-    /// `application/wasm`.
-    pub media_type: String,
+    /// What kind of thing it is.
+    pub media_type: MediaType,
     /// Lower-case hexadecimal SHA-256.
     pub sha256: String,
     /// Size in bytes.
     pub size: u64,
+}
+
+/// What an artifact is. The hub finds it out from the first bytes of what was sent; a name is never asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+pub enum MediaType {
+    /// A WebAssembly command module, command component or `predict` component.
+    #[serde(rename = "application/wasm")]
+    Wasm,
+    /// A container image in a tar archive: OCI image layout or `docker save`, plain or gzip.
+    #[serde(rename = "application/vnd.oci.image.layout.v1.tar")]
+    ImageArchive,
+    /// The manifest of a container image that was pushed; its blobs are in the hub's registry under `/v2/`.
+    #[serde(rename = "application/vnd.oci.image.manifest.v1+json")]
+    ImageManifest,
+    /// A tar archive of `manifest.json` and `model.onnx`.
+    #[serde(rename = "application/vnd.fiel.onnx.v1.tar")]
+    Onnx,
+    /// A tar archive of `<case>/<output path>`: answers to a phase whose inputs are public.
+    #[serde(rename = "application/vnd.fiel.predictions.v1.tar")]
+    Predictions,
+}
+
+impl MediaType {
+    /// Every media type.
+    pub const ALL: [Self; 5] =
+        [Self::Wasm, Self::ImageArchive, Self::ImageManifest, Self::Onnx, Self::Predictions];
+
+    /// The name used in documents, headers and the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wasm => "application/wasm",
+            Self::ImageArchive => "application/vnd.oci.image.layout.v1.tar",
+            Self::ImageManifest => "application/vnd.oci.image.manifest.v1+json",
+            Self::Onnx => "application/vnd.fiel.onnx.v1.tar",
+            Self::Predictions => "application/vnd.fiel.predictions.v1.tar",
+        }
+    }
+
+    /// The media type of this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|media| media.as_str() == name)
+    }
+
+    /// Whether a container runtime is needed to run it.
+    #[must_use]
+    pub const fn is_image(self) -> bool {
+        matches!(self, Self::ImageArchive | Self::ImageManifest)
+    }
+}
+
+impl std::fmt::Display for MediaType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }

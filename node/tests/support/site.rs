@@ -7,7 +7,7 @@ use fiel_node::{Node, NodeError, NodeOptions, enrol, reference_set};
 use fiel_sandbox::{Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::{Challenge, Task};
 use fiel_schemas::run_order::RunOrder;
-use fiel_schemas::submission::{Artifact, Submission};
+use fiel_schemas::submission::{Artifact, MediaType, Submission};
 use fiel_schemas::validate::{self, Kind};
 use fiel_schemas::{digest, reference_set::ReferenceSet};
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ impl TestSite {
                 description: String::new(),
                 participant: "ada".to_owned(),
                 artifact: Artifact {
-                    media_type: "application/wasm".to_owned(),
+                    media_type: MediaType::Wasm,
                     sha256,
                     size: artifact.len() as u64,
                 },

@@ -12,7 +12,7 @@ fn an_answer_is_given_back() {
     let bench = bench(1);
     let results = bench.modes(&["echo", "exit0"], &limits());
     assert_eq!(answer(&results[0]), "a,b\n1,2\n");
-    assert_eq!((results[0].index, results[0].name.as_str(), results[0].fuel), (0, "case-echo", None));
+    assert_eq!((results[0].index, results[0].name.as_str(), results[0].usage.fuel), (0, "case-echo", None));
     assert_eq!(results[0].log, b"mode echo of 1 arguments\n");
     assert!(results[0].seconds > 0.0 && results[0].seconds < 5.0);
     assert_eq!(answer(&results[1]), "", "leaving by exit(0) is a good end");
@@ -134,7 +134,7 @@ fn fuel_is_counted_and_reproducible() {
         &limits(),
         vec![case("compute", b""), case("compute", b""), case("trap", b"")],
     );
-    let fuel: Vec<u64> = results.iter().map(|result| result.fuel.unwrap()).collect();
+    let fuel: Vec<u64> = results.iter().map(|result| result.usage.fuel.unwrap()).collect();
     assert_eq!(fuel[0], fuel[1]);
     assert!(fuel[0] > 1_000_000 && fuel[2] < fuel[0], "{fuel:?}");
 }

@@ -6,7 +6,7 @@ use fiel_sandbox::{CompileLimits, Refusal, Sandbox};
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::digest::sha256_hex;
 
-use crate::support::{Bench, bench, config, limits, model};
+use crate::support::{Bench, bench, config, limits, model, wasm};
 
 fn refused(module: &[u8]) -> Refusal {
     bench(1).prepare(module).unwrap_err()
@@ -83,7 +83,7 @@ fn another_digest_is_refused() {
     let bench = bench(1);
     let path = bench.folder.path().join("model.wasm");
     std::fs::write(&path, model()).unwrap();
-    let refusal = bench.sandbox.prepare(&path, &sha256_hex(b"something else")).unwrap_err();
+    let refusal = bench.sandbox.prepare(&wasm(&path, &sha256_hex(b"something else"))).unwrap_err();
     assert_eq!(refusal.reason, FailureReason::DigestMismatch);
 }
 

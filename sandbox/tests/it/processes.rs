@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use fiel_sandbox::Sandbox;
+use fiel_sandbox::{Expected, Sandbox};
 use fiel_schemas::challenge::Limits;
 
 use crate::support::{Bench, config, limits};
@@ -22,7 +22,7 @@ fn play_node(folder: &Path) {
     let limits = Limits { case_ms: 60_000, ..limits() };
     bench
         .sandbox
-        .run_cases(&prepared, &limits, cases.into_iter(), &["answer".to_owned()], &|result| {
+        .run_cases(&prepared, &limits, cases.into_iter(), &[Expected::File("answer".to_owned())], &|result| {
             println!("\ncase {} {} {}", result.index, result.outcome, result.reason);
         })
         .unwrap();

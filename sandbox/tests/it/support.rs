@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-use fiel_sandbox::{CaseInput, CaseResult, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
+use fiel_schemas::submission::MediaType;
 
 /// The worker program of this crate.
 pub(crate) fn worker() -> WorkerCommand {
@@ -67,7 +68,7 @@ impl Bench {
         let digest = sha256_hex(module);
         let path = self.folder.path().join(format!("{digest}.wasm"));
         std::fs::write(&path, module).unwrap();
-        self.sandbox.prepare(&path, &digest)
+        self.sandbox.prepare(&wasm(&path, &digest))
     }
 
     /// Runs the model of this crate, one case per mode.
@@ -85,7 +86,7 @@ impl Bench {
     ) -> Vec<CaseResult> {
         let results = Mutex::new(Vec::new());
         self.sandbox
-            .run_cases(prepared, limits, cases.into_iter(), &["answer".to_owned()], &|result| {
+            .run_cases(prepared, limits, cases.into_iter(), &[Expected::File("answer".to_owned())], &|result| {
                 results.lock().unwrap().push(result);
             })
             .unwrap();
@@ -115,4 +116,8 @@ pub(crate) fn limits() -> Limits {
 pub(crate) fn answer(result: &CaseResult) -> String {
     assert_eq!(result.outcome.as_str(), "ok", "{}", result.reason);
     String::from_utf8(result.outputs["answer"].clone()).unwrap()
+}
+
+pub(crate) fn wasm(path: &std::path::Path, sha256: &str) -> Model {
+    Model { path: path.to_owned(), sha256: sha256.to_owned(), media_type: MediaType::Wasm }
 }

@@ -12,7 +12,7 @@ use fiel_schemas::digest::{challenge_digest, sha256_hex};
 use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
-use fiel_schemas::submission::{Artifact, Submission};
+use fiel_schemas::submission::{Artifact, MediaType, Submission};
 use fiel_schemas::summary::{
     Calibration, CalibrationBin, Confusion, ExactValue, Moments, ScoreCell, Scores, Summary,
 };
@@ -106,7 +106,7 @@ pub(crate) fn submission() -> Submission {
         version: "1.0".into(),
         description: "Thirty weights.".into(),
         participant: "ana@example.eu".into(),
-        artifact: Artifact { media_type: "application/wasm".into(), sha256: digest("wasm"), size: 4096 },
+        artifact: Artifact { media_type: MediaType::Wasm, sha256: digest("wasm"), size: 4096 },
         submitted_at: time(),
     }
 }
@@ -180,11 +180,12 @@ pub(crate) fn statement() -> Statement {
                 version: "48.0.0".into(),
                 config_digest: digest("config"),
                 confinement: vec!["landlock".into(), "seccomp".into()],
+                hardware: Some("x86_64, 2 cores".into()),
             },
             metrics_version: "0.1.0".into(),
             cases: map(&[("ok", 219), ("timed-out", 1)]),
             metrics: map(&metrics),
-            costs: Costs { load_s: 0.25, case_s_p50: 0.001, case_s_p95: 0.002, fuel: Some(1_000_000) },
+            costs: Costs { load_s: 0.25, case_s_p50: 0.001, case_s_p95: 0.002, fuel: Some(1_000_000), cpu_s: Some(0.5), memory_mib_peak: Some(12.5), output_mib: Some(0.25) },
             policy: PolicyInfo {
                 min_cases: 10,
                 min_cell: 3,

@@ -34,7 +34,7 @@ pub(crate) async fn put(
 pub(crate) async fn get(state: State, Site(site): Site, sha256: Path<String>) -> Result<HttpResponse, Error> {
     let blob = app::read_for_site(&state, &site, &sha256).await?;
     Ok(HttpResponse::Ok()
-        .content_type(app::WASM)
+        .content_type("application/octet-stream")
         .insert_header(ContentLength(usize::try_from(blob.size).map_err(Error::internal)?))
         .body(actix_web::body::SizedStream::new(blob.size, blob.bytes)))
 }

@@ -7,12 +7,9 @@ use crate::error::{Code, Error};
 use crate::state::AppState;
 use crate::store::{entities, runs, submissions};
 use bytes::Bytes;
-use fiel_schemas::submission::Artifact;
+use fiel_schemas::submission::{Artifact, MediaType};
 use futures_util::Stream;
 use std::fmt::Display;
-
-/// Media type of a WebAssembly module.
-pub const WASM: &str = "application/wasm";
 
 /// Receives an artifact; kept only when every byte arrived and the digest matches.
 pub async fn receive<S, E>(state: &AppState, actor: &Actor, sha256: &str, bytes: S) -> Result<Artifact, Error>
@@ -28,11 +25,11 @@ where
     }
     let _permit = state.uploads.acquire().await.map_err(Error::internal)?;
     let size = state.blobs.receive(sha256, bytes, state.config.artifact_bytes_max).await?;
-    let artifact = Artifact { media_type: WASM.into(), sha256: sha256.into(), size };
+    let artifact = Artifact { media_type: MediaType::Wasm, sha256: sha256.into(), size };
     let row = entities::artifact::Model {
         sha256: sha256.into(),
         size: i64::try_from(size).map_err(Error::internal)?,
-        media_type: WASM.into(),
+        media_type: MediaType::Wasm.as_str().into(),
         uploader: actor.id.clone(),
         created_at: state.now(),
     };

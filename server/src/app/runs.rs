@@ -248,7 +248,7 @@ pub async fn fail(state: &AppState, site: &Actor, id: &str, failure: Failure) ->
         runs::requeue(&tx, &held, failure.fence).await?
     } else {
         let to_state = match failure.reason {
-            FailureReason::PolicyRefused | FailureReason::TooFewCases => REFUSED,
+            FailureReason::PolicyRefused | FailureReason::TooFewCases | FailureReason::EngineUnavailable => REFUSED,
             _ => FAILED,
         };
         let ending =
@@ -275,6 +275,9 @@ fn changed(state: &AppState, run: &entities::run::Model) {
 pub(crate) fn reason_code(reason: FailureReason) -> &'static str {
     match reason {
         FailureReason::ArtifactInvalid => "artifact-invalid",
+        FailureReason::ImageInvalid => "image-invalid",
+        FailureReason::StartFailed => "start-failed",
+        FailureReason::EngineUnavailable => "engine-unavailable",
         FailureReason::ImportRefused => "import-refused",
         FailureReason::CompileLimit => "compile-limit",
         FailureReason::DigestMismatch => "digest-mismatch",
@@ -287,7 +290,10 @@ pub(crate) fn reason_code(reason: FailureReason) -> &'static str {
 
 /// Reasons that are not the model's.
 fn is_platform(reason: &str) -> bool {
-    !matches!(reason, "artifact-invalid" | "import-refused" | "compile-limit")
+    !matches!(
+        reason,
+        "artifact-invalid" | "image-invalid" | "start-failed" | "import-refused" | "compile-limit"
+    )
 }
 
 /// Gives the quota slot back when every run of the submission ended and all failed for reasons of the platform.

@@ -9,7 +9,7 @@ use crate::store::{challenges, entities, runs, submissions};
 use fiel_schemas::api::{NewSubmission, RunStatus, SubmissionStatus};
 use fiel_schemas::challenge::{Challenge, Phase};
 use fiel_schemas::digest::{canonical_json, sha256_hex};
-use fiel_schemas::submission::{Artifact, Submission};
+use fiel_schemas::submission::{Artifact, MediaType, Submission};
 use std::collections::{BTreeMap, HashMap};
 
 const DAY_MS: i64 = 86_400_000;
@@ -26,7 +26,8 @@ pub(crate) fn document(row: entities::submission::Model) -> Submission {
         description: row.description,
         participant: row.participant,
         artifact: Artifact {
-            media_type: row.media_type,
+            // Rows hold only what the hub wrote; a name of a newer hub is shown as the oldest kind.
+            media_type: MediaType::parse(&row.media_type).unwrap_or(MediaType::Wasm),
             sha256: row.artifact,
             size: u64::try_from(row.artifact_size).unwrap_or_default(),
         },

@@ -5,10 +5,11 @@ use super::{challenge, sandbox_worker, tables};
 use fiel_metrics::{Options, assess};
 use fiel_node::evaluate::{Evaluation, evaluate};
 use fiel_node::reference_set;
-use fiel_sandbox::{Sandbox, SandboxConfig};
+use fiel_sandbox::{Model, Sandbox, SandboxConfig};
 use fiel_schemas::assessment::Estimate;
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest::sha256_hex;
+use fiel_schemas::submission::MediaType;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -39,7 +40,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result {
     let opened = challenge::open(&args.challenge)?;
     let set = reference_set::load(&opened.folder.join("public")).or_fail()?;
-    let digest = sha256_hex(&fs_err::read(&args.model)?);
+    let model = Model {
+        path: args.model.clone(),
+        sha256: sha256_hex(&fs_err::read(&args.model)?),
+        media_type: MediaType::Wasm,
+    };
     let work = tempfile::Builder::new().prefix("fiel-try-").tempdir()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let sandbox = Sandbox::new(SandboxConfig {
@@ -52,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result {
     .or_fail()?;
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail()?);
-    let evaluation = evaluate(&opened.challenge, &set, &sandbox, &args.model, &digest, &|done, total| {
+    let evaluation = evaluate(&opened.challenge, &set, &sandbox, &model, &|done, total| {
         bar.set_length(total);
         bar.set_position(done);
     });

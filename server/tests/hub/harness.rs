@@ -283,11 +283,12 @@ pub(crate) fn statement(order: &RunOrder, dice: f64, ok: u64, crashed: u64) -> S
                 version: "48.0.0".into(),
                 config_digest: sha256_hex(b"config"),
                 confinement: vec!["landlock".into()],
+                hardware: None,
             },
             metrics_version: fiel_metrics::VERSION.into(),
             cases,
             metrics: BTreeMap::from([("dice".into(), SiteMetric { estimate, summary })]),
-            costs: Costs { load_s: 0.1, case_s_p50: 0.01, case_s_p95: 0.02, fuel: None },
+            costs: Costs { load_s: 0.1, case_s_p50: 0.01, case_s_p95: 0.02, fuel: None, cpu_s: None, memory_mib_peak: None, output_mib: None },
             policy: PolicyInfo {
                 min_cases: 10,
                 min_cell: 1,

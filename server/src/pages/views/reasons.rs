@@ -33,8 +33,18 @@ pub fn state(state: &str) -> &'static str {
 pub fn run_failure(reason: &str) -> &'static str {
     match reason {
         "artifact-invalid" => {
-            "The artifact is not a WebAssembly module that this engine runs. Build it as a WASI command \
-             (wasm32-wasip1) and try it with “fiel try” before submitting again."
+            "The artifact is not a model that this engine runs. “fiel try” says what is wrong with it."
+        }
+        "image-invalid" => {
+            "The container image could not be unpacked: it is damaged, or holds what a site refuses. “fiel try” says \
+             what and where."
+        }
+        "start-failed" => {
+            "The model did not start, or did not become ready in time. “fiel try” shows what it printed."
+        }
+        "engine-unavailable" => {
+            "The site has no engine for this kind of model, or not with the protections that its policy demands. \
+             Submit a WebAssembly or ONNX model, or ask the site."
         }
         "import-refused" => {
             "The module imports something that is not offered; only WASI preview 1 is. “fiel try” names the import."
