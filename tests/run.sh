@@ -23,6 +23,13 @@ if [ ! -x "$tools/bin/s3s-fs" ]; then
 fi
 export PATH="$tools/bin:$PATH"
 
+# The rules of accessibility that the browser test holds every page against.
+export FIEL_AXE="$tools/axe/node_modules/axe-core/axe.min.js"
+if [ ! -s "$FIEL_AXE" ]; then
+  command -v npm >/dev/null || { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm; }
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/axe" axe-core@4.14.1
+fi
+
 cargo fmt --all --check
 bash challenges/build-baselines.sh --check
 cargo clippy --workspace --all-targets -- -D warnings
