@@ -4,6 +4,7 @@ mod cgroup;
 mod child;
 mod compile;
 mod confine;
+mod container;
 mod engine;
 mod log;
 mod protocol;
@@ -19,7 +20,7 @@ mod workplace;
 
 pub use sandbox::Sandbox;
 pub use types::{
-    CaseInput, CaseResult, CompileLimits, Dialect, Expected, Model, Prepared, Refusal, SandboxConfig,
-    SandboxError, Usage, WorkerCommand,
+    CaseInput, CaseResult, CompileLimits, ContainerConfig, Dialect, EngineReport, Expected, Model, Prepared,
+    Protection, Refusal, SandboxConfig, SandboxError, Usage, WorkerCommand,
 };
 pub use worker::worker_main;

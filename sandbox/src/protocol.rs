@@ -7,6 +7,8 @@ use fiel_schemas::api::FailureReason;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::container::Canary;
+
 /// Longest frame either side accepts: two full logs and a little more.
 pub(crate) const MAX_FRAME: usize = 256 * 1024;
 
@@ -20,6 +22,10 @@ pub(crate) enum Order {
     Compile { confine: Confine, module: PathBuf, compiled: PathBuf, metered: bool },
     /// Load a compiled module and run cases until the pipe closes.
     Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64 },
+    /// Try, inside a container, what no model may do.
+    Canary(Canary),
+    /// Wait until the node dies, then end the containers it left.
+    Guard { node: u32 },
 }
 
 /// How a worker confines itself before it touches anything of a model.

@@ -10,6 +10,7 @@ use wasmtime_wasi::I32Exit;
 
 use crate::compile;
 use crate::confine::{begin, confine};
+use crate::container;
 use crate::engine::{self, World};
 use crate::log::Log;
 use crate::protocol::{self, Ending, Order, Reply, RunCase};
@@ -53,6 +54,8 @@ fn carry_out(order: Order, from: Stdin, to: &mut Stdout) -> Result<(), String> {
             confine(&limits)?;
             say(to, &compile::compile(&source, target, metered))
         }
+        Order::Canary(errand) => container::fly(errand, to),
+        Order::Guard { node } => container::stand_guard(node, &mut { from }),
         Order::Run { confine: limits, compiled, metered, memory_bytes } => {
             let file = File::open(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;
             let confinement = confine(&limits)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-use fiel_sandbox::{CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{CaseInput, CaseResult, ContainerConfig, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
@@ -59,6 +59,7 @@ pub(crate) fn config(folder: &Path, parallel: usize, metered: bool) -> SandboxCo
         worker: worker(),
         parallel,
         metered,
+        containers: ContainerConfig::default(),
     }
 }
 
