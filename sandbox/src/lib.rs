@@ -5,6 +5,7 @@ mod child;
 mod compile;
 mod confine;
 mod engine;
+pub mod image;
 mod log;
 mod protocol;
 mod run;
