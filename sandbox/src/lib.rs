@@ -6,6 +6,7 @@ mod compile;
 mod confine;
 mod container;
 mod engine;
+pub mod image;
 mod log;
 mod protocol;
 mod run;

@@ -26,6 +26,9 @@ pub(crate) enum Order {
     Canary(Canary),
     /// Wait until the node dies, then end the containers it left.
     Guard { node: u32 },
+    /// Unpack an image, an archive or the one of `manifest` in a folder, into the slot, then end. The owners of its
+    /// files are moved by `owner_base`, or all become the worker's user.
+    Unpack { confine: Confine, source: PathBuf, manifest: Option<String>, owner_base: Option<u32> },
 }
 
 /// How a worker confines itself before it touches anything of a model.
@@ -55,6 +58,8 @@ pub(crate) enum Reply {
     Ready { confinement: Vec<String>, engine: String },
     /// Compiled; the file is complete.
     Compiled,
+    /// Unpacked; the draft is complete.
+    Unpacked,
     /// The module will not be run.
     Refused { reason: FailureReason, message: String },
     /// The case ended; a frame with the log follows.
