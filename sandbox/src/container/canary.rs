@@ -15,7 +15,8 @@ use crate::protocol;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Canary {
-    /// Look around, try everything and report. `hidden` must not be seen; no more than `processes` may be started.
+    /// Look around, try everything and report; then start so many processes and report how many there are. `hidden`
+    /// must not be seen.
     Look { hidden: Vec<PathBuf>, processes: usize, file_bytes: u64 },
     /// Use up so much memory.
     Eat { bytes: usize },
@@ -39,10 +40,8 @@ pub(super) struct Sight {
     pub(super) seccomp: u64,
     /// System calls that were not refused.
     pub(super) calls: Vec<String>,
-    /// The host's user it runs as, by the map of users.
-    pub(super) user: Option<u64>,
-    /// Processes that could be started.
-    pub(super) processes: usize,
+    /// Release of the kernel that answers it.
+    pub(super) kernel: String,
     /// Bytes of the largest file that could be written to `/output`.
     pub(super) file_bytes: u64,
     /// Files of the host that were seen.
@@ -53,8 +52,10 @@ pub(super) struct Sight {
 pub(crate) fn fly(errand: Canary, to: &mut impl Write) -> Result<(), String> {
     match errand {
         Canary::Look { hidden, processes, file_bytes } => {
-            let sight = look(hidden, processes, file_bytes);
-            protocol::send(to, &sight).map_err(|error| format!("report: {error}"))
+            let sight = look(hidden, file_bytes);
+            // A runtime may not survive what follows: the report goes first.
+            let told = protocol::send(to, &sight).and_then(|()| protocol::send(to, &start(processes)));
+            told.map_err(|error| format!("report: {error}"))
         }
         Canary::Eat { bytes } => {
             let eaten = vec![1_u8; bytes];
@@ -65,25 +66,28 @@ pub(crate) fn fly(errand: Canary, to: &mut impl Write) -> Result<(), String> {
     }
 }
 
-fn look(hidden: Vec<PathBuf>, processes: usize, file_bytes: u64) -> Sight {
+fn look(hidden: Vec<PathBuf>, file_bytes: u64) -> Sight {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     let kinds = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
-    let bits = |name: &&str| field(name).map_or(u64::MAX, |value| u64::from_str_radix(value, 16).unwrap_or(u64::MAX));
+    let bits = |name: &&str| match field(name) {
+        Some(value) => u64::from_str_radix(value, 16).unwrap_or(u64::MAX),
+        // A kernel without ambient capabilities does not list them.
+        None if *name == "CapAmb" => 0,
+        None => u64::MAX,
+    };
     Sight {
         namespaces: namespaces(),
         interfaces: interfaces(),
         reached: reached(),
         written: written(),
         capabilities: kinds.iter().map(bits).fold(0, |all, bits| all | bits),
-        no_new_privs: field("NoNewPrivs") == Some("1"),
+        no_new_privs: rustix::thread::no_new_privs().unwrap_or(false),
         seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()).unwrap_or(0),
         calls: calls(),
-        user: host_user(),
+        kernel: kernel(),
         seen: hidden.into_iter().filter(|path| path.exists()).collect(),
         file_bytes: write_up_to(file_bytes),
-        // Last: afterwards there is no room for another process.
-        processes: start(processes),
     }
 }
 
@@ -118,16 +122,10 @@ fn written() -> Vec<String> {
     places.into_iter().filter(|path| fs::write(path, "x").is_ok()).map(str::to_owned).collect()
 }
 
-/// The host's user behind this process's own, by `/proc/self/uid_map`.
-fn host_user() -> Option<u64> {
-    let own = u64::from(rustix::process::getuid().as_raw());
-    let map = fs::read_to_string("/proc/self/uid_map").ok()?;
-    map.lines().find_map(|line| {
-        let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
-        let (inside, outside, size) = (numbers.next()??, numbers.next()??, numbers.next()??);
-        let at = own.checked_sub(inside).filter(|at| *at < size)?;
-        Some(outside + at)
-    })
+/// Release of the kernel that answers this process.
+pub(super) fn kernel() -> String {
+    let text = fs::read_to_string("/proc/version").unwrap_or_default();
+    text.split_whitespace().nth(2).unwrap_or_default().to_owned()
 }
 
 /// Makes system calls that lead out of a container, with arguments that do no harm should they be allowed, and names

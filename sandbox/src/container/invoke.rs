@@ -27,6 +27,9 @@ const HEALTH: Duration = Duration::from_secs(10);
 /// Longest pause between two such questions.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// How long after the end of a connection the end of its process explains it.
+const END: Duration = Duration::from_millis(500);
+
 /// The status that says that a case is done.
 const CREATED: u16 = 201;
 
@@ -140,8 +143,16 @@ impl InvokeRunner<'_> {
             let until = watch.deadline;
             running.attend(&mut watch, until, Some(&mut question))
         };
-        let event = ask().map_err(|error| lost(&error))?;
+        let mut event = ask().map_err(|error| lost(&error))?;
         let seconds = started.elapsed().as_secs_f64();
+        if matches!(event, Event::Answered(Answer::Broken | Answer::Refused)) {
+            // A connection breaks a moment before its process is seen to have ended.
+            let until = Instant::now() + END;
+            match running.attend(&mut watch, until, None).map_err(|error| lost(&error))? {
+                Event::Late => {}
+                why => event = why,
+            }
+        }
         let kept = matches!(event, Event::Answered(Answer::Status(_))) && running.freeze(true);
         if !kept {
             running.stop();

@@ -176,7 +176,7 @@ impl Containers {
             return missing(name, version, error.to_string());
         }
         let mut why = String::new();
-        for mapping in mappings() {
+        for mapping in mappings(&runtime) {
             let setup = Setup {
                 runtime: runtime.clone(),
                 mapping,
@@ -219,8 +219,11 @@ impl Containers {
 const TRIAL: Limits = Limits { memory_mib: 16, case_ms: 1, output_mib: 1, artifact_mib: 1 };
 
 /// In which ways users may be mapped, the best first.
-fn mappings() -> Vec<Mapping> {
+fn mappings(runtime: &Runtime) -> Vec<Mapping> {
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    if user.is_root() && !runtime.maps_users() {
+        return vec![Mapping::Same];
+    }
     if user.is_root() {
         return vec![Mapping::Shifted { base: SHIFTED }, Mapping::Same];
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use fiel_schemas::challenge::Limits;
 use fs_err as fs;
 
-use super::canary::{Canary, Sight, namespaces};
+use super::canary::{Canary, Sight, kernel, namespaces};
 use super::recipe::{Bind, Recipe, Source};
 use super::running::{Allowance, Event, Running, Setup};
 use super::runtime::Kind;
@@ -23,7 +23,7 @@ use crate::slot::Slot;
 use crate::types::{Protection, SandboxError, WorkerCommand};
 
 /// What a canary may use.
-const LIMITS: Limits = Limits { memory_mib: 128, case_ms: 20_000, output_mib: 1, artifact_mib: 1 };
+const LIMITS: Limits = Limits { memory_mib: 64, case_ms: 20_000, output_mib: 1, artifact_mib: 1 };
 
 /// Processes a canary may have.
 const PROCESSES: u64 = 16;
@@ -37,8 +37,10 @@ const PROGRAM: &str = "/worker";
 /// Tries every protection. An error says why no container could be run at all.
 pub(super) fn protections(setup: &Setup, worker: &WorkerCommand) -> Result<Vec<Protection>, String> {
     let cage = Cage::build(setup, worker).map_err(|error| error.to_string())?;
-    let sight = cage.look()?;
+    let (sight, processes) = cage.look()?;
     let mut found = judge(&sight, setup);
+    found.push(cage.user());
+    found.push(cage.processes(processes));
     found.push(cage.memory());
     found.push(cage.nothing_left());
     Ok(found)
@@ -87,9 +89,11 @@ impl<'a> Cage<'a> {
     /// Sends a canary; gives how it ended and its container, stopped.
     fn send(&self, errand: Canary, allowance: Allowance) -> Result<(Event, Running), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
+        self.slot.fill(&[]).map_err(|error| text(&error))?;
         give_output(&self.slot, &self.recipe, self.setup.mapping).map_err(|error| text(&error))?;
         let order = self.order(errand).map_err(|error| text(&error))?;
-        let mut watch = Watch::start(&self.slot, &Limits { output_mib: 64, ..LIMITS });
+        // What the canary writes shall meet the limit of files, not the watch.
+        let mut watch = Watch::start(&self.slot, &Limits { output_mib: u64::MAX, ..LIMITS });
         let mut running = self
             .setup
             .start(&self.recipe, &self.slot, allowance, Stdio::from(order))
@@ -109,22 +113,48 @@ impl<'a> Cage<'a> {
         Ok(file)
     }
 
-    fn look(&self) -> Result<Sight, String> {
+    /// What a canary saw, and how many processes it could start; `None` if its container did not survive that.
+    fn look(&self) -> Result<(Sight, Option<u64>), String> {
         let allowance = allowance(&LIMITS, 1, PROCESSES);
         let errand = Canary::Look {
             hidden: vec![self.secret.clone(), PathBuf::from("/etc/passwd")],
-            processes: 2 * usize::try_from(PROCESSES + self.setup.runtime.own_processes()).unwrap_or(64),
+            processes: 2 * usize::try_from(self.most_processes()).unwrap_or(64),
             file_bytes: 2 * allowance.file_bytes(),
         };
         let (event, mut running) = self.send(errand, allowance)?;
         let log = running.take_log();
-        match protocol::receive(&mut log.as_slice()) {
-            Ok(Some(sight)) => Ok(sight),
+        let mut reports = log.as_slice();
+        match protocol::receive(&mut reports) {
+            Ok(Some(sight)) => Ok((sight, protocol::receive(&mut reports).unwrap_or(None))),
             _ => {
                 let complaint = running.complaint().unwrap_or_else(|| String::from_utf8_lossy(&log).into_owned());
                 Err(format!("a trial container did not run ({event:?}): {}", complaint.trim()))
             }
         }
+    }
+
+    /// Whose user the canary was: the owner of the file it wrote.
+    fn user(&self) -> Protection {
+        let written = fs::metadata(self.slot.folder().join("output/canary"));
+        let owner = written.map(|found| std::os::unix::fs::MetadataExt::uid(&found));
+        let detail = match &owner {
+            Ok(owner) => format!("its files belong to user {owner} of the host"),
+            Err(error) => error.to_string(),
+        };
+        protection("not-root", owner.is_ok_and(|owner| owner != 0), detail)
+    }
+
+    fn most_processes(&self) -> u64 {
+        PROCESSES + self.setup.runtime.own_processes()
+    }
+
+    fn processes(&self, started: Option<u64>) -> Protection {
+        let most = self.most_processes();
+        let detail = match started {
+            Some(started) => format!("{started} processes started, {most} allowed"),
+            None => format!("the container did not survive more than {most} processes"),
+        };
+        protection("process-limit", started.is_none_or(|started| started < most), detail)
     }
 
     fn memory(&self) -> Protection {
@@ -157,36 +187,43 @@ impl<'a> Cage<'a> {
 
 /// The protections that a canary's report proves or disproves.
 fn judge(sight: &Sight, setup: &Setup) -> Vec<Protection> {
-    let gvisor = setup.runtime.kind == Kind::Runsc;
+    // gVisor's programs meet no kernel but gVisor's, with namespaces, sockets and calls of its own.
+    let other_kernel = setup.runtime.kind == Kind::Runsc && sight.kernel != kernel();
     let own = namespaces();
-    let shared: Vec<&str> = own
-        .iter()
-        .filter(|(kind, name)| kind.as_str() != "user" && sight.namespaces.get(*kind) == Some(*name))
-        .map(|(kind, _)| kind.as_str())
-        .collect();
-    let mapped = sight.namespaces.get("user") != own.get("user");
-    // gVisor's kernel lets a program make user namespaces, within itself.
-    let calls: Vec<&str> =
-        sight.calls.iter().map(String::as_str).filter(|call| !(gvisor && *call == "unshare")).collect();
-    let filter = if gvisor { "gVisor's own kernel answers".to_owned() } else { format!("mode {}", sight.seccomp) };
+    let apart = |kind: &str| sight.namespaces.get(kind).is_some_and(|name| own.get(kind) != Some(name));
+    let shared: Vec<&str> = own.keys().map(String::as_str).filter(|kind| *kind != "user" && !apart(kind)).collect();
+    let filtered = sight.seccomp == 2 && sight.calls.is_empty();
+    let filter = match other_kernel {
+        true => format!("a kernel of its own answers: {}", sight.kernel),
+        false => format!("filter in mode {}; not refused: {}", sight.seccomp, list(&sight.calls)),
+    };
     let alone = sight.interfaces.iter().all(|name| name == "lo") && sight.reached.is_empty();
-    let most = usize::try_from(PROCESSES + setup.runtime.own_processes()).unwrap_or(usize::MAX);
+    let network = format!("interfaces: {}; reached: {}", list(&sight.interfaces), list(&sight.reached));
     let largest = allowance(&LIMITS, 1, PROCESSES).file_bytes();
-    let listed = |what: &str, found: &[&str]| if found.is_empty() { format!("no {what}") } else { format!("{what}: {}", found.join(", ")) };
-    let texts = |found: &[String]| found.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     vec![
-        protection("namespaces", shared.is_empty(), listed("namespace shared with the node", &shared)),
-        protection("user-namespace", mapped, format!("user {} of the host", sight.user.map_or("unknown".to_owned(), |user| user.to_string()))),
-        protection("not-root", sight.user.is_some_and(|user| user != 0), "by the map of users".to_owned()),
-        protection("no-network", alone, format!("interfaces: {}; reached: {}", texts(&sight.interfaces), texts(&sight.reached))),
-        protection("read-only-root", sight.written.is_empty(), format!("written: {}", texts(&sight.written))),
-        protection("no-capabilities", sight.capabilities == 0, format!("capabilities {:#x}", sight.capabilities)),
-        protection("no-new-privs", sight.no_new_privs, String::new()),
-        protection("seccomp", calls.is_empty() && (gvisor || sight.seccomp == 2), format!("{filter}; {}", listed("call that should be refused", &calls))),
+        protection(
+            "namespaces",
+            other_kernel || shared.is_empty(),
+            format!("shared with the node: {}", list(&shared)),
+        ),
+        protection("user-namespace", apart("user"), "the users of a container are no users of the host".to_owned()),
+        protection("no-network", alone, network),
+        protection("read-only-root", sight.written.is_empty(), format!("written: {}", list(&sight.written))),
+        protection("no-capabilities", sight.capabilities == 0, format!("{:#x}", sight.capabilities)),
+        protection("no-new-privs", sight.no_new_privs, "asked by prctl".to_owned()),
+        protection("seccomp", other_kernel || filtered, filter),
         protection("no-host-files", sight.seen.is_empty(), format!("{} files of the host seen", sight.seen.len())),
-        protection("process-limit", sight.processes < most, format!("{} processes started, {most} allowed", sight.processes)),
-        protection("file-limit", sight.file_bytes <= largest, format!("{} bytes written, {largest} allowed", sight.file_bytes)),
+        protection(
+            "file-limit",
+            sight.file_bytes <= largest,
+            format!("{} bytes written to a file, {largest} allowed", sight.file_bytes),
+        ),
     ]
+}
+
+fn list<T: AsRef<str>>(found: &[T]) -> String {
+    let names: Vec<&str> = found.iter().map(AsRef::as_ref).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
 
 fn protection(name: &str, holds: bool, detail: String) -> Protection {

@@ -102,6 +102,11 @@ impl Runtime {
         self.kind != Kind::Runsc
     }
 
+    /// Whether users can be mapped; gVisor's users are its own kernel's, and Debian's build cannot also map them.
+    pub(super) fn maps_users(&self) -> bool {
+        self.kind != Kind::Runsc
+    }
+
     /// Processes and threads the runtime itself needs in the container's group.
     pub(super) fn own_processes(&self) -> u64 {
         if self.kind == Kind::Runsc { 64 } else { 0 }

@@ -60,7 +60,7 @@ fn nothing_is_left_for_the_next_case() {
     let bench = bench_with(2, fiel_sandbox::ContainerConfig::default());
     let results = bench.modes(&["peek", "daemonise", "peek", "kill-all", "peek", "peek"], &limits());
     for index in [0, 2, 4, 5] {
-        assert_eq!(answer(&results[index]), "tmp 1 shm 0 output 0 processes 1 input 2", "case {index}");
+        assert_eq!(answer(&results[index]), "tmp 0 shm 0 output 0 processes 1 input 2", "case {index}");
     }
     assert!(["first", "second"].contains(&answer(&results[1]).as_str()));
     assert_eq!(answer(&results[3]), "alive");
@@ -88,7 +88,7 @@ fn processes_memory_and_scratch_are_bounded() {
 #[test]
 fn a_core_is_all_that_a_case_gets() {
     let bench = bench();
-    let result = bench.modes(&["fork-bomb"], &Limits { case_ms: 1_000, ..limits() }).remove(0);
+    let result = bench.modes(&["fork-bomb"], &Limits { case_ms: 1_000, memory_mib: 1024, ..limits() }).remove(0);
     assert_eq!(result.outcome, Outcome::TimedOut);
     let used = result.usage.cpu_s.unwrap();
     assert!(used <= result.seconds * 1.15 + 0.1, "{used} s of processor time in {} s", result.seconds);

@@ -6,3 +6,4 @@ mod hostile;
 mod invoke;
 mod machine;
 mod outcomes;
+mod runtimes;
