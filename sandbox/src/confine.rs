@@ -7,6 +7,8 @@ use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
     RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
 };
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
@@ -47,23 +49,31 @@ pub(crate) fn confine(order: &Confine) -> Result<Vec<String>, String> {
 
 /// Confines a worker that unpacks an image into its slot, which becomes its root where the system allows it; of all
 /// other files only those below the folder `source` can still be read. The worker of a root node stays root without
-/// root's powers, except to give files away and to write into what it gave away.
-pub(crate) fn confine_unpacking(order: &Confine, source: Option<&Path>) -> Result<(), String> {
+/// root's powers, except to give files away and to write into what it gave away. Names what was found to hold.
+pub(crate) fn confine_unpacking(order: &Confine, source: Option<&Path>) -> Result<Vec<String>, String> {
     limit(order).map_err(|error| format!("resource limits: {error}"))?;
     let root = rustix::process::geteuid().is_root();
-    let source = source.map(PathFd::new).transpose().map_err(|error| format!("image: {error}"))?;
+    let folder = |path: &Path| PathFd::new(path).map_err(|error| format!("{}: {error}", path.display()));
     let slot = order.slot.as_ref().ok_or("an order to unpack nowhere")?;
+    let (outside, inside) = (folder(Path::new("/"))?, folder(slot)?);
+    let mut rules = vec![(inside, reading() | writing() | AccessFs::MakeSym)];
+    if let Some(source) = source {
+        rules.push((folder(source)?, reading()));
+    }
     rustix::process::chdir(slot).map_err(|error| format!("{}: {error}", slot.display()))?;
-    let _rooted = root && rustix::process::chroot(".").is_ok();
-    let _unsupported = PathFd::new(".").map_err(io::Error::other).and_then(|slot| {
-        let mut rules = vec![(slot, reading() | writing() | AccessFs::MakeSym)];
-        rules.extend(source.map(|source| (source, reading())));
-        restrict(rules).map_err(io::Error::other)
-    });
+    let rooted = root && rustix::process::chroot(".").is_ok();
+    // An old kernel without Landlock is reported by its absence in the list, not refused.
+    let _unsupported = restrict(rules);
     if root {
         keep_ownership_powers().map_err(|error| format!("capabilities: {error}"))?;
     }
-    seal(order, crate::syscalls::UNPACKING)
+    let powerless = !root || rustix::process::chroot(".").is_err();
+    seal(order, crate::syscalls::UNPACKING)?;
+    // Not even through a descriptor that was opened before.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let reached = rustix::fs::openat(&outside, ".", flags, Mode::empty());
+    let landlock = reached.is_err_and(|error| error == Errno::ACCESS);
+    Ok(named(&[("chroot", rooted), ("landlock", landlock), ("no-root-powers", powerless)]))
 }
 
 /// The last steps, which everything before them needs undone.
@@ -181,10 +191,13 @@ fn drop_root() {
 
 /// Tries what must fail now, and names each confinement that did its work.
 fn in_force(rooted: bool) -> Vec<String> {
-    let held = [
-        ("nobody", rustix::process::getuid().as_raw() == NOBODY && !rustix::process::geteuid().is_root()),
-        ("chroot", rooted),
-        ("landlock", refused_by_landlock()),
+    let nobody = rustix::process::getuid().as_raw() == NOBODY && !rustix::process::geteuid().is_root();
+    named(&[("nobody", nobody), ("chroot", rooted), ("landlock", refused_by_landlock())])
+}
+
+/// The names of those that hold, and of what every sealed worker tries.
+fn named(held: &[(&str, bool)]) -> Vec<String> {
+    let sealed = [
         (
             "seccomp",
             rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None)
@@ -194,7 +207,7 @@ fn in_force(rooted: bool) -> Vec<String> {
         ("no-host-files", std::fs::File::open("/etc/passwd").is_err()),
         ("rlimits", rustix::process::getrlimit(Resource::Nofile).maximum.is_some_and(|limit| limit <= 64)),
     ];
-    held.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name.to_owned()).collect()
+    held.iter().chain(&sealed).filter(|(_, holds)| *holds).map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// The working folder itself is open to everyone by its mode, so that only Landlock can refuse it.

@@ -60,8 +60,8 @@ fn carry_out(order: Order, from: Stdin, to: &mut Stdout) -> Result<(), String> {
         Order::Unpack { confine: limits, source, manifest, owner_base } => {
             let opened = image::Opened::open(&source, manifest.is_some())
                 .map_err(|error| format!("{}: {error}", source.display()))?;
-            confine_unpacking(&limits, manifest.is_some().then_some(source.as_path()))?;
-            say(to, &image::unpack(opened, manifest.as_deref(), owner_base))
+            let confinement = confine_unpacking(&limits, manifest.is_some().then_some(source.as_path()))?;
+            say(to, &image::unpack(opened, manifest.as_deref(), owner_base, confinement))
         }
         Order::Run { confine: limits, compiled, metered, memory_bytes } => {
             let file = File::open(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;

@@ -41,7 +41,7 @@ impl Root {
     pub(super) fn create(draft: &OwnedFd, owner_base: Option<u32>) -> Result<Self, Refusal> {
         let make = |name: &str| {
             rustix::fs::mkdirat(draft, name, Mode::from_raw_mode(0o755))?;
-            rustix::fs::openat(draft, name, FOLDER, Mode::empty())
+            rustix::fs::openat(draft, name, ITSELF, Mode::empty())
         };
         let (root, trash) = (make("rootfs").map_err(unwritable)?, make("trash").map_err(unwritable)?);
         let new = Self { root, trash, thrown: 0, owner_base, touched: HashMap::new() };
@@ -114,7 +114,7 @@ impl Root {
             Err(Errno::EXIST) => return Err(invalid("lies behind a link that leads nowhere")),
             other => other.map_err(unwritable)?,
         }
-        let folder = rustix::fs::openat(parent, name, FOLDER, Mode::empty()).map_err(unwritable)?;
+        let folder = rustix::fs::openat(parent, name, ITSELF, Mode::empty()).map_err(unwritable)?;
         self.dress(&folder, 0o755, 0, 0).map_err(unwritable)?;
         Ok(folder)
     }
@@ -133,7 +133,7 @@ impl Root {
                 return Err(too_deep());
             }
             let from = above.as_ref().unwrap_or(folder);
-            let up = rustix::fs::openat(from, "..", FOLDER, Mode::empty()).map_err(unwritable)?;
+            let up = rustix::fs::openat(from, "..", ITSELF, Mode::empty()).map_err(unwritable)?;
             chain.push(rustix::fs::fstat(&up).map_err(unwritable)?.st_ino);
             above = Some(up);
         };
@@ -154,7 +154,7 @@ impl Root {
             self.throw(parent, name)?;
             self.new_folder(parent, name)?;
         }
-        let folder = rustix::fs::openat(parent, name, FOLDER, Mode::empty()).map_err(unwritable)?;
+        let folder = rustix::fs::openat(parent, name, ITSELF, Mode::empty()).map_err(unwritable)?;
         self.enter(&folder)?;
         self.put_root(&folder, entry)
     }
@@ -246,7 +246,7 @@ impl Root {
             return self.throw(parent, name);
         }
         if is_folder(&found) {
-            let folder = rustix::fs::openat(parent, name, FOLDER, Mode::empty()).map_err(unwritable)?;
+            let folder = rustix::fs::openat(parent, name, ITSELF, Mode::empty()).map_err(unwritable)?;
             return self.white_out_content(folder);
         }
         Ok(())
@@ -258,7 +258,7 @@ impl Root {
         let mut below = vec![String::from(".")];
         while let Some(path) = below.pop() {
             let inner =
-                rustix::fs::openat2(&folder, &path, FOLDER, Mode::empty(), within).map_err(unwritable)?;
+                rustix::fs::openat2(&folder, &path, ITSELF, Mode::empty(), within).map_err(unwritable)?;
             for name in names(&inner).map_err(unwritable)? {
                 let Some(found) = stat(&inner, &name)? else { continue };
                 if !self.touched.contains_key(&found.st_ino) {
@@ -308,7 +308,11 @@ impl Root {
     }
 }
 
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
+/// A folder, at the end of a link or not.
+const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// A folder and no link to one.
+const ITSELF: OFlags = FOLDER.union(OFlags::NOFOLLOW);
 
 fn too_deep() -> Refusal {
     invalid(format!("lies more than {DEPTH} folders deep"))

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
 use super::config::{self, ImageConfig};
@@ -25,31 +25,41 @@ pub(super) const RECORD: &str = "image.json";
 pub(super) struct Record {
     /// Bytes that its layers unpacked to.
     pub(super) bytes: u64,
+    /// What was found to confine the worker that unpacked it.
+    pub(super) confinement: Vec<String>,
     /// How to start it.
     pub(super) config: ImageConfig,
 }
 
-/// Unpacks an image into the current folder, which the worker is confined to.
-pub(crate) fn unpack(opened: Opened, manifest: Option<&str>, owner_base: Option<u32>) -> Reply {
+/// Unpacks an image into the current folder, to which the worker is confined as it says.
+pub(crate) fn unpack(
+    opened: Opened,
+    manifest: Option<&str>,
+    owner_base: Option<u32>,
+    confinement: Vec<String>,
+) -> Reply {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let draft = match rustix::fs::open(".", flags, Mode::empty()) {
+    let draft = match rustix::fs::openat(CWD, ".", flags, Mode::empty()) {
         Ok(draft) => draft,
         Err(error) => return Reply::Failed { message: format!("draft folder: {error}") },
     };
-    match unpack_into(&draft, opened, manifest, owner_base, Budget::default()) {
+    let unpacked = unpack_into(&draft, opened, manifest, owner_base, Budget::default())
+        .and_then(|(bytes, config)| write(&draft, &Record { bytes, confinement, config }));
+    match unpacked {
         Ok(()) => Reply::Unpacked,
         Err(Refusal { reason, message }) => Reply::Refused { reason, message },
     }
 }
 
-/// Unpacks an image into `draft`: the one in an archive, or that of `manifest` in a folder.
+/// Unpacks an image into `draft`: the one in an archive, or that of `manifest` in a folder. Gives the bytes that its
+/// layers unpacked to, and its configuration.
 pub(super) fn unpack_into(
     draft: &OwnedFd,
     opened: Opened,
     manifest: Option<&str>,
     owner_base: Option<u32>,
     mut budget: Budget,
-) -> Result<(), Refusal> {
+) -> Result<(u64, ImageConfig), Refusal> {
     let whole = budget.bytes;
     let source = Source::new(opened, draft)?;
     let Plan { config, layers } = match manifest {
@@ -62,7 +72,7 @@ pub(super) fn unpack_into(
             .map_err(|why| at(&format!("layer {} of {}", index + 1, layers.len()), why))?;
     }
     let config = config::read(config.config.unwrap_or_default(), &mut root)?;
-    write(draft, &Record { bytes: whole - budget.bytes, config })
+    Ok((whole - budget.bytes, config))
 }
 
 fn unpack_layer(

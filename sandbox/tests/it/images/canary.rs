@@ -12,7 +12,12 @@ pub(crate) struct Canary {
 
 impl Canary {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::new_in(&std::env::temp_dir())
+    }
+
+    /// The same below another folder.
+    pub(crate) fn new_in(parent: &Path) -> Self {
+        let folder = tempfile::tempdir_in(parent).unwrap();
         for name in ["canary/secret", "canary/deeper/secret", "store/canary/secret"] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

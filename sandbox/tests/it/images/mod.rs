@@ -202,6 +202,25 @@ fn an_image_is_unpacked_once_and_survives_a_restart() {
 }
 
 #[test]
+fn the_unpacking_worker_tried_its_confinement() {
+    let bench = bench();
+    let image = bench.unpack(&archive(&decent(Layer::gzip).oci())).unwrap();
+    let record = std::fs::read(image.rootfs.with_file_name("image.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    let confinement = &record["confinement"];
+    let held = |name: &str| confinement.as_array().unwrap().iter().any(|held| held == name);
+    for name in ["seccomp", "no-new-privs", "rlimits", "no-host-files", "no-root-powers"] {
+        assert!(held(name), "{name} is missing in {confinement}");
+    }
+    if std::fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        assert!(held("chroot"), "{confinement}");
+    }
+    if std::fs::read_to_string("/sys/kernel/security/lsm").is_ok_and(|lsm| lsm.contains("landlock")) {
+        assert!(held("landlock"), "{confinement}");
+    }
+}
+
+#[test]
 fn an_archive_of_another_digest_is_refused() {
     let bench = bench();
     let wrong =
