@@ -293,7 +293,9 @@ fn processes(folder: &Path) -> Vec<Pid> {
 /// A group and the groups below it, parents first.
 fn tree(folder: &Path, depth: usize) -> Vec<PathBuf> {
     let mut all = vec![folder.to_owned()];
-    if depth > 0 && let Ok(entries) = fs::read_dir(folder) {
+    if depth > 0
+        && let Ok(entries) = fs::read_dir(folder)
+    {
         let folders = entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         all.extend(folders.flat_map(|entry| tree(&entry.path(), depth - 1)));
     }
@@ -365,7 +367,9 @@ impl Hierarchy {
         self.own.ancestors().take_while(|folder| folder.starts_with(&self.mounted)).find(|folder| {
             let file = folder.join("cgroup.subtree_control");
             let shared = fs::read_to_string(&file).unwrap_or_default();
-            let all = ["memory", "pids", "cpu"].iter().all(|wanted| shared.split_whitespace().any(|name| name == *wanted));
+            let all = ["memory", "pids", "cpu"]
+                .iter()
+                .all(|wanted| shared.split_whitespace().any(|name| name == *wanted));
             all || fs::write(&file, "+memory +pids +cpu").is_ok()
         })
     }

@@ -21,7 +21,8 @@ use crate::image::ImageStore;
 use crate::protocol::{Confine, Order, Reply};
 use crate::slot::{Slot, io_error};
 use crate::types::{
-    CompileLimits, Dialect, EngineReport, Model, Prepared, Program, Protection, Refusal, SandboxConfig, SandboxError,
+    CompileLimits, Dialect, EngineReport, Model, Prepared, Program, Protection, Refusal, SandboxConfig,
+    SandboxError,
 };
 use crate::workplace::{self, Workplace};
 

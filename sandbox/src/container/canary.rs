@@ -68,7 +68,9 @@ pub(crate) fn fly(errand: Canary, to: &mut impl Write) -> Result<(), String> {
 
 fn look(hidden: Vec<PathBuf>, file_bytes: u64) -> Sight {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| {
+        status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    };
     let kinds = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
     let bits = |name: &&str| match field(name) {
         Some(value) => u64::from_str_radix(value, 16).unwrap_or(u64::MAX),
@@ -105,20 +107,27 @@ fn interfaces() -> Vec<String> {
 
 /// Addresses of the documentation's ranges: nothing would answer, but a network that exists lets a packet leave.
 fn reached() -> Vec<String> {
-    let outside = [SocketAddr::from(([192, 0, 2, 1], 80)), SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 80))];
+    let outside =
+        [SocketAddr::from(([192, 0, 2, 1], 80)), SocketAddr::from(([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], 80))];
     let leaves = |address: &&SocketAddr| {
         let own: SocketAddr = if address.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
         let sent = UdpSocket::bind(own).and_then(|socket| socket.send_to(b"x", address));
-        let refused = |error: io::Error| {
-            matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
-        };
+        let refused =
+            |error: io::Error| matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock);
         sent.is_ok() || TcpStream::connect_timeout(address, Duration::from_millis(50)).is_err_and(refused)
     };
     outside.iter().filter(leaves).map(ToString::to_string).collect()
 }
 
 fn written() -> Vec<String> {
-    let places = ["/canary", "/etc/canary", "/input/canary", "/proc/sys/kernel/hostname", "/sys/canary", "/dev/canary"];
+    let places = [
+        "/canary",
+        "/etc/canary",
+        "/input/canary",
+        "/proc/sys/kernel/hostname",
+        "/sys/canary",
+        "/dev/canary",
+    ];
     places.into_iter().filter(|path| fs::write(path, "x").is_ok()).map(str::to_owned).collect()
 }
 

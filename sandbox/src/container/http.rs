@@ -126,7 +126,8 @@ impl Exchange {
 fn complete(answer: &[u8]) -> Option<u16> {
     let end = answer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&answer[..end]).to_ascii_lowercase();
-    let announced = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    let announced =
+        head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     (answer.len() - end >= announced?).then(|| status(answer))?
 }
 
@@ -149,7 +150,9 @@ mod tests {
     fn only_a_status_line_gives_a_status() {
         assert_eq!(status(b"HTTP/1.1 201 Created\r\n"), Some(201));
         assert_eq!(status(b"HTTP/1.0 200\r\n\r\n"), Some(200));
-        for bad in ["", "HTTP/1.1", "HTTP/1.1 20", "HTTP/2 200", "HTTP/1.1 2011 x", "HTTP/1.1 +20 x", "201 Created"] {
+        for bad in
+            ["", "HTTP/1.1", "HTTP/1.1 20", "HTTP/2 200", "HTTP/1.1 2011 x", "HTTP/1.1 +20 x", "201 Created"]
+        {
             assert_eq!(status(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -103,7 +103,9 @@ impl InvokeRunner<'_> {
             let event = running.attend(watch, until.min(deadline), question.as_mut())?;
             let failed = match (event, network.take()) {
                 (Event::Answered(Answer::Status(200)), Some(network)) => return Ok(Ok(network)),
-                (Event::Answered(Answer::Status(300..=399)), _) => "answered `GET /health` with a redirect".to_owned(),
+                (Event::Answered(Answer::Status(300..=399)), _) => {
+                    "answered `GET /health` with a redirect".to_owned()
+                }
                 (Event::Late, _) if Instant::now() >= deadline => {
                     format!("did not become ready within {READY_S} s")
                 }
@@ -158,7 +160,9 @@ impl InvokeRunner<'_> {
             running.stop();
         }
         let (outcome, reason) = match event {
-            _ if running.out_of_memory() => verdict(&Event::OutOfMemory, &running, &mut watch, &self.recipe, limits),
+            _ if running.out_of_memory() => {
+                verdict(&Event::OutOfMemory, &running, &mut watch, &self.recipe, limits)
+            }
             Event::Answered(Answer::Status(CREATED)) => (Outcome::Ok, String::new()),
             Event::Answered(Answer::Status(status)) => (
                 Outcome::Crashed,

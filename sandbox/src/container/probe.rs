@@ -127,7 +127,8 @@ impl<'a> Cage<'a> {
         match protocol::receive(&mut reports) {
             Ok(Some(sight)) => Ok((sight, protocol::receive(&mut reports).unwrap_or(None))),
             _ => {
-                let complaint = running.complaint().unwrap_or_else(|| String::from_utf8_lossy(&log).into_owned());
+                let complaint =
+                    running.complaint().unwrap_or_else(|| String::from_utf8_lossy(&log).into_owned());
                 Err(format!("a trial container did not run ({event:?}): {}", complaint.trim()))
             }
         }
@@ -191,7 +192,8 @@ fn judge(sight: &Sight, setup: &Setup) -> Vec<Protection> {
     let other_kernel = setup.runtime.kind == Kind::Runsc && sight.kernel != kernel();
     let own = namespaces();
     let apart = |kind: &str| sight.namespaces.get(kind).is_some_and(|name| own.get(kind) != Some(name));
-    let shared: Vec<&str> = own.keys().map(String::as_str).filter(|kind| *kind != "user" && !apart(kind)).collect();
+    let shared: Vec<&str> =
+        own.keys().map(String::as_str).filter(|kind| *kind != "user" && !apart(kind)).collect();
     let filtered = sight.seccomp == 2 && sight.calls.is_empty();
     let filter = match other_kernel {
         true => format!("a kernel of its own answers: {}", sight.kernel),
@@ -206,13 +208,21 @@ fn judge(sight: &Sight, setup: &Setup) -> Vec<Protection> {
             other_kernel || shared.is_empty(),
             format!("shared with the node: {}", list(&shared)),
         ),
-        protection("user-namespace", apart("user"), "the users of a container are no users of the host".to_owned()),
+        protection(
+            "user-namespace",
+            apart("user"),
+            "the users of a container are no users of the host".to_owned(),
+        ),
         protection("no-network", alone, network),
         protection("read-only-root", sight.written.is_empty(), format!("written: {}", list(&sight.written))),
         protection("no-capabilities", sight.capabilities == 0, format!("{:#x}", sight.capabilities)),
         protection("no-new-privs", sight.no_new_privs, "asked by prctl".to_owned()),
         protection("seccomp", other_kernel || filtered, filter),
-        protection("no-host-files", sight.seen.is_empty(), format!("{} files of the host seen", sight.seen.len())),
+        protection(
+            "no-host-files",
+            sight.seen.is_empty(),
+            format!("{} files of the host seen", sight.seen.len()),
+        ),
         protection(
             "file-limit",
             sight.file_bytes <= largest,

@@ -111,7 +111,8 @@ impl Recipe {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(&self.rootfs, flags, Mode::empty())?;
         let usual = ["/proc", "/dev", "/sys", "/tmp"].map(Path::new);
-        let folders = self.binds.iter().filter(|bind| !matches!(&bind.source, Source::Host(path) if path.is_file()));
+        let folders =
+            self.binds.iter().filter(|bind| !matches!(&bind.source, Source::Host(path) if path.is_file()));
         for path in folders.map(|bind| bind.destination.as_path()).chain(usual) {
             make_folder(&root, path, owner)?;
         }
@@ -273,7 +274,8 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), root.join("output")).unwrap();
         std::os::unix::fs::symlink("../../../..", root.join("input")).unwrap();
         std::fs::create_dir(root.join("etc")).unwrap();
-        std::fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:1000:1:,:/home/u:\nbad\n").unwrap();
+        std::fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nu:x:1000:1:,:/home/u:\nbad\n")
+            .unwrap();
         let recipe = Recipe::empty(root);
         // A link to a folder that is not within the image leads nowhere.
         assert!(recipe.make_places(0).is_err());

@@ -244,7 +244,9 @@ impl Running {
 
     fn wait(&self, exchange: Option<&Exchange>, wait: Duration) -> io::Result<()> {
         let mut files = vec![PollFd::new(&self.handle, PollFlags::IN)];
-        files.extend(self.streams.iter().filter_map(|stream| Some(PollFd::new(stream.pipe.as_ref()?, PollFlags::IN))));
+        files.extend(
+            self.streams.iter().filter_map(|stream| Some(PollFd::new(stream.pipe.as_ref()?, PollFlags::IN))),
+        );
         if let Some((socket, sending)) = exchange.map(Exchange::waits) {
             let flags = if sending { PollFlags::OUT } else { PollFlags::IN };
             files.push(PollFd::from_borrowed_fd(socket, flags));

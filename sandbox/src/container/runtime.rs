@@ -58,8 +58,8 @@ impl Runtime {
     /// The configured runtime, or the first that is there. An error says what is missing.
     pub(crate) fn find(configured: Option<&str>) -> Result<Self, String> {
         if let Some(name) = configured {
-            let program =
-                which(name).ok_or_else(|| format!("the configured container runtime `{name}` is not here"))?;
+            let program = which(name)
+                .ok_or_else(|| format!("the configured container runtime `{name}` is not here"))?;
             return Self::of(program);
         }
         let program = ORDER.iter().find_map(|name| which(name));
@@ -141,12 +141,9 @@ impl Runtime {
         match self.kind {
             Kind::Runc => command.args(["--log-format", "json"]),
             Kind::Crun => command.args(["--log-format", "json", "--cgroup-manager", "disabled"]),
-            Kind::Runsc => command.args([
-                "--log-format=json",
-                "--platform=ptrace",
-                "--network=none",
-                "--ignore-cgroups",
-            ]),
+            Kind::Runsc => {
+                command.args(["--log-format=json", "--platform=ptrace", "--network=none", "--ignore-cgroups"])
+            }
         };
         command
     }
@@ -158,7 +155,11 @@ fn which(name: &str) -> Option<PathBuf> {
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = std::env::split_paths(&path).chain(std::env::split_paths(USUAL)).collect();
-    folders.iter().filter(|folder| folder.is_absolute()).map(|folder| folder.join(name)).find(|path| executable(path))
+    folders
+        .iter()
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|path| executable(path))
 }
 
 fn executable(path: &Path) -> bool {

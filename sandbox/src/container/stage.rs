@@ -77,7 +77,10 @@ impl Stage {
     }
 }
 
-#[expect(unsafe_code, reason = "rustix calls every form of unsharing unsafe for the sake of shared descriptors")]
+#[expect(
+    unsafe_code,
+    reason = "rustix calls every form of unsharing unsafe for the sake of shared descriptors"
+)]
 fn unshare_mounts() -> io::Result<()> {
     // SAFETY: the table of descriptors stays as it is; only the view of mounts becomes this process's own.
     Ok(unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }?)

@@ -61,7 +61,12 @@ impl Bench {
     }
 
     /// Runs cases; gives their results in the order of the cases.
-    pub(crate) fn cases(&self, prepared: &Prepared, limits: &Limits, cases: Vec<CaseInput>) -> Vec<CaseResult> {
+    pub(crate) fn cases(
+        &self,
+        prepared: &Prepared,
+        limits: &Limits,
+        cases: Vec<CaseInput>,
+    ) -> Vec<CaseResult> {
         run(&self.sandbox, prepared, limits, cases)
     }
 
@@ -76,7 +81,9 @@ impl Bench {
         assert_nothing_left(after);
         let work = self.folder.path().join("work");
         for workplace in std::fs::read_dir(work).unwrap() {
-            let Ok(bundles) = std::fs::read_dir(workplace.unwrap().path().join("containers")) else { continue };
+            let Ok(bundles) = std::fs::read_dir(workplace.unwrap().path().join("containers")) else {
+                continue;
+            };
             for entry in bundles {
                 let name = entry.unwrap().file_name();
                 assert!(!name.to_string_lossy().starts_with("fiel-"), "{name:?} is left after {after}");
@@ -169,7 +176,13 @@ pub(crate) fn python(script: &str, more: &Value) -> craft::Image {
         files.extend(libraries(objects.iter().chain([&program])));
         let add = |tar: Tar, path: &PathBuf| {
             let content = std::fs::read(path).unwrap();
-            tar.entry(b'0', path.to_str().unwrap().trim_start_matches('/').as_bytes(), b"", &content, EXECUTABLE)
+            tar.entry(
+                b'0',
+                path.to_str().unwrap().trim_start_matches('/').as_bytes(),
+                b"",
+                &content,
+                EXECUTABLE,
+            )
         };
         let tar = files.iter().fold(Tar::default(), add);
         tar.link("python3", program.to_str().unwrap()).file("etc/passwd", b"u:x:1000:1000::/home/u:/bin/sh\n")
@@ -182,7 +195,8 @@ pub(crate) fn python(script: &str, more: &Value) -> craft::Image {
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());
-        let unneeded = ["__pycache__", "test", "tests", "lib2to3", "pydoc_data", "ensurepip", "idlelib", "tkinter"];
+        let unneeded =
+            ["__pycache__", "test", "tests", "lib2to3", "pydoc_data", "ensurepip", "idlelib", "tkinter"];
         match entry.file_type().unwrap() {
             kind if kind.is_dir() && !unneeded.contains(&name.as_str()) => collect(&path, files),
             kind if kind.is_file() && (name.ends_with(".py") || name.ends_with(".so")) => files.push(path),
@@ -195,8 +209,11 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 fn libraries<'a>(objects: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     let told = Command::new("ldd").args(objects).output().unwrap();
     let text = String::from_utf8(told.stdout).unwrap();
-    let mut found: Vec<PathBuf> =
-        text.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':')).map(PathBuf::from).collect();
+    let mut found: Vec<PathBuf> = text
+        .split_whitespace()
+        .filter(|word| word.starts_with('/') && !word.ends_with(':'))
+        .map(PathBuf::from)
+        .collect();
     found.sort();
     found.dedup();
     found
@@ -206,10 +223,15 @@ fn libraries<'a>(objects: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
 pub(crate) fn assert_nothing_left(after: &str) {
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let user = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
+        let user = status
+            .lines()
+            .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
         // A zombie has ended; whoever adopted it takes note of that in its own time.
         let ended = status.lines().any(|line| line.starts_with("State:") && line.contains('Z'));
-        assert!(ended || !user.is_some_and(|user: u32| USERS.contains(&user)), "a process is left after {after}: {status}");
+        assert!(
+            ended || !user.is_some_and(|user: u32| USERS.contains(&user)),
+            "a process is left after {after}: {status}"
+        );
     }
     let groups = groups(Path::new("/sys/fs/cgroup"), &format!("fiel-{}-c", std::process::id()));
     assert_eq!(groups, Vec::<PathBuf>::new(), "control groups are left after {after}");

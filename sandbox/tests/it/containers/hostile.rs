@@ -88,7 +88,8 @@ fn processes_memory_and_scratch_are_bounded() {
 #[test]
 fn a_core_is_all_that_a_case_gets() {
     let bench = bench();
-    let result = bench.modes(&["fork-bomb"], &Limits { case_ms: 1_000, memory_mib: 1024, ..limits() }).remove(0);
+    let result =
+        bench.modes(&["fork-bomb"], &Limits { case_ms: 1_000, memory_mib: 1024, ..limits() }).remove(0);
     assert_eq!(result.outcome, Outcome::TimedOut);
     let used = result.usage.cpu_s.unwrap();
     assert!(used <= result.seconds * 1.15 + 0.1, "{used} s of processor time in {} s", result.seconds);

@@ -87,7 +87,10 @@ fn one_process_answers_case_after_case() {
     // The runtime passes on what is printed, in its own time: some of it comes with the next case.
     let logs: Vec<u8> = results.iter().flat_map(|result| result.log.clone()).collect();
     let logs = String::from_utf8(logs).unwrap();
-    assert!("case 1 plain\ncase 2 plain\ncase 3 plain\ncase 4 plain\n".starts_with(&logs) && logs.len() > 26, "{logs}");
+    assert!(
+        "case 1 plain\ncase 2 plain\ncase 3 plain\ncase 4 plain\n".starts_with(&logs) && logs.len() > 26,
+        "{logs}"
+    );
     for result in &results[1..] {
         assert!(result.seconds < 0.2, "{} s", result.seconds);
         assert!(result.usage.cpu_s.unwrap() < 0.2, "{:?}", result.usage);

@@ -1,6 +1,7 @@
 //! What the machine offers, and what happens when a node dies.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -64,6 +65,50 @@ fn a_runtime_that_does_not_work_is_reported() {
     assert!(!report.available && report.advice.contains("a trial container did not run"), "{report:?}");
 }
 
+/// Set in the process that plays an ordinary user.
+const USER: &str = "FIEL_TEST_CONTAINER_USER";
+
+/// Says what the engine is for a user without rights.
+fn play_user(folder: &Path) {
+    let mut config = config(folder, 1, ContainerConfig::default());
+    config.worker.program = folder.join("worker");
+    let sandbox = Sandbox::new(config).unwrap();
+    let report = sandbox.engines().remove(1);
+    println!("\navailable {}", report.available);
+    println!("advice {}", report.advice);
+    let refusal = sandbox.prepare(&model(folder, &hostile(&json!({})))).unwrap_err();
+    println!("refusal {:?} {}", refusal.reason, refusal.message);
+}
+
+#[test]
+fn an_ordinary_user_is_told_what_is_missing() {
+    if let Some(folder) = std::env::var_os(USER) {
+        return play_user(Path::new(&folder));
+    }
+    let bench = bench();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::copy(crate::support::worker().program, folder.path().join("worker")).unwrap();
+    std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).unwrap();
+    let told = Command::new("/proc/self/exe")
+        .args(["containers::machine::an_ordinary_user_is_told_what_is_missing", "--exact", "--nocapture"])
+        .env(USER, folder.path())
+        .env("HOME", folder.path())
+        .current_dir(folder.path())
+        .uid(65_534)
+        .gid(65_534)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&told.stdout);
+    assert!(told.status.success(), "{text}{}", String::from_utf8_lossy(&told.stderr));
+    let line = |start: &str| text.lines().find_map(|line| line.strip_prefix(start)).unwrap_or_default();
+    assert_eq!(line("available "), "false", "{text}");
+    let reason = line("refusal EngineUnavailable this site does not run container images: ");
+    // Either containers run but cannot be bounded, or they do not run at all.
+    assert!(reason.contains("memory-limit") || reason.contains("did not run"), "{text}");
+    assert!(line("advice ").contains("run the node as root"), "{text}");
+    drop(bench);
+}
+
 /// Set in the process that plays the node.
 const NODE: &str = "FIEL_TEST_CONTAINER_NODE";
 
@@ -98,7 +143,9 @@ fn a_killed_node_leaves_nothing_behind() {
     assert!(members.iter().any(|process| name(process).contains("model")), "{members:?}");
     node.kill().unwrap();
     node.wait().unwrap();
-    soon("the control groups are gone", &|| groups(Path::new("/sys/fs/cgroup"), &format!("fiel-{}-", node.id())).is_empty());
+    soon("the control groups are gone", &|| {
+        groups(Path::new("/sys/fs/cgroup"), &format!("fiel-{}-", node.id())).is_empty()
+    });
     soon("the processes are gone", &|| members.iter().all(|process| !name(process).contains("model")));
     super::bench::assert_nothing_left("a killed node");
     // Its folder goes with the next start.

@@ -32,7 +32,11 @@ fn each_way_to_fail_has_its_outcome_and_the_next_case_runs() {
         ("two-names", Outcome::InvalidOutput, "`answer` has more than one name"),
         ("hard-link-input", Outcome::Crashed, "ended with exit code 18"),
         ("fifo", Outcome::InvalidOutput, "`answer` is not a regular file"),
-        ("socket", Outcome::InvalidOutput, "`answer` cannot be opened: No such device or address (os error 6)"),
+        (
+            "socket",
+            Outcome::InvalidOutput,
+            "`answer` cannot be opened: No such device or address (os error 6)",
+        ),
         ("setuid", Outcome::Ok, ""),
     ];
     let modes: Vec<&str> = expected.iter().flat_map(|(mode, ..)| [*mode, "echo"]).collect();
@@ -66,7 +70,10 @@ fn what_does_not_end_is_ended_at_its_deadline() {
 fn a_program_that_cannot_start_is_told_in_the_platforms_words() {
     let bench = bench();
     let starts = [
-        (json!({ "Entrypoint": ["/absent\u{1b}[1m"] }), "`/absent??1m` is not in the image, or its interpreter is not"),
+        (
+            json!({ "Entrypoint": ["/absent\u{1b}[1m"] }),
+            "`/absent??1m` is not in the image, or its interpreter is not",
+        ),
         (json!({ "Entrypoint": ["/etc"] }), "`/etc` may not be run by the image's user"),
         (json!({ "Entrypoint": ["/text"] }), "`/text` may not be run by the image's user"),
     ];
@@ -92,7 +99,8 @@ fn a_label_that_is_not_understood_is_refused() {
 fn an_image_with_a_file_where_a_folder_must_be_is_refused() {
     let bench = bench();
     let tar = crate::images::craft::Tar::default().file("output", b"x");
-    let refusal =
-        bench.try_prepare(&super::bench::image(tar, &json!({ "Entrypoint": ["/x"] }), &json!({}))).unwrap_err();
+    let refusal = bench
+        .try_prepare(&super::bench::image(tar, &json!({ "Entrypoint": ["/x"] }), &json!({})))
+        .unwrap_err();
     assert_eq!(refusal.reason, FailureReason::ImageInvalid, "{}", refusal.message);
 }

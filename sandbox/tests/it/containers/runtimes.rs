@@ -7,7 +7,8 @@ use fiel_schemas::outcome::Outcome;
 use super::bench::{Bench, answer, bench_with, limits};
 
 fn with(runtime: &str) -> Bench {
-    let bench = bench_with(1, ContainerConfig { runtime: Some(runtime.to_owned()), ..ContainerConfig::default() });
+    let bench =
+        bench_with(1, ContainerConfig { runtime: Some(runtime.to_owned()), ..ContainerConfig::default() });
     let report = bench.sandbox.engines().into_iter().find(|engine| engine.name == runtime).unwrap();
     assert!(report.available, "apt-get install {runtime}: {report:?}");
     bench
