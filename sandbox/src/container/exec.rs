@@ -6,8 +6,9 @@ use std::time::Instant;
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 
+use super::launch::Setup;
 use super::recipe::Recipe;
-use super::running::{Event, Running, Setup, signal};
+use super::running::{Event, Running, signal};
 use super::{allowance, give_output};
 use crate::runner::{Ended, Runner, Watch, late_reason, memory_reason};
 use crate::slot::Slot;

@@ -93,7 +93,7 @@ impl Exchange {
         while self.sent < self.request.len() {
             match self.socket.write(&self.request[self.sent..]) {
                 Ok(count) => self.sent += count,
-                Err(error) => return self.trouble(&error),
+                Err(error) => return Self::trouble(&error),
             }
         }
         let mut chunk = [0; 4096];
@@ -103,7 +103,7 @@ impl Exchange {
                 Ok(count) => self.answer.extend_from_slice(&chunk[..count]),
                 // A model that breaks the connection after its status has answered.
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
-                    return status(&self.answer).map(Answer::Status).or_else(|| self.trouble(&error));
+                    return status(&self.answer).map(Answer::Status).or_else(|| Self::trouble(&error));
                 }
                 Err(_) => return complete(&self.answer).map(Answer::Status),
             }
@@ -113,7 +113,7 @@ impl Exchange {
         }
     }
 
-    fn trouble(&self, error: &io::Error) -> Option<Answer> {
+    fn trouble(error: &io::Error) -> Option<Answer> {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::NotConnected => None,
             io::ErrorKind::ConnectionRefused => Some(Answer::Refused),

@@ -11,8 +11,9 @@ use fiel_schemas::outcome::Outcome;
 
 use super::exec::{lost, verdict};
 use super::http::{Answer, Network};
+use super::launch::Setup;
 use super::recipe::Recipe;
-use super::running::{Event, Running, Setup};
+use super::running::{Event, Running};
 use super::{allowance, give_output};
 use crate::runner::{Ended, Runner, Watch};
 use crate::slot::Slot;

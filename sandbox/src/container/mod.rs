@@ -14,6 +14,7 @@ mod exec;
 mod guard;
 mod http;
 mod invoke;
+mod launch;
 mod probe;
 mod recipe;
 mod running;
@@ -41,8 +42,8 @@ use crate::types::{Api, ContainerConfig, Dialect, EngineReport, Refusal, Sandbox
 use exec::ExecRunner;
 use guard::Guard;
 use invoke::InvokeRunner;
+use launch::{Allowance, Setup};
 use recipe::Recipe;
-use running::{Allowance, Setup};
 use runtime::Runtime;
 use spec::Mapping;
 

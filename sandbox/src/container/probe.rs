@@ -13,8 +13,9 @@ use fiel_schemas::challenge::Limits;
 use fs_err as fs;
 
 use super::canary::{Canary, Sight, kernel, namespaces};
+use super::launch::{Allowance, Setup};
 use super::recipe::{Bind, Recipe, Source};
-use super::running::{Allowance, Event, Running, Setup};
+use super::running::{Event, Running};
 use super::runtime::Kind;
 use super::{allowance, give_output};
 use crate::protocol::{self, Order};
@@ -91,7 +92,7 @@ impl<'a> Cage<'a> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         self.slot.fill(&[]).map_err(|error| text(&error))?;
         give_output(&self.slot, &self.recipe, self.setup.mapping).map_err(|error| text(&error))?;
-        let order = self.order(errand).map_err(|error| text(&error))?;
+        let order = Self::order(errand).map_err(|error| text(&error))?;
         // What the canary writes shall meet the limit of files, not the watch.
         let mut watch = Watch::start(&self.slot, &Limits { output_mib: u64::MAX, ..LIMITS });
         let mut running = self
@@ -104,7 +105,7 @@ impl<'a> Cage<'a> {
         Ok((event, running))
     }
 
-    fn order(&self, errand: Canary) -> std::io::Result<File> {
+    fn order(errand: Canary) -> std::io::Result<File> {
         let flags = rustix::fs::MemfdFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::memfd_create("order", flags)?);
         protocol::send(&mut file, &Order::Canary(errand))?;
@@ -124,14 +125,11 @@ impl<'a> Cage<'a> {
         let (event, mut running) = self.send(errand, allowance)?;
         let log = running.take_log();
         let mut reports = log.as_slice();
-        match protocol::receive(&mut reports) {
-            Ok(Some(sight)) => Ok((sight, protocol::receive(&mut reports).unwrap_or(None))),
-            _ => {
-                let complaint =
-                    running.complaint().unwrap_or_else(|| String::from_utf8_lossy(&log).into_owned());
-                Err(format!("a trial container did not run ({event:?}): {}", complaint.trim()))
-            }
+        if let Ok(Some(sight)) = protocol::receive(&mut reports) {
+            return Ok((sight, protocol::receive(&mut reports).unwrap_or(None)));
         }
+        let complaint = running.complaint().unwrap_or_else(|| String::from_utf8_lossy(&log).into_owned());
+        Err(format!("a trial container did not run ({event:?}): {}", complaint.trim()))
     }
 
     /// Whose user the canary was: the owner of the file it wrote.
@@ -195,9 +193,10 @@ fn judge(sight: &Sight, setup: &Setup) -> Vec<Protection> {
     let shared: Vec<&str> =
         own.keys().map(String::as_str).filter(|kind| *kind != "user" && !apart(kind)).collect();
     let filtered = sight.seccomp == 2 && sight.calls.is_empty();
-    let filter = match other_kernel {
-        true => format!("a kernel of its own answers: {}", sight.kernel),
-        false => format!("filter in mode {}; not refused: {}", sight.seccomp, list(&sight.calls)),
+    let filter = if other_kernel {
+        format!("a kernel of its own answers: {}", sight.kernel)
+    } else {
+        format!("filter in mode {}; not refused: {}", sight.seccomp, list(&sight.calls))
     };
     let alone = sight.interfaces.iter().all(|name| name == "lo") && sight.reached.is_empty();
     let network = format!("interfaces: {}; reached: {}", list(&sight.interfaces), list(&sight.reached));

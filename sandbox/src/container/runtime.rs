@@ -118,8 +118,7 @@ impl Runtime {
         match self.kind {
             // Kept, so that its control group can be read before it is removed.
             Kind::Runc => command.args(["run", "--keep"]),
-            Kind::Crun => command.arg("run"),
-            Kind::Runsc => command.arg("run"),
+            Kind::Crun | Kind::Runsc => command.arg("run"),
         };
         command.arg("--bundle").arg(&places.bundle).arg("--pid-file").arg(places.process()).arg(&places.id);
         command

@@ -10,295 +10,49 @@ use serde::Serialize;
 use super::spec::Action;
 
 /// Files and folders, within what mounts and permissions leave.
-const FILES: &[&str] = &[
-    "access",
-    "chdir",
-    "chmod",
-    "chown",
-    "close",
-    "close_range",
-    "copy_file_range",
-    "creat",
-    "dup",
-    "dup2",
-    "dup3",
-    "faccessat",
-    "faccessat2",
-    "fadvise64",
-    "fallocate",
-    "fchdir",
-    "fchmod",
-    "fchmodat",
-    "fchmodat2",
-    "fchown",
-    "fchownat",
-    "fcntl",
-    "fdatasync",
-    "fgetxattr",
-    "flistxattr",
-    "flock",
-    "fremovexattr",
-    "fsetxattr",
-    "fstat",
-    "fstatfs",
-    "fsync",
-    "ftruncate",
-    "futimesat",
-    "getcwd",
-    "getdents",
-    "getdents64",
-    "getxattr",
-    "inotify_add_watch",
-    "inotify_init",
-    "inotify_init1",
-    "inotify_rm_watch",
-    "ioctl",
-    "lchown",
-    "lgetxattr",
-    "link",
-    "linkat",
-    "listxattr",
-    "llistxattr",
-    "lremovexattr",
-    "lseek",
-    "lsetxattr",
-    "lstat",
-    "mkdir",
-    "mkdirat",
-    "mknod",
-    "mknodat",
-    "newfstatat",
-    "open",
-    "openat",
-    "openat2",
-    "pipe",
-    "pipe2",
-    "pread64",
-    "preadv",
-    "preadv2",
-    "pwrite64",
-    "pwritev",
-    "pwritev2",
-    "read",
-    "readahead",
-    "readlink",
-    "readlinkat",
-    "readv",
-    "removexattr",
-    "rename",
-    "renameat",
-    "renameat2",
-    "rmdir",
-    "sendfile",
-    "setxattr",
-    "splice",
-    "stat",
-    "statfs",
-    "statx",
-    "symlink",
-    "symlinkat",
-    "sync",
-    "sync_file_range",
-    "syncfs",
-    "tee",
-    "truncate",
-    "umask",
-    "unlink",
-    "unlinkat",
-    "utime",
-    "utimensat",
-    "utimes",
-    "vmsplice",
-    "write",
-    "writev",
-];
+const FILES: &str = "\
+    access chdir chmod chown close close_range copy_file_range creat dup dup2 dup3 faccessat faccessat2 \
+    fadvise64 fallocate fchdir fchmod fchmodat fchmodat2 fchown fchownat fcntl fdatasync fgetxattr \
+    flistxattr flock fremovexattr fsetxattr fstat fstatfs fsync ftruncate futimesat getcwd getdents \
+    getdents64 getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl lchown \
+    lgetxattr link linkat listxattr llistxattr lremovexattr lseek lsetxattr lstat mkdir mkdirat mknod \
+    mknodat newfstatat open openat openat2 pipe pipe2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 \
+    read readahead readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile \
+    setxattr splice stat statfs statx symlink symlinkat sync sync_file_range syncfs tee truncate umask \
+    unlink unlinkat utime utimensat utimes vmsplice write writev";
 
 /// Memory, shared between the processes of one container too.
-const MEMORY: &[&str] = &[
-    "brk",
-    "get_mempolicy",
-    "madvise",
-    "mbind",
-    "membarrier",
-    "memfd_create",
-    "mincore",
-    "mlock",
-    "mlock2",
-    "mlockall",
-    "mmap",
-    "mprotect",
-    "mremap",
-    "msync",
-    "munlock",
-    "munlockall",
-    "munmap",
-    "pkey_alloc",
-    "pkey_free",
-    "pkey_mprotect",
-    "remap_file_pages",
-    "set_mempolicy",
-    "shmat",
-    "shmctl",
-    "shmdt",
-    "shmget",
-];
+const MEMORY: &str = "\
+    brk get_mempolicy madvise mbind membarrier memfd_create mincore mlock mlock2 mlockall mmap mprotect \
+    mremap msync munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect remap_file_pages \
+    set_mempolicy shmat shmctl shmdt shmget";
 
 /// Processes, threads, users and groups (which no capability lets change), waiting for each other.
-const PROCESSES: &[&str] = &[
-    "alarm",
-    "arch_prctl",
-    "capget",
-    "capset",
-    "execve",
-    "execveat",
-    "exit",
-    "exit_group",
-    "fork",
-    "futex",
-    "futex_waitv",
-    "get_robust_list",
-    "get_thread_area",
-    "getcpu",
-    "getegid",
-    "geteuid",
-    "getgid",
-    "getgroups",
-    "getitimer",
-    "getpgid",
-    "getpgrp",
-    "getpid",
-    "getppid",
-    "getpriority",
-    "getresgid",
-    "getresuid",
-    "getrlimit",
-    "getrusage",
-    "getsid",
-    "gettid",
-    "getuid",
-    "ioprio_get",
-    "ioprio_set",
-    "kill",
-    "landlock_add_rule",
-    "landlock_create_ruleset",
-    "landlock_restrict_self",
-    "msgctl",
-    "msgget",
-    "msgrcv",
-    "msgsnd",
-    "nice",
-    "pause",
-    "pidfd_open",
-    "pidfd_send_signal",
-    "prctl",
-    "prlimit64",
-    "restart_syscall",
-    "rseq",
-    "rt_sigaction",
-    "rt_sigpending",
-    "rt_sigprocmask",
-    "rt_sigqueueinfo",
-    "rt_sigreturn",
-    "rt_sigsuspend",
-    "rt_sigtimedwait",
-    "rt_tgsigqueueinfo",
-    "sched_get_priority_max",
-    "sched_get_priority_min",
-    "sched_getaffinity",
-    "sched_getattr",
-    "sched_getparam",
-    "sched_getscheduler",
-    "sched_rr_get_interval",
-    "sched_setaffinity",
-    "sched_setattr",
-    "sched_setparam",
-    "sched_setscheduler",
-    "sched_yield",
-    "seccomp",
-    "semctl",
-    "semget",
-    "semop",
-    "semtimedop",
-    "set_robust_list",
-    "set_thread_area",
-    "set_tid_address",
-    "setfsgid",
-    "setfsuid",
-    "setgid",
-    "setgroups",
-    "setitimer",
-    "setpgid",
-    "setpriority",
-    "setregid",
-    "setresgid",
-    "setresuid",
-    "setreuid",
-    "setrlimit",
-    "setsid",
-    "setuid",
-    "sigaltstack",
-    "signalfd",
-    "signalfd4",
-    "sysinfo",
-    "tgkill",
-    "tkill",
-    "uname",
-    "vfork",
-    "wait4",
-    "waitid",
-];
+const PROCESSES: &str = "\
+    alarm arch_prctl capget capset execve execveat exit exit_group fork futex futex_waitv \
+    get_robust_list get_thread_area getcpu getegid geteuid getgid getgroups getitimer getpgid getpgrp \
+    getpid getppid getpriority getresgid getresuid getrlimit getrusage getsid gettid getuid ioprio_get \
+    ioprio_set kill landlock_add_rule landlock_create_ruleset landlock_restrict_self msgctl msgget \
+    msgrcv msgsnd nice pause pidfd_open pidfd_send_signal prctl prlimit64 restart_syscall rseq \
+    rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait \
+    rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr \
+    sched_getparam sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr \
+    sched_setparam sched_setscheduler sched_yield seccomp semctl semget semop semtimedop set_robust_list \
+    set_thread_area set_tid_address setfsgid setfsuid setgid setgroups setitimer setpgid setpriority \
+    setregid setresgid setresuid setreuid setrlimit setsid setuid sigaltstack signalfd signalfd4 sysinfo \
+    tgkill tkill uname vfork wait4 waitid";
 
 /// Time and events.
-const EVENTS: &[&str] = &[
-    "clock_getres",
-    "clock_gettime",
-    "clock_nanosleep",
-    "epoll_create",
-    "epoll_create1",
-    "epoll_ctl",
-    "epoll_pwait",
-    "epoll_pwait2",
-    "epoll_wait",
-    "eventfd",
-    "eventfd2",
-    "getrandom",
-    "gettimeofday",
-    "nanosleep",
-    "poll",
-    "ppoll",
-    "pselect6",
-    "select",
-    "time",
-    "timer_create",
-    "timer_delete",
-    "timer_getoverrun",
-    "timer_gettime",
-    "timer_settime",
-    "timerfd_create",
-    "timerfd_gettime",
-    "timerfd_settime",
-    "times",
-];
+const EVENTS: &str = "\
+    clock_getres clock_gettime clock_nanosleep epoll_create epoll_create1 epoll_ctl epoll_pwait \
+    epoll_pwait2 epoll_wait eventfd eventfd2 getrandom gettimeofday nanosleep poll ppoll pselect6 select \
+    time timer_create timer_delete timer_getoverrun timer_gettime timer_settime timerfd_create \
+    timerfd_gettime timerfd_settime times";
 
 /// Sockets once they exist.
-const SOCKETS: &[&str] = &[
-    "accept",
-    "accept4",
-    "bind",
-    "connect",
-    "getpeername",
-    "getsockname",
-    "getsockopt",
-    "listen",
-    "recvfrom",
-    "recvmmsg",
-    "recvmsg",
-    "sendmmsg",
-    "sendmsg",
-    "sendto",
-    "setsockopt",
-    "shutdown",
-];
+const SOCKETS: &str = "\
+    accept accept4 bind connect getpeername getsockname getsockopt listen recvfrom recvmmsg recvmsg \
+    sendmmsg sendmsg sendto setsockopt shutdown";
 
 /// Flags of `clone` that make a namespace.
 const NEW_NAMESPACE: u64 = (libc::CLONE_NEWNS
@@ -353,7 +107,8 @@ impl Rule {
 
 /// The profile of every container.
 pub(super) fn profile() -> Seccomp {
-    let mut syscalls = vec![Rule::allow([FILES, MEMORY, PROCESSES, EVENTS, SOCKETS].concat())];
+    let always = [FILES, MEMORY, PROCESSES, EVENTS, SOCKETS].into_iter().flat_map(str::split_whitespace);
+    let mut syscalls = vec![Rule::allow(always.collect())];
     for family in [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6] {
         syscalls.push(Rule::allow_when("socket", 0, u64::from(family.cast_unsigned())));
     }

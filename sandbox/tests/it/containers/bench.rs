@@ -85,8 +85,8 @@ impl Bench {
                 continue;
             };
             for entry in bundles {
-                let name = entry.unwrap().file_name();
-                assert!(!name.to_string_lossy().starts_with("fiel-"), "{name:?} is left after {after}");
+                let name = entry.unwrap().file_name().into_string().unwrap();
+                assert!(!name.starts_with("fiel-"), "{name} is left after {after}");
             }
         }
     }
@@ -199,7 +199,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
             ["__pycache__", "test", "tests", "lib2to3", "pydoc_data", "ensurepip", "idlelib", "tkinter"];
         match entry.file_type().unwrap() {
             kind if kind.is_dir() && !unneeded.contains(&name.as_str()) => collect(&path, files),
-            kind if kind.is_file() && (name.ends_with(".py") || name.ends_with(".so")) => files.push(path),
+            kind if kind.is_file() && path.extension().is_some_and(|kind| kind == "py" || kind == "so") => {
+                files.push(path);
+            }
             _ => {}
         }
     }
