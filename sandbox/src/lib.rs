@@ -4,7 +4,9 @@ mod cgroup;
 mod child;
 mod compile;
 mod confine;
+mod container;
 mod engine;
+pub mod image;
 mod log;
 mod protocol;
 mod run;
@@ -19,7 +21,7 @@ mod workplace;
 
 pub use sandbox::Sandbox;
 pub use types::{
-    CaseInput, CaseResult, CompileLimits, Dialect, Expected, Model, Prepared, Refusal, SandboxConfig,
-    SandboxError, Usage, WorkerCommand,
+    CaseInput, CaseResult, CompileLimits, ContainerConfig, Dialect, EngineReport, Expected, Model, Prepared,
+    Protection, Refusal, SandboxConfig, SandboxError, Usage, WorkerCommand,
 };
 pub use worker::worker_main;

@@ -36,7 +36,8 @@ fn nothing_is_left_on_the_disk_after_a_run() {
 #[test]
 fn the_confinements_in_force_were_tried() {
     let bench = bench(1);
-    let info = bench.sandbox.info();
+    let prepared = bench.prepare(crate::support::model()).unwrap();
+    let info = bench.sandbox.info(&prepared);
     assert_eq!(info.name, "wasmtime");
     let held = |name: &str| info.confinement.iter().any(|held| held == name);
     for name in ["seccomp", "no-new-privs", "rlimits"] {
