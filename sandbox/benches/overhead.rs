@@ -49,7 +49,7 @@ fn measure(module: &[u8], folder: &Path, parallel: usize, parent: &Path) {
         WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() };
     let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
     let sandbox =
-        Sandbox::new(SandboxConfig { work_dir, cache_dir, worker, parallel, metered: false }).unwrap();
+        Sandbox::new(SandboxConfig { work_dir, cache_dir, worker, parallel, metered: false, onnxruntime: None }).unwrap();
     let path = folder.join("trivial.wasm");
     std::fs::write(&path, module).unwrap();
     let prepared = sandbox.prepare(&Model { path, sha256: sha256_hex(module), media_type: MediaType::Wasm }).unwrap();

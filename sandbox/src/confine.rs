@@ -53,7 +53,8 @@ pub(crate) fn confine(order: &Confine) -> Result<Vec<String>, String> {
     Ok(in_force(rooted))
 }
 
-fn require_single_thread() -> Result<(), String> {
+/// Refuses a process with several threads.
+pub(crate) fn require_single_thread() -> Result<(), String> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads == 1 {
         return Ok(());

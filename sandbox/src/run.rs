@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 
+use crate::onnx::OnnxRunner;
 use crate::runner::{Ended, Runner, mebibytes};
 use crate::sandbox::Sandbox;
 use crate::slot::{BadOutput, Slot};
@@ -50,6 +51,7 @@ impl Sandbox {
     fn runner<'a>(&'a self, prepared: &Prepared) -> Box<dyn Runner + 'a> {
         match &prepared.program {
             Program::Wasm { compiled } => Box::new(WasmRunner::new(self, compiled.clone())),
+            Program::Onnx { archive } => Box::new(OnnxRunner::new(self, archive.clone())),
         }
     }
 }

@@ -29,6 +29,9 @@ pub struct SandboxConfig {
     pub parallel: usize,
     /// Count fuel, a cost that does not depend on the machine (slower by up to a factor of two).
     pub metered: bool,
+    /// The site's onnxruntime (`libonnxruntime.so`), which then runs ONNX models in place of tract, three to four
+    /// times faster.
+    pub onnxruntime: Option<PathBuf>,
 }
 
 /// A model as it was fetched. Nothing about it is trusted: its digest is checked, its content parsed in confinement.
@@ -72,6 +75,8 @@ pub enum Dialect {
 pub(crate) enum Program {
     /// A compiled core module.
     Wasm { compiled: PathBuf },
+    /// A checked artifact in the cache.
+    Onnx { archive: PathBuf },
 }
 
 /// A file that a model must write.

@@ -59,6 +59,7 @@ pub(crate) fn config(folder: &Path, parallel: usize, metered: bool) -> SandboxCo
         worker: worker(),
         parallel,
         metered,
+        onnxruntime: None,
     }
 }
 
