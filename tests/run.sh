@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
 # PostgreSQL.
-packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3)
+packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
@@ -22,6 +22,16 @@ if [ ! -x "$tools/bin/s3s-fs" ]; then
   cargo install s3s-fs --version 0.14.1 --features binary --locked --debug --root "$tools"
 fi
 export PATH="$tools/bin:$PATH"
+
+# The library that a site may install for ONNX models, from its Python wheel (20 MB); no Python runs it here.
+runtime="$tools/onnxruntime-1.32.0"
+if [ ! -d "$runtime" ]; then
+  python3 -m venv "$tools/venv"
+  "$tools/venv/bin/pip" install -q --no-deps --target "$runtime.new" onnxruntime==1.32.0
+  mv "$runtime.new" "$runtime"
+fi
+FIEL_ONNXRUNTIME="$(echo "$runtime"/onnxruntime/capi/libonnxruntime.so.1.*)"
+export FIEL_ONNXRUNTIME
 
 cargo fmt --all --check
 bash challenges/build-baselines.sh --check

@@ -104,3 +104,44 @@ fn the_network_beats_the_threshold() {
     }
     assert!(dice[0] > dice[1] + 0.02, "{dice:?}");
 }
+
+/// The numbers of an array in the baseline's C table.
+fn table(source: &str, name: &str) -> Vec<f64> {
+    let body = source.split_once(&format!("{name}[30] = {{")).unwrap().1.split_once('}').unwrap().0;
+    body.split(',').map(|number| number.trim().parse().unwrap()).collect()
+}
+
+#[test]
+fn the_logistic_regression_gives_the_probabilities_of_its_table() {
+    let source = std::fs::read_to_string(challenge("breast-fna/baselines/logistic/weights.h")).unwrap();
+    let [weights, means, scales] = ["WEIGHT", "MEAN", "SCALE"].map(|name| table(&source, &format!("LOGISTIC_{name}")));
+    let intercept: f64 = source.split_once("LOGISTIC_INTERCEPT ").unwrap().1.lines().next().unwrap().parse().unwrap();
+    let cases = std::fs::read_to_string(challenge("breast-fna/public/cases.csv")).unwrap();
+    let mut lines = cases.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let names = lines.next().unwrap();
+    let features: Vec<usize> = (0..names.len()).filter(|&at| !["case_id", "malignant"].contains(&names[at])).collect();
+    let rows: Vec<Vec<&str>> = lines.collect();
+    assert_eq!((features.len(), rows.len()), (30, 169));
+    let artifact = std::fs::read(challenge("breast-fna/baselines/logistic.onnx.tar")).unwrap();
+    for engine in engines() {
+        let lab = Lab::new(engine.as_deref(), 1);
+        let prepared = lab.prepare(&artifact).unwrap_or_else(|refusal| panic!("{refusal}"));
+        let case = |(number, row): (usize, &Vec<&str>)| {
+            let columns: Vec<(&str, &str)> = features.iter().map(|&at| (names[at], row[at])).collect();
+            row_case(&format!("c{number}"), &columns)
+        };
+        let results =
+            lab.run(&prepared, &limits(), rows.iter().enumerate().map(case).collect(), "prediction.csv");
+        for (row, result) in rows.iter().zip(results) {
+            assert_eq!(result.outcome, Outcome::Ok, "{}", result.reason);
+            let text = String::from_utf8(result.outputs["prediction.csv"].clone()).unwrap();
+            let found: f64 = text.trim().rsplit(',').next().unwrap().parse().unwrap();
+            let standard = |(index, &at): (usize, &usize)| {
+                weights[index] * (row[at].parse::<f64>().unwrap() - means[index]) / scales[index]
+            };
+            let logit = intercept + features.iter().enumerate().map(standard).sum::<f64>();
+            let expected = 1.0 / (1.0 + (-logit).exp());
+            assert!((found - expected).abs() < 1e-6, "{engine:?}: {found} for {expected}");
+        }
+    }
+}
