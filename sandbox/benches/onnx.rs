@@ -59,7 +59,8 @@ fn measure(model: &Model, images: &[Vec<u8>], onnxruntime: Option<PathBuf>) {
     let results = results.into_inner().unwrap();
     let mut times: Vec<f64> = results.iter().map(|(seconds, _)| seconds * 1e3).collect();
     times.sort_by(f64::total_cmp);
-    let cpu: f64 = results.iter().filter_map(|(_, usage)| usage.cpu_s).sum::<f64>() * 1e3 / results.len() as f64;
+    let cpu: f64 =
+        results.iter().filter_map(|(_, usage)| usage.cpu_s).sum::<f64>() * 1e3 / results.len() as f64;
     let memory = results.iter().filter_map(|(_, usage)| usage.memory_bytes_peak).max().unwrap_or(0) >> 20;
     let engine = sandbox.onnx_info();
     println!(
@@ -78,5 +79,8 @@ fn case(image: Vec<u8>) -> CaseInput {
     let inputs = br#"{"schema": "fiel/inputs/v1", "case": "c1",
         "inputs": [{"name": "ct", "kind": "image", "path": "ct.nii"}],
         "outputs": [{"name": "lesions", "kind": "mask", "path": "lesions.nii"}]}"#;
-    CaseInput { name: "c1".into(), files: vec![("inputs.json".into(), inputs.to_vec()), ("ct.nii".into(), image)] }
+    CaseInput {
+        name: "c1".into(),
+        files: vec![("inputs.json".into(), inputs.to_vec()), ("ct.nii".into(), image)],
+    }
 }

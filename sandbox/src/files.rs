@@ -109,10 +109,12 @@ impl Case {
     /// Writes a mask as NIfTI on its grid, compressed where the path ends in `.gz`.
     pub(crate) fn write_mask(&self, name: &str, mask: &Volume<u8>) -> Result<(), Trouble> {
         let port = self.output(name, PortKind::Mask)?;
-        let failed =
-            |error: &dyn std::fmt::Display| Trouble::of(format!("the mask `{name}` cannot be written"), error);
+        let failed = |error: &dyn std::fmt::Display| {
+            Trouble::of(format!("the mask `{name}` cannot be written"), error)
+        };
         let bytes = image::encode_nifti_mask(mask).map_err(|error| failed(&error))?;
-        let bytes = if port.path.ends_with(".gz") { compressed(&bytes).map_err(|e| failed(&e))? } else { bytes };
+        let bytes =
+            if port.path.ends_with(".gz") { compressed(&bytes).map_err(|e| failed(&e))? } else { bytes };
         self.write(port, &bytes)
     }
 

@@ -91,7 +91,9 @@ impl Sandbox {
             MediaType::Onnx => self.prepare_onnx(model),
             other => Err(Refusal {
                 reason: FailureReason::EngineUnavailable,
-                message: format!("no engine for `{other}` here; submit a WebAssembly module or an ONNX archive"),
+                message: format!(
+                    "no engine for `{other}` here; submit a WebAssembly module or an ONNX archive"
+                ),
             }),
         }
     }
@@ -146,7 +148,9 @@ impl Sandbox {
             worker.send(order).and_then(|()| worker.receive(deadline, &mut || ControlFlow::Continue(())));
         let too_much = |what: &str| Refusal {
             reason: FailureReason::CompileLimit,
-            message: format!("preparing the model {what}; make it smaller, or split a module's largest function"),
+            message: format!(
+                "preparing the model {what}; make it smaller, or split a module's largest function"
+            ),
         };
         reply.map_err(|silence| match silence {
             Silence::Late => too_much(&format!("took longer than {} s", wall.as_secs_f64())),

@@ -78,7 +78,8 @@ mod tests {
     }
 
     fn row(activation: Activation, indices: &[u32]) -> ScoreOutput {
-        let columns = indices.iter().map(|&index| OutputColumn { name: format!("c{index}"), index }).collect();
+        let columns =
+            indices.iter().map(|&index| OutputColumn { name: format!("c{index}"), index }).collect();
         ScoreOutput { port: "p".into(), tensor: "y".into(), activation, columns }
     }
 

@@ -51,7 +51,8 @@ pub(super) fn unpack(archive: impl Read) -> Result<Bundle, String> {
     let missing = |name: &str| format!("the archive holds no {name}; {RECIPE}");
     let manifest = manifest.ok_or_else(|| missing("manifest.json"))?;
     let model = model.ok_or_else(|| missing("model.onnx"))?;
-    let manifest = from_json(Kind::OnnxManifest, &manifest).map_err(|error| format!("manifest.json: {error}"))?;
+    let manifest =
+        from_json(Kind::OnnxManifest, &manifest).map_err(|error| format!("manifest.json: {error}"))?;
     Ok(Bundle { manifest, model })
 }
 

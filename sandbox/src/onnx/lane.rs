@@ -47,15 +47,11 @@ impl<'a> OnnxRunner<'a> {
             onnxruntime: self.sandbox.onnx.library().cloned(),
             task: OnnxTask::Run(self.archive.clone()),
         };
-        let mut receive = |within| worker.receive(Instant::now() + within, &mut || ControlFlow::Continue(()));
-        let ready = match worker.send(&order) {
-            Ok(()) => receive(START),
-            Err(silence) => Err(silence),
-        };
+        let ready = worker.send(&order).and_then(|()| hear(&mut worker, START));
         if !matches!(ready, Ok(Reply::Ready { .. })) {
             return Err(not_ready(&ready));
         }
-        let loaded = match receive(LOAD) {
+        let loaded = match hear(&mut worker, LOAD) {
             Ok(Reply::Compiled) => Ok(()),
             Ok(Reply::Failed { message }) => return Err(SandboxError::Worker(message)),
             // It was loaded before, with more memory.
@@ -65,6 +61,10 @@ impl<'a> OnnxRunner<'a> {
         };
         Ok((worker, loaded))
     }
+}
+
+fn hear(worker: &mut Worker, within: Duration) -> Result<Reply, Silence> {
+    worker.receive(Instant::now() + within, &mut || ControlFlow::Continue(()))
 }
 
 impl Runner for OnnxRunner<'_> {

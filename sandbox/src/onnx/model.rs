@@ -69,7 +69,8 @@ impl Model {
 
     /// Runs the model over zeros: the surest way to learn that it runs, and what shapes come out.
     pub(super) fn trial(&mut self) -> Result<(), String> {
-        let outputs = self.backend.run(zeros(&self.plan)).map_err(|error| format!("a trial run failed: {error}"))?;
+        let outputs =
+            self.backend.run(zeros(&self.plan)).map_err(|error| format!("a trial run failed: {error}"))?;
         self.check(&outputs)
     }
 
@@ -77,7 +78,8 @@ impl Model {
     fn check(&self, tensors: &[Tensor]) -> Result<(), String> {
         for mask in &self.manifest.masks {
             let Tensor { shape, .. } = &tensors[self.number(&mask.tensor)];
-            let Some(image) = self.plan.feeds.iter().find(|feed| matches!(feed.source, Source::Images(_))) else {
+            let Some(image) = self.plan.feeds.iter().find(|feed| matches!(feed.source, Source::Images(_)))
+            else {
                 return Err(format!("the mask `{}` needs an image to lie on", mask.port));
             };
             let window = &image.shape[2..];
@@ -123,7 +125,10 @@ impl Model {
             match &inputs.geometry {
                 Some(first) if !first.same_grid(&geometry) => {
                     let first = &self.manifest.images[0].port;
-                    return Err(Trouble::plain(format!("`{}` does not lie on the grid of `{first}`", image.port)));
+                    return Err(Trouble::plain(format!(
+                        "`{}` does not lie on the grid of `{first}`",
+                        image.port
+                    )));
                 }
                 Some(_) => {}
                 None => inputs.geometry = Some(geometry),
@@ -147,18 +152,25 @@ impl Model {
             tiling.as_ref().map_or_else(|| vec![[0; 3]], |tiling| tiling.places().collect());
         let mut gathered: Vec<Gathered> = Vec::new();
         for place in &places {
-            let feeds = self.plan.feeds.iter().map(|feed| fill(feed, inputs, tiling.as_ref(), *place)).collect();
+            let feeds =
+                self.plan.feeds.iter().map(|feed| fill(feed, inputs, tiling.as_ref(), *place)).collect();
             let tensors = self.backend.run(feeds).map_err(Failed::Engine)?;
             self.check(&tensors).map_err(Failed::Output)?;
             if gathered.is_empty() {
-                gathered = tensors.iter().enumerate().map(|(number, tensor)| self.start(number, tensor, voxels)).collect();
+                gathered = tensors
+                    .iter()
+                    .enumerate()
+                    .map(|(number, tensor)| self.start(number, tensor, voxels))
+                    .collect();
             }
             for (Gathered { blended, sums }, tensor) in gathered.iter_mut().zip(&tensors) {
                 if let (Some(blended), Some(tiling)) = (blended, &tiling) {
                     blended.add(tiling, *place, &tensor.values);
                 }
                 if !sums.is_empty() && sums.len() != tensor.values.len() {
-                    return Err(Failed::Output("an output has not the same shape for every window".to_owned()));
+                    return Err(Failed::Output(
+                        "an output has not the same shape for every window".to_owned(),
+                    ));
                 }
                 sums.iter_mut().zip(&tensor.values).for_each(|(sum, value)| *sum += f64::from(*value));
             }
@@ -183,13 +195,16 @@ impl Model {
 
     fn write(&self, case: &Case, geometry: Option<Geometry>, gathered: Vec<Gathered>) -> Result<(), Failed> {
         let no_number = |tensor: &str| {
-            Failed::Output(format!("the model's output `{tensor}` holds something that is not a finite number"))
+            Failed::Output(format!(
+                "the model's output `{tensor}` holds something that is not a finite number"
+            ))
         };
         let (means, sums): (Vec<_>, Vec<_>) =
             gathered.into_iter().map(|tensor| (tensor.blended.map(Blended::means), tensor.sums)).unzip();
         for score in &self.manifest.scores {
             #[expect(clippy::cast_possible_truncation, reason = "as the model gave them")]
-            let elements: Vec<f32> = sums[self.number(&score.tensor)].iter().map(|mean| *mean as f32).collect();
+            let elements: Vec<f32> =
+                sums[self.number(&score.tensor)].iter().map(|mean| *mean as f32).collect();
             let values = answer::scores(score, &elements).ok_or_else(|| no_number(&score.tensor))?;
             let names = score.columns.iter().map(|column| column.name.as_str());
             case.write_row(&score.port, &names.zip(values).collect::<Vec<_>>())?;

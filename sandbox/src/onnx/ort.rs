@@ -21,7 +21,6 @@ pub(crate) const QUIET: (&str, &str) = ("ORT_DISABLE_TELEMETRY", "1");
 pub(super) struct Library {
     /// As the library tells.
     pub(super) version: String,
-    builder: ort::environment::EnvironmentBuilder,
 }
 
 impl Library {
@@ -30,13 +29,17 @@ impl Library {
         if std::env::var_os(QUIET.0).is_none_or(|value| value != QUIET.1) {
             return Err(format!("{} is not set to {} in the worker's environment", QUIET.0, QUIET.1));
         }
-        let builder = ort::init_from(path).map_err(|error| format!("onnxruntime: {error}"))?;
-        Ok(Self { version: version(path)?, builder: builder.with_name("fiel") })
+        ort::init_from(path).map_err(|error| format!("onnxruntime: {error}"))?;
+        Ok(Self { version: version(path)? })
     }
 
-    /// Makes its environment, in confinement.
+    /// Makes its environment, in confinement; once in a process.
     pub(super) fn start(self) -> Result<Environment, String> {
-        self.builder.with_telemetry(false).build().map_err(|error| format!("onnxruntime: {error}"))
+        ort::init()
+            .with_name("fiel")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| format!("onnxruntime: {error}"))
     }
 }
 
@@ -56,8 +59,8 @@ fn version(path: &Path) -> Result<String, String> {
         if symbol.is_null() {
             return Err(unreadable());
         }
-        let base: unsafe extern "C" fn() -> *const OrtApiBase = std::mem::transmute(symbol);
-        let base = base();
+        type Base = unsafe extern "C" fn() -> *const OrtApiBase;
+        let base = std::mem::transmute::<*mut libc::c_void, Base>(symbol)();
         if base.is_null() {
             return Err(unreadable());
         }
@@ -99,9 +102,15 @@ impl Backend for Ort {
             let mut inputs: Vec<(Cow<'_, str>, SessionInputValue<'_>)> = Vec::new();
             for (values, (name, shape)) in feeds.iter().zip(&self.feeds) {
                 let value: SessionInputValue<'_> = match values {
-                    Values::F32(values) => TensorRef::from_array_view((shape.as_slice(), values.as_slice()))?.into(),
-                    Values::I64(values) => TensorRef::from_array_view((shape.as_slice(), values.as_slice()))?.into(),
-                    Values::U8(values) => TensorRef::from_array_view((shape.as_slice(), values.as_slice()))?.into(),
+                    Values::F32(values) => {
+                        TensorRef::from_array_view((shape.as_slice(), values.as_slice()))?.into()
+                    }
+                    Values::I64(values) => {
+                        TensorRef::from_array_view((shape.as_slice(), values.as_slice()))?.into()
+                    }
+                    Values::U8(values) => {
+                        TensorRef::from_array_view((shape.as_slice(), values.as_slice()))?.into()
+                    }
                 };
                 inputs.push((name.as_str().into(), value));
             }

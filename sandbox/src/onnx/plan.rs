@@ -174,11 +174,13 @@ fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
             shown(&tensor.name)
         ));
     }
-    let elements = tensor.dims.iter().try_fold(1_i64, |product, &size| {
-        if size < 0 { None } else { product.checked_mul(size) }
-    });
+    let elements = tensor
+        .dims
+        .iter()
+        .try_fold(1_i64, |product, &size| if size < 0 { None } else { product.checked_mul(size) });
     let stored = tensor.raw_data.len().max(tensor.float_data.len()).max(tensor.int64_data.len());
-    let stored = stored.max(tensor.int32_data.len()).max(tensor.double_data.len()).max(tensor.uint64_data.len());
+    let stored =
+        stored.max(tensor.int32_data.len()).max(tensor.double_data.len()).max(tensor.uint64_data.len());
     // Every element takes at least a byte of the file; strings are counted one by one.
     let stored = stored.max(tensor.string_data.len()) as u64;
     if elements.and_then(|count| u64::try_from(count).ok()).is_none_or(|count| count > stored) {
@@ -192,7 +194,8 @@ fn check_order(graph: &GraphProto) -> Result<(), String> {
     let mut there: HashSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     there.extend(graph.input.iter().map(|input| input.name.as_str()));
     for node in &graph.node {
-        if let Some(early) = node.input.iter().find(|name| !name.is_empty() && !there.contains(name.as_str())) {
+        if let Some(early) = node.input.iter().find(|name| !name.is_empty() && !there.contains(name.as_str()))
+        {
             return Err(format!(
                 "the node {} ({}) uses {}, which nothing before it computes",
                 shown(&node.name),
@@ -228,7 +231,8 @@ fn fits(feed: &Feed, input: &ValueInfoProto) -> Result<(), String> {
         Some(Dimension::DimValue(fixed)) => usize::try_from(*fixed).is_ok_and(|fixed| fixed == size),
         _ => true,
     };
-    let declared: Vec<Option<Dimension>> = shape.dim.iter().map(|dimension| dimension.value.clone()).collect();
+    let declared: Vec<Option<Dimension>> =
+        shape.dim.iter().map(|dimension| dimension.value.clone()).collect();
     if declared.len() == feed.shape.len() && declared.iter().zip(&feed.shape).all(fits) {
         return Ok(());
     }
@@ -263,8 +267,23 @@ const fn code(dtype: ElementType) -> i32 {
 
 fn type_name(code: i32) -> String {
     const NAMES: [&str; 17] = [
-        "UNDEFINED", "FLOAT", "UINT8", "INT8", "UINT16", "INT16", "INT32", "INT64", "STRING", "BOOL", "FLOAT16",
-        "DOUBLE", "UINT32", "UINT64", "COMPLEX64", "COMPLEX128", "BFLOAT16",
+        "UNDEFINED",
+        "FLOAT",
+        "UINT8",
+        "INT8",
+        "UINT16",
+        "INT16",
+        "INT32",
+        "INT64",
+        "STRING",
+        "BOOL",
+        "FLOAT16",
+        "DOUBLE",
+        "UINT32",
+        "UINT64",
+        "COMPLEX64",
+        "COMPLEX128",
+        "BFLOAT16",
     ];
     let known = usize::try_from(code).ok().and_then(|code| NAMES.get(code));
     known.map_or_else(|| format!("number {code}"), |name| (*name).to_owned())

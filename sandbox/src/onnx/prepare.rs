@@ -101,7 +101,13 @@ fn probe(sandbox: &Sandbox, library: &Path) -> Result<String, String> {
 }
 
 fn confined_to(data_bytes: u64, wall_s: u64) -> Confine {
-    Confine { parent: std::process::id(), slot: None, file_bytes: 0, data_bytes, cpu_s: Some(wall_s.max(1) * 4) }
+    Confine {
+        parent: std::process::id(),
+        slot: None,
+        file_bytes: 0,
+        data_bytes,
+        cpu_s: Some(wall_s.max(1) * 4),
+    }
 }
 
 impl Sandbox {

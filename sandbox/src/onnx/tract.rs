@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fiel_schemas::onnx::ElementType;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{
-    Datum, Framework as _, InferenceFact, InferenceModelExt as _, IntoRunnable as _, TVec, TValue,
+    Datum, Framework as _, InferenceFact, InferenceModelExt as _, IntoRunnable as _, TValue, TVec,
     Tensor as TractTensor, TractResult, TypedRunnableModel,
 };
 
@@ -48,7 +48,7 @@ impl Tract {
                     ElementType::I64 => i64::datum_type(),
                     ElementType::U8 => u8::datum_type(),
                 };
-                graph.set_input_fact(index, InferenceFact::dt_shape(kind, &feed.shape))?;
+                graph.set_input_fact(index, InferenceFact::dt_shape(kind, feed.shape.iter().copied()))?;
             }
             graph.into_optimized()?.into_runnable()
         };

@@ -54,7 +54,9 @@ impl Tiling {
     /// The first voxels of all windows, the last axis running fastest.
     pub(super) fn places(&self) -> impl Iterator<Item = [usize; 3]> + '_ {
         let [first, second, third] = &self.starts;
-        first.iter().flat_map(move |&a| second.iter().flat_map(move |&b| third.iter().map(move |&c| [a, b, c])))
+        first
+            .iter()
+            .flat_map(move |&a| second.iter().flat_map(move |&b| third.iter().map(move |&c| [a, b, c])))
     }
 
     /// Appends the window at `place` of a normalised volume.
@@ -160,12 +162,20 @@ pub(super) fn normalise(image: &ImageInput, mut volume: Vec<f32>) -> Vec<f32> {
 }
 
 /// Numbers as elements of a tensor.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut to the type's range, as documented")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "cut to the type's range, as documented"
+)]
 pub(super) fn elements(dtype: ElementType, values: Vec<f32>) -> Values {
     match dtype {
         ElementType::F32 => Values::F32(values),
-        ElementType::I64 => Values::I64(values.into_iter().map(|value| value.round_ties_even() as i64).collect()),
-        ElementType::U8 => Values::U8(values.into_iter().map(|value| value.round_ties_even() as u8).collect()),
+        ElementType::I64 => {
+            Values::I64(values.into_iter().map(|value| value.round_ties_even() as i64).collect())
+        }
+        ElementType::U8 => {
+            Values::U8(values.into_iter().map(|value| value.round_ties_even() as u8).collect())
+        }
     }
 }
 
@@ -205,7 +215,10 @@ mod tests {
                     }
                     let means = blended.means();
                     for (mean, value) in means[..140].iter().zip(&volume) {
-                        assert!((mean - value).abs() < 1e-4, "{axes:?} {patch:?} {blend:?}: {mean} for {value}");
+                        assert!(
+                            (mean - value).abs() < 1e-4,
+                            "{axes:?} {patch:?} {blend:?}: {mean} for {value}"
+                        );
                     }
                     assert!((means[140] - 1.0).abs() < 1e-4);
                 }
@@ -251,8 +264,12 @@ mod tests {
         };
         let values = normalise(&image, vec![-1000.0, 0.0, 3.0, 300.0, 5000.0]);
         assert_eq!(values, [0.0, 50.0, 51.5, 200.0, 200.0]);
-        assert!(matches!(elements(ElementType::U8, values.clone()), Values::U8(v) if v == [0, 50, 52, 200, 200]));
-        assert!(matches!(elements(ElementType::U8, vec![-3.0, 300.0, f32::NAN]), Values::U8(v) if v == [0, 255, 0]));
+        assert!(
+            matches!(elements(ElementType::U8, values.clone()), Values::U8(v) if v == [0, 50, 52, 200, 200])
+        );
+        assert!(
+            matches!(elements(ElementType::U8, vec![-3.0, 300.0, f32::NAN]), Values::U8(v) if v == [0, 255, 0])
+        );
         assert!(matches!(elements(ElementType::I64, vec![-2.5, 2.5]), Values::I64(v) if v == [-2, 2]));
     }
 }

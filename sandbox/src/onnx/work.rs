@@ -64,7 +64,8 @@ fn check(archive: File, library: Option<Library>) -> Result<Reply, String> {
     let tried = catch_unwind(AssertUnwindSafe(|| {
         Model::load(archive, environment.as_ref()).and_then(|mut model| model.trial())
     }));
-    let tried = tried.unwrap_or_else(|_| Err("the engine cannot work with this model: it failed inside".into()));
+    let tried =
+        tried.unwrap_or_else(|_| Err("the engine cannot work with this model: it failed inside".into()));
     Ok(match tried {
         Ok(()) => Reply::Compiled,
         Err(message) => refused(FailureReason::ArtifactInvalid, &message),

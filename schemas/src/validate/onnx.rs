@@ -11,8 +11,16 @@ const WINDOW_VOXELS: u64 = 1 << 27;
 /// Problems of meaning.
 pub(super) fn problems(manifest: &OnnxManifest) -> Vec<Problem> {
     let mut problems: Vec<Problem> = [
-        something(manifest.images.is_empty() && manifest.tables.is_empty(), "images", "an input: an image or a table"),
-        something(manifest.masks.is_empty() && manifest.scores.is_empty(), "masks", "an output: a mask or a score"),
+        something(
+            manifest.images.is_empty() && manifest.tables.is_empty(),
+            "images",
+            "an input: an image or a table",
+        ),
+        something(
+            manifest.masks.is_empty() && manifest.scores.is_empty(),
+            "masks",
+            "an output: a mask or a score",
+        ),
         window_and_images(manifest),
     ]
     .into_iter()
@@ -35,7 +43,9 @@ fn window_and_images(manifest: &OnnxManifest) -> Option<Problem> {
             Problem::new("/window", "none", "how the images are cut into windows")
                 .hint("for a model that takes a whole volume, give the volume's size as `patch`"),
         ),
-        (Some(_), true) => Some(Problem::new("/window", "a window", "none: there are no images").hint("remove it")),
+        (Some(_), true) => {
+            Some(Problem::new("/window", "a window", "none: there are no images").hint("remove it"))
+        }
         _ => None,
     }
 }
@@ -79,9 +89,16 @@ fn image((index, image): (usize, &ImageInput)) -> Vec<Problem> {
 
 /// An input may feed several tensors; an output is written once.
 fn ports(manifest: &OnnxManifest) -> Vec<Problem> {
-    let masks = manifest.masks.iter().enumerate().map(|(index, mask)| (format!("/masks/{index}"), mask.port.as_str()));
-    let scores =
-        manifest.scores.iter().enumerate().map(|(index, score)| (format!("/scores/{index}"), score.port.as_str()));
+    let masks = manifest
+        .masks
+        .iter()
+        .enumerate()
+        .map(|(index, mask)| (format!("/masks/{index}"), mask.port.as_str()));
+    let scores = manifest
+        .scores
+        .iter()
+        .enumerate()
+        .map(|(index, score)| (format!("/scores/{index}"), score.port.as_str()));
     let (pointers, names): (Vec<String>, Vec<&str>) = masks.chain(scores).unzip();
     let mut problems = doubled(names.into_iter(), |index| format!("{}/port", pointers[index]), "port");
     for (index, score) in manifest.scores.iter().enumerate() {
@@ -89,7 +106,8 @@ fn ports(manifest: &OnnxManifest) -> Vec<Problem> {
         problems.extend(doubled(columns, |at| format!("/scores/{index}/columns/{at}/name"), "column"));
         if let Some(at) = score.columns.iter().position(|column| column.name == "case_id") {
             let pointer = format!("/scores/{index}/columns/{at}/name");
-            problems.push(Problem::new(pointer, "`case_id`", "the columns after `case_id`").hint("remove it"));
+            problems
+                .push(Problem::new(pointer, "`case_id`", "the columns after `case_id`").hint("remove it"));
         }
     }
     problems

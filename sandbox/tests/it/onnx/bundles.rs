@@ -183,8 +183,10 @@ impl Lab {
         change: impl FnOnce(SandboxConfig) -> SandboxConfig,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let config =
-            SandboxConfig { onnxruntime: engine.map(Path::to_owned), ..config(folder.path(), parallel, false) };
+        let config = SandboxConfig {
+            onnxruntime: engine.map(Path::to_owned),
+            ..config(folder.path(), parallel, false)
+        };
         Self { sandbox: Sandbox::new(change(config)).unwrap(), folder }
     }
 

@@ -4,7 +4,7 @@ use fiel_sandbox::WorkerCommand;
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::outcome::Outcome;
 
-use super::bundles::*;
+use super::bundles::{FLOAT, Graph, Lab, bundle, engines, limits, onnxruntime, row_case, table_manifest};
 use crate::support::worker;
 
 fn identity() -> Vec<u8> {
@@ -66,8 +66,16 @@ fn onnxruntime_leaves_no_trace_of_its_telemetry() {
     let lab = Lab::with(Some(&engine), 1, |config| fiel_sandbox::SandboxConfig { worker: command, ..config });
     let result = lab.row(&identity(), &limits(), &[("a", "1"), ("b", "2")]);
     assert_eq!(result.outcome, Outcome::Ok, "{}", result.reason);
-    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "something was written to the home folder");
-    assert_eq!(std::fs::metadata(session).and_then(|file| file.modified()).ok(), before, "/tmp/.ses was written");
+    assert_eq!(
+        std::fs::read_dir(home.path()).unwrap().count(),
+        0,
+        "something was written to the home folder"
+    );
+    assert_eq!(
+        std::fs::metadata(session).and_then(|file| file.modified()).ok(),
+        before,
+        "/tmp/.ses was written"
+    );
     // A worker that is not told to be quiet does not load the library at all.
     let WorkerCommand { program, .. } = worker();
     let args = vec!["--unset=ORT_DISABLE_TELEMETRY".to_owned(), program.display().to_string()];
@@ -85,7 +93,8 @@ fn nothing_is_left_after_a_run_and_no_worker_remains() {
     let results = lab.run(&prepared, &limits(), cases, "prediction.csv");
     assert!(results.iter().all(|result| result.outcome == Outcome::Ok));
     let work = lab.folder.path().join("work");
-    let inside = std::fs::read_dir(std::fs::read_dir(&work).unwrap().next().unwrap().unwrap().path()).unwrap();
+    let inside =
+        std::fs::read_dir(std::fs::read_dir(&work).unwrap().next().unwrap().unwrap().path()).unwrap();
     assert_eq!(inside.count(), 0);
     drop(lab.sandbox);
     assert_eq!(std::fs::read_dir(&work).unwrap().count(), 0);

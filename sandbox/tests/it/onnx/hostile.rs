@@ -10,7 +10,10 @@ use fiel_schemas::outcome::Outcome;
 use serde_json::{Value, json};
 use tract_onnx::pb;
 
-use super::bundles::*;
+use super::bundles::{
+    FLOAT, Graph, INT64, Lab, bundle, engines, image_case, image_manifest, limits, onnxruntime, row_case,
+    table_manifest,
+};
 
 fn identity() -> Graph {
     Graph::new().input("x", FLOAT, &[1, 2]).node("Relu", &["x"], "y").output("y", &[1, 2])
@@ -47,15 +50,23 @@ fn a_tensor_that_lies_about_its_size_or_lies_elsewhere_is_refused() {
     refused(&table_manifest(), &graph.bytes(), "declares more elements");
     for location in ["../../etc/passwd", "/etc/passwd", "weights.bin"] {
         let mut graph = identity().floats("w", &[1], &[]);
-        let entry = |key: &str, value: &str| pb::StringStringEntryProto { key: key.into(), value: value.into() };
+        let entry =
+            |key: &str, value: &str| pb::StringStringEntryProto { key: key.into(), value: value.into() };
         let tensor = &mut graph.0.initializer[0];
         tensor.data_location = Some(1);
         tensor.external_data = vec![entry("location", location), entry("length", "4")];
         refused(&table_manifest(), &graph.bytes(), "`w` lies in another file");
     }
     // The same within a node, where a parser may look later.
-    let constant = pb::TensorProto { name: "c".into(), dims: vec![1], data_type: FLOAT, data_location: Some(1), ..Default::default() };
-    let value = pb::AttributeProto { name: "value".into(), t: Some(constant), r#type: 4, ..Default::default() };
+    let constant = pb::TensorProto {
+        name: "c".into(),
+        dims: vec![1],
+        data_type: FLOAT,
+        data_location: Some(1),
+        ..Default::default()
+    };
+    let value =
+        pb::AttributeProto { name: "value".into(), t: Some(constant), r#type: 4, ..Default::default() };
     let graph = Graph::new().input("x", FLOAT, &[1, 2]).node_with("Constant", &[], "y", vec![value]);
     refused(&table_manifest(), &graph.output("y", &[1]).bytes(), "`c` lies in another file");
 }
@@ -100,19 +111,42 @@ fn a_manifest_that_does_not_fit_the_model_is_refused() {
         manifest
     };
     let model = identity().bytes();
-    refused(&with("/tables/0/tensor", json!("z")), &model, "`z`, which is no input of the model; its inputs are `x`");
-    refused(&with("/scores/0/tensor", json!("z")), &model, "`z`, which is no output of the model; its outputs are `y`");
-    refused(&with("/tables/0/dtype", json!("i64")), &model, "`x` is of type FLOAT; the manifest fills it with i64");
-    refused(&with("/tables/0/columns", json!([{"name": "a"}])), &model, "`x` has the shape [1, 2]; the manifest fills [1, 1]");
+    refused(
+        &with("/tables/0/tensor", json!("z")),
+        &model,
+        "`z`, which is no input of the model; its inputs are `x`",
+    );
+    refused(
+        &with("/scores/0/tensor", json!("z")),
+        &model,
+        "`z`, which is no output of the model; its outputs are `y`",
+    );
+    refused(
+        &with("/tables/0/dtype", json!("i64")),
+        &model,
+        "`x` is of type FLOAT; the manifest fills it with i64",
+    );
+    refused(
+        &with("/tables/0/columns", json!([{"name": "a"}])),
+        &model,
+        "`x` has the shape [1, 2]; the manifest fills [1, 1]",
+    );
     refused(&with("/scores/0/columns/0/index", json!(2)), &model, "the column `probability` needs element 2");
-    let image = |shape: &[i64]| Graph::new().input("x", FLOAT, shape).node("Relu", &["x"], "y").output("y", &[-1; 5]).bytes();
+    let image = |shape: &[i64]| {
+        Graph::new().input("x", FLOAT, shape).node("Relu", &["x"], "y").output("y", &[-1; 5]).bytes()
+    };
     refused(&image_manifest([2, 2, 2]), &image(&[1, 1, 2, 2]), "the manifest fills [1, 1, 2, 2, 2]");
     let mut manifest = image_manifest([2, 2, 2]);
     manifest["masks"][0]["channel"] = json!(1);
     refused(&manifest, &image(&[1, 1, 2, 2, 2]), "needs [1, more than 1, then [2, 2, 2]]");
-    let flat = Graph::new().input("x", FLOAT, &[1, 1, 2, 2, 2]).node("Flatten", &["x"], "y").output("y", &[-1, -1]);
+    let flat =
+        Graph::new().input("x", FLOAT, &[1, 1, 2, 2, 2]).node("Flatten", &["x"], "y").output("y", &[-1, -1]);
     refused(&image_manifest([2, 2, 2]), &flat.bytes(), "the output `y` has the shape [1, 8]");
-    refused(&json!({"schema": "fiel/onnx-manifest/v1"}), &model, "manifest.json: the ONNX manifest has 2 problems");
+    refused(
+        &json!({"schema": "fiel/onnx-manifest/v1"}),
+        &model,
+        "manifest.json: the ONNX manifest has 2 problems",
+    );
 }
 
 #[test]
@@ -122,7 +156,9 @@ fn an_archive_of_something_else_is_refused() {
     let mut second = bundle(&table_manifest(), &identity().bytes());
     longer.truncate(longer.len() - 1024);
     longer.append(&mut second);
-    for (archive, says) in [(longer, "twice"), (b"PK\x03\x04".repeat(200), "not a readable tar"), (Vec::new(), "no manifest")] {
+    for (archive, says) in
+        [(longer, "twice"), (b"PK\x03\x04".repeat(200), "not a readable tar"), (Vec::new(), "no manifest")]
+    {
         for refusal in refusals(&archive) {
             assert_eq!(refusal.reason, FailureReason::ArtifactInvalid);
             assert!(refusal.message.contains(says), "{refusal}");
@@ -155,10 +191,16 @@ fn a_bomb_for_the_memory_hits_its_own_limit_and_the_next_case_runs() {
         assert!(known.contains(&refusal.reason), "{engine:?}: {refusal}");
         // 0.5 GiB: checked with 4 GiB, run with 64 MiB and the platform's 256 MiB.
         let lab = Lab::new(engine.as_deref(), 1);
-        let prepared = lab.prepare(&bundle(&table_manifest(), &repeated(60_000_000))).unwrap_or_else(|r| panic!("{r}"));
+        let prepared =
+            lab.prepare(&bundle(&table_manifest(), &repeated(60_000_000))).unwrap_or_else(|r| panic!("{r}"));
         let limits = Limits { memory_mib: 64, ..limits() };
         let columns = [("a", "1"), ("b", "2")];
-        let results = lab.run(&prepared, &limits, vec![row_case("c1", &columns), row_case("c2", &columns)], "prediction.csv");
+        let results = lab.run(
+            &prepared,
+            &limits,
+            vec![row_case("c1", &columns), row_case("c2", &columns)],
+            "prediction.csv",
+        );
         for result in results {
             assert!(
                 matches!(result.outcome, Outcome::OutOfMemory | Outcome::Crashed),
@@ -230,10 +272,13 @@ fn a_model_that_takes_too_long_is_stopped_with_everything_it_holds() {
     let model = graph.node("ReduceMean", &["m6"], "y").output("y", &[1, 1]).bytes();
     for engine in engines() {
         let lab = Lab::new(engine.as_deref(), 1);
-        let prepared = lab.prepare(&bundle(&table_manifest(), &model)).unwrap_or_else(|refusal| panic!("{refusal}"));
+        let prepared =
+            lab.prepare(&bundle(&table_manifest(), &model)).unwrap_or_else(|refusal| panic!("{refusal}"));
         let limits = Limits { case_ms: 40, ..limits() };
         let started = Instant::now();
-        let result = lab.run(&prepared, &limits, vec![row_case("c1", &[("a", "1"), ("b", "0")])], "prediction.csv").remove(0);
+        let result = lab
+            .run(&prepared, &limits, vec![row_case("c1", &[("a", "1"), ("b", "0")])], "prediction.csv")
+            .remove(0);
         assert_eq!((result.outcome, result.reason.as_str()), (Outcome::TimedOut, "ran longer than 40 ms"));
         assert!(result.seconds < 5.0 && started.elapsed().as_secs() < 60, "{}", result.seconds);
     }

@@ -9,7 +9,7 @@ use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::outcome::Outcome;
 
-use super::bundles::*;
+use super::bundles::{Lab, engines, image_case, limits, row_case};
 
 /// Least share of voxels on which two masks agree.
 const AGREEMENT: f64 = 0.9999;
@@ -68,7 +68,12 @@ fn both_engines_mark_what_onnxruntime_in_python_marked() {
             assert!(share >= AGREEMENT, "{name}, {engine:?}: {share}");
             // Agreement on air alone would be worth nothing.
             let marked = reference.data.iter().filter(|&&voxel| voxel == 1).count();
-            let both = mask.data.iter().zip(&reference.data).filter(|(one, other)| **one == 1 && **other == 1).count();
+            let both = mask
+                .data
+                .iter()
+                .zip(&reference.data)
+                .filter(|(one, other)| **one == 1 && **other == 1)
+                .count();
             assert!(both * 1000 >= marked * 990, "{name}, {engine:?}: {both} of {marked} marked voxels");
         }
     }
@@ -76,7 +81,9 @@ fn both_engines_mark_what_onnxruntime_in_python_marked() {
 
 #[test]
 fn one_and_two_lanes_and_a_second_run_give_the_same_bytes() {
-    let digest = |masks: &BTreeMap<String, Vec<u8>>| sha256_hex(&masks.values().flatten().copied().collect::<Vec<u8>>());
+    let digest = |masks: &BTreeMap<String, Vec<u8>>| {
+        sha256_hex(&masks.values().flatten().copied().collect::<Vec<u8>>())
+    };
     for engine in engines() {
         let first = digest(&masks(engine.as_deref(), 1));
         assert_eq!(first, digest(&masks(engine.as_deref(), 2)), "{engine:?}");
@@ -93,7 +100,11 @@ fn the_network_beats_the_threshold() {
         if !truth.contains(&1) {
             continue;
         }
-        let image = fiel_kernels::image::read_nifti_f32(&challenge("lesion-phantom/public/images").join(&name), &limits).unwrap();
+        let image = fiel_kernels::image::read_nifti_f32(
+            &challenge("lesion-phantom/public/images").join(&name),
+            &limits,
+        )
+        .unwrap();
         let bright: Vec<u8> = image.data.iter().map(|&value| u8::from(value > 88.0)).collect();
         let network = parse_mask(&bytes, &limits).unwrap().data;
         for (sum, mask) in dice.iter_mut().zip([network, bright]) {
@@ -114,12 +125,15 @@ fn table(source: &str, name: &str) -> Vec<f64> {
 #[test]
 fn the_logistic_regression_gives_the_probabilities_of_its_table() {
     let source = std::fs::read_to_string(challenge("breast-fna/baselines/logistic/weights.h")).unwrap();
-    let [weights, means, scales] = ["WEIGHT", "MEAN", "SCALE"].map(|name| table(&source, &format!("LOGISTIC_{name}")));
-    let intercept: f64 = source.split_once("LOGISTIC_INTERCEPT ").unwrap().1.lines().next().unwrap().parse().unwrap();
+    let [weights, means, scales] =
+        ["WEIGHT", "MEAN", "SCALE"].map(|name| table(&source, &format!("LOGISTIC_{name}")));
+    let intercept: f64 =
+        source.split_once("LOGISTIC_INTERCEPT ").unwrap().1.lines().next().unwrap().parse().unwrap();
     let cases = std::fs::read_to_string(challenge("breast-fna/public/cases.csv")).unwrap();
     let mut lines = cases.lines().map(|line| line.split(',').collect::<Vec<_>>());
     let names = lines.next().unwrap();
-    let features: Vec<usize> = (0..names.len()).filter(|&at| !["case_id", "malignant"].contains(&names[at])).collect();
+    let features: Vec<usize> =
+        (0..names.len()).filter(|&at| !["case_id", "malignant"].contains(&names[at])).collect();
     let rows: Vec<Vec<&str>> = lines.collect();
     assert_eq!((features.len(), rows.len()), (30, 169));
     let artifact = std::fs::read(challenge("breast-fna/baselines/logistic.onnx.tar")).unwrap();

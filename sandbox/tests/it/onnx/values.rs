@@ -4,7 +4,10 @@ use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_f32, parse_
 use fiel_schemas::outcome::Outcome;
 use serde_json::json;
 
-use super::bundles::*;
+use super::bundles::{
+    FLOAT, Graph, INT64, Lab, UINT8, bundle, engines, image_case, image_manifest, integer, limits,
+    table_manifest,
+};
 
 fn text(result: &fiel_sandbox::CaseResult, output: &str) -> String {
     assert_eq!(result.outcome, Outcome::Ok, "{} {}", result.reason, String::from_utf8_lossy(&result.log));
@@ -28,7 +31,8 @@ fn a_row_becomes_a_tensor_and_a_tensor_a_row() {
     for engine in engines() {
         let lab = Lab::new(engine.as_deref(), 1);
         // b comes first here: 2 (3 - 1) / 0.5 - 7.
-        let result = lab.row(&bundle(&manifest, &linear()), &limits(), &[("a", "7"), ("other", "x"), ("b", "3")]);
+        let result =
+            lab.row(&bundle(&manifest, &linear()), &limits(), &[("a", "7"), ("other", "x"), ("b", "3")]);
         assert_eq!(text(&result, "prediction.csv"), "case_id,probability\nc1,1\n");
         let usage = result.usage;
         assert!(usage.cpu_s.is_some() && usage.memory_bytes_peak.unwrap() > 1 << 20, "{usage:?}");
@@ -98,7 +102,9 @@ fn channels_axes_and_padding_reach_the_model_and_the_mask_lies_on_the_grid() {
         "c1",
         &[("ct", encode_nifti_f32(&ramp).unwrap()), ("mr", encode_nifti_f32(&constant).unwrap())],
     );
-    for (layout, axes, patch) in [("ncdhw", "zyx", [2, 4, 8]), ("ncdhw", "xzy", [8, 8, 8]), ("nchw", "yxz", [1, 4, 2])] {
+    for (layout, axes, patch) in
+        [("ncdhw", "zyx", [2, 4, 8]), ("ncdhw", "xzy", [8, 8, 8]), ("nchw", "yxz", [1, 4, 2])]
+    {
         let mut manifest = image_manifest(patch);
         manifest["images"] = json!([
             {"port": "ct", "tensor": "x", "dtype": "f32"},
@@ -110,7 +116,8 @@ fn channels_axes_and_padding_reach_the_model_and_the_mask_lies_on_the_grid() {
         let rank = if layout == "nchw" { 4 } else { 5 };
         let mut any = vec![1, 2, -1, -1, -1];
         any.truncate(rank);
-        let kernel: Vec<i64> = std::iter::once(1).chain(std::iter::once(2)).chain(vec![1; rank - 2]).collect();
+        let kernel: Vec<i64> =
+            std::iter::once(1).chain(std::iter::once(2)).chain(vec![1; rank - 2]).collect();
         let model = Graph::new()
             .input("x", FLOAT, &any)
             .floats("w", &kernel, &[1.0, -1.0])
@@ -119,7 +126,8 @@ fn channels_axes_and_padding_reach_the_model_and_the_mask_lies_on_the_grid() {
             .bytes();
         for engine in engines() {
             let lab = Lab::new(engine.as_deref(), 1);
-            let prepared = lab.prepare(&bundle(&manifest, &model)).unwrap_or_else(|refusal| panic!("{refusal}"));
+            let prepared =
+                lab.prepare(&bundle(&manifest, &model)).unwrap_or_else(|refusal| panic!("{refusal}"));
             let result = lab.run(&prepared, &limits(), vec![case.clone()], "lesions.nii").remove(0);
             let mask = mask(&result);
             assert_eq!(mask.geometry.shape, shape);
@@ -161,7 +169,10 @@ fn images_on_another_grid_or_with_another_spacing_are_refused() {
     manifest["images"][0]["spacing_mm"]["max"][2] = json!(2.5);
     let prepared = lab.prepare(&bundle(&manifest, &model)).unwrap();
     let result = lab.run(&prepared, &limits(), vec![case(&ramp)], "lesions.nii").remove(0);
-    assert_eq!((result.outcome, result.reason.as_str()), (Outcome::Crashed, "the spacing of `ct` is outside the range of the manifest"));
+    assert_eq!(
+        (result.outcome, result.reason.as_str()),
+        (Outcome::Crashed, "the spacing of `ct` is outside the range of the manifest")
+    );
 }
 
 #[test]
