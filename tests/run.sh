@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
 # PostgreSQL; the container runtimes that the sandbox drives.
-packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3
+packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
   runc crun runsc)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
@@ -30,6 +30,15 @@ if [ ! -s "$FIEL_AXE" ]; then
   command -v npm >/dev/null || { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm; }
   npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/axe" axe-core@4.14.1
 fi
+# The library that a site may install for ONNX models, from its Python wheel (20 MB); no Python runs it here.
+runtime="$tools/onnxruntime-1.32.0"
+if [ ! -d "$runtime" ]; then
+  python3 -m venv "$tools/venv"
+  "$tools/venv/bin/pip" install -q --no-deps --target "$runtime.new" onnxruntime==1.32.0
+  mv "$runtime.new" "$runtime"
+fi
+FIEL_ONNXRUNTIME="$(echo "$runtime"/onnxruntime/capi/libonnxruntime.so.1.*)"
+export FIEL_ONNXRUNTIME
 
 cargo fmt --all --check
 bash challenges/build-baselines.sh --check

@@ -33,6 +33,8 @@ pub struct NodeOptions {
     pub parallel: usize,
     /// Count fuel.
     pub metered: bool,
+    /// The site's onnxruntime for ONNX models; tract when absent.
+    pub onnxruntime: Option<PathBuf>,
     /// Time between heartbeats; a third of the lease when absent.
     pub heartbeat: Option<Duration>,
     /// How long the hub may hold a claim open when there is nothing to do; at most 30 s.
@@ -48,6 +50,7 @@ impl NodeOptions {
             worker,
             parallel: std::thread::available_parallelism().map_or(1, usize::from),
             metered: false,
+            onnxruntime: None,
             heartbeat: None,
             claim_wait: Duration::from_secs(20),
             work_dir: None,
@@ -89,6 +92,7 @@ impl Node {
             worker: options.worker.clone(),
             parallel: options.parallel,
             metered: options.metered,
+            onnxruntime: options.onnxruntime.clone(),
         })
         .map_err(|e| NodeError::Task(e.to_string()))?;
         let hub = HubClient::new(&config)?;

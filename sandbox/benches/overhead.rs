@@ -57,6 +57,7 @@ fn measure(module: &[u8], folder: &Path, parallel: usize, parent: &Path) {
         parallel,
         metered: false,
         containers: ContainerConfig::default(),
+        onnxruntime: None,
     })
     .unwrap();
     let path = folder.join("trivial.wasm");

@@ -40,7 +40,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a worker with an empty environment in a process group of its own.
+    /// Starts a worker, its environment empty but for what keeps a library of the site quiet, in a process group of its own.
     pub(crate) fn start(command: &WorkerCommand, group: Option<MemoryGroup>) -> Result<Self, SandboxError> {
         let failed = |error: io::Error| {
             SandboxError::Worker(format!("cannot start {}: {error}", command.program.display()))
@@ -48,6 +48,7 @@ impl Worker {
         let mut child = Command::new(&command.program)
             .args(&command.args)
             .env_clear()
+            .env(crate::onnx::QUIET.0, crate::onnx::QUIET.1)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -101,7 +101,7 @@ fn check_exports(module: &Module) -> Result<(), &'static str> {
 }
 
 /// A refusal whose text, which may quote the module, is short and printable.
-fn refused(reason: FailureReason, message: &str) -> Reply {
+pub(crate) fn refused(reason: FailureReason, message: &str) -> Reply {
     let one_line = message.split_whitespace().collect::<Vec<_>>().join(" ");
     let printable = one_line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     Reply::Refused { reason, message: printable.take(MESSAGE).collect() }

@@ -91,7 +91,8 @@ fn seal(order: &Confine, more_calls: &[libc::c_long]) -> Result<(), String> {
     crate::syscalls::apply(more_calls)
 }
 
-fn require_single_thread() -> Result<(), String> {
+/// Refuses a process with several threads.
+pub(crate) fn require_single_thread() -> Result<(), String> {
     let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads == 1 {
         return Ok(());

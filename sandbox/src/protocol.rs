@@ -29,6 +29,20 @@ pub(crate) enum Order {
     /// Unpack an image, an archive or the one of `manifest` in a folder, into the slot, then end. The owners of its
     /// files are moved by `owner_base`, or all become the worker's user.
     Unpack { confine: Confine, source: PathBuf, manifest: Option<String>, owner_base: Option<u32> },
+    /// Work with an ONNX artifact, by the site's onnxruntime where it has one.
+    Onnx { confine: Confine, onnxruntime: Option<PathBuf>, task: OnnxTask },
+}
+
+/// What is done with an ONNX artifact.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OnnxTask {
+    /// Start the engine, tell its version and end.
+    Probe,
+    /// Check an artifact, run it once over zeros and end.
+    Check(PathBuf),
+    /// Be ready, load a checked artifact, say so and run cases until the pipe closes.
+    Run(PathBuf),
 }
 
 /// How a worker confines itself before it touches anything of a model.
@@ -63,9 +77,22 @@ pub(crate) enum Reply {
     /// The module will not be run.
     Refused { reason: FailureReason, message: String },
     /// The case ended; a frame with the log follows.
-    Done { ending: Ending, seconds: f64, fuel: Option<u64> },
+    Done { ending: Ending, used: Used },
     /// The worker itself could not do its work.
     Failed { message: String },
+}
+
+/// What a case used, as measured within the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Used {
+    /// Wall time of the model, instantiation included.
+    pub(crate) seconds: f64,
+    /// Processor time in these seconds.
+    pub(crate) cpu_s: f64,
+    /// Bytes of the model's memories at their largest.
+    pub(crate) memory_bytes: u64,
+    /// Fuel, in metered mode.
+    pub(crate) fuel: Option<u64>,
 }
 
 /// How the model ended, as seen from within the worker.
@@ -73,7 +100,13 @@ pub(crate) enum Reply {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ending {
     Ok,
-    Crashed { why: String },
+    Crashed {
+        why: String,
+    },
+    /// It returned values that break a rule of the interface.
+    InvalidOutput {
+        rule: String,
+    },
     OutOfMemory,
 }
 

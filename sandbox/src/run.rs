@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 
+use crate::onnx::OnnxRunner;
 use crate::runner::{Ended, Runner, mebibytes};
 use crate::sandbox::Sandbox;
 use crate::slot::{BadOutput, Slot};
@@ -51,6 +52,7 @@ impl Sandbox {
         match &prepared.program {
             Program::Wasm { compiled } => Ok(Box::new(WasmRunner::new(self, compiled.clone()))),
             Program::Image { image, api } => self.containers.runner(image, *api, prepared.dialect),
+            Program::Onnx { archive } => Ok(Box::new(OnnxRunner::new(self, archive.clone()))),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::child::{Silence, Worker};
 use crate::container::Containers;
 use crate::engine;
 use crate::image::ImageStore;
+use crate::onnx::OnnxEngine;
 use crate::protocol::{Confine, Order, Reply};
 use crate::slot::{Slot, io_error};
 use crate::types::{
@@ -40,7 +41,8 @@ pub struct Sandbox {
     pub(crate) containers: Containers,
     images: OnceLock<ImageStore>,
     pub(crate) workplace: Workplace,
-    limits: CompileLimits,
+    pub(crate) limits: CompileLimits,
+    pub(crate) onnx: OnnxEngine,
     confinement: Vec<String>,
     engine: String,
     serial: AtomicU64,
@@ -58,11 +60,15 @@ impl Sandbox {
             config,
             workplace,
             limits: CompileLimits::default(),
+            onnx: OnnxEngine::built_in(),
             confinement: Vec::new(),
             engine: String::new(),
             serial: AtomicU64::new(0),
         };
         (sandbox.confinement, sandbox.engine) = sandbox.probe()?;
+        if let Some(library) = sandbox.config.onnxruntime.clone() {
+            sandbox.onnx = OnnxEngine::of_site(&sandbox, &library);
+        }
         Ok(sandbox)
     }
 
@@ -104,14 +110,22 @@ impl Sandbox {
         }
     }
 
+    /// The engine that runs ONNX models, with the same confinements.
+    pub fn onnx_info(&self) -> EngineInfo {
+        self.onnx.info(&self.confinement)
+    }
+
     /// Checks a model and makes it ready in a confined worker, or finds what was made of it in the cache.
     pub fn prepare(&self, model: &Model) -> Result<Prepared, Refusal> {
         match model.media_type {
             MediaType::Wasm => self.prepare_module(&model.path, &model.sha256),
             MediaType::ImageArchive | MediaType::ImageManifest => self.prepare_image(model),
+            MediaType::Onnx => self.prepare_onnx(model),
             other => Err(Refusal {
                 reason: FailureReason::EngineUnavailable,
-                message: format!("no engine for `{other}` here; submit a WebAssembly module"),
+                message: format!(
+                    "no engine for `{other}` here; submit a WebAssembly module or an ONNX archive"
+                ),
             }),
         }
     }
@@ -162,8 +176,7 @@ impl Sandbox {
 
     fn compile(&self, module: &Path, compiled: &Path) -> Result<(), Refusal> {
         let module = fs::canonicalize(module).map_err(|error| site_error(&error))?;
-        let draft =
-            Draft(self.config.cache_dir.join(format!(".draft-{}-{}", std::process::id(), self.next())));
+        let draft = Draft::new(self);
         let order = Order::Compile {
             confine: Confine {
                 parent: std::process::id(),
@@ -187,20 +200,22 @@ impl Sandbox {
     }
 
     /// Starts a worker for one order and waits for its one answer.
-    fn ask(&self, order: &Order, memory_bytes: u64, wall: Duration) -> Result<Reply, Refusal> {
+    pub(crate) fn ask(&self, order: &Order, memory_bytes: u64, wall: Duration) -> Result<Reply, Refusal> {
         let deadline = Instant::now() + wall;
         let mut worker = self.worker(memory_bytes).map_err(|error| site_error(&error))?;
         let reply =
             worker.send(order).and_then(|()| worker.receive(deadline, &mut || ControlFlow::Continue(())));
         let too_much = |what: &str| Refusal {
             reason: FailureReason::CompileLimit,
-            message: format!("compiling the module {what}; make it smaller or split its largest function"),
+            message: format!(
+                "preparing the model {what}; make it smaller, or split a module's largest function"
+            ),
         };
         reply.map_err(|silence| match silence {
             Silence::Late => too_much(&format!("took longer than {} s", wall.as_secs_f64())),
             Silence::OutOfMemory => too_much("took more memory than allowed"),
             Silence::Died(how) => too_much(&format!("took more than allowed ({how})")),
-            Silence::Stopped | Silence::Nonsense(_) => site_error(&"the compiling worker broke the protocol"),
+            Silence::Stopped | Silence::Nonsense(_) => site_error(&"the preparing worker broke the protocol"),
         })
     }
 
@@ -255,22 +270,22 @@ pub(crate) fn not_ready(answer: &Result<Reply, Silence>) -> SandboxError {
     })
 }
 
-fn site_error(error: &dyn std::fmt::Display) -> Refusal {
+pub(crate) fn site_error(error: &dyn std::fmt::Display) -> Refusal {
     Refusal { reason: FailureReason::SiteError, message: error.to_string() }
 }
 
-fn verify_digest(module: &Path, sha256: &str) -> Result<(), Refusal> {
+pub(crate) fn verify_digest(module: &Path, sha256: &str) -> Result<(), Refusal> {
     let found = file_digest(module).map_err(|error| site_error(&error))?;
     if found == sha256 {
         return Ok(());
     }
     Err(Refusal {
         reason: FailureReason::DigestMismatch,
-        message: format!("the module's SHA-256 is {found}, expected {sha256}; fetch it again"),
+        message: format!("the model's SHA-256 is {found}, expected {sha256}; fetch it again"),
     })
 }
 
-fn file_digest(path: &Path) -> std::io::Result<String> {
+pub(crate) fn file_digest(path: &Path) -> std::io::Result<String> {
     let mut file = fs::File::open(path)?;
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; 1 << 16];
@@ -322,8 +337,20 @@ fn stale_draft(name: &std::ffi::OsStr) -> bool {
     node.is_some_and(|id| !Path::new("/proc").join(id).exists())
 }
 
-/// A file that is removed unless it was renamed.
-struct Draft(PathBuf);
+/// A file in the cache that is removed unless it was renamed.
+pub(crate) struct Draft(PathBuf);
+
+impl Draft {
+    /// A name that nothing else has.
+    pub(crate) fn new(sandbox: &Sandbox) -> Self {
+        Self(sandbox.config.cache_dir.join(format!(".draft-{}-{}", std::process::id(), sandbox.next())))
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
 
 impl Drop for Draft {
     fn drop(&mut self) {

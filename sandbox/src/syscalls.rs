@@ -78,6 +78,7 @@ const PROCESS: &[libc::c_long] = &[
     libc::SYS_getuid,
     libc::SYS_geteuid,
     libc::SYS_getrlimit,
+    libc::SYS_getrusage,
     libc::SYS_exit,
     libc::SYS_exit_group,
     libc::SYS_ppoll,

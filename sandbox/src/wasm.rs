@@ -78,10 +78,10 @@ impl Runner for WasmRunner<'_> {
     }
 }
 
-fn ask(worker: &mut Worker, watch: &mut Watch<'_>, limits: &Limits) -> Result<Ended, Silence> {
+pub(crate) fn ask(worker: &mut Worker, watch: &mut Watch<'_>, limits: &Limits) -> Result<Ended, Silence> {
     worker.send(&RunCase)?;
-    let (ending, seconds, fuel) = match worker.receive(watch.deadline, &mut || watch.look())? {
-        Reply::Done { ending, seconds, fuel } => (ending, seconds, fuel),
+    let (ending, used) = match worker.receive(watch.deadline, &mut || watch.look())? {
+        Reply::Done { ending, used } => (ending, used),
         other => return Err(Silence::Nonsense(format!("{other:?}"))),
     };
     // The log follows at once; only a worker out of order lets it wait.
@@ -89,12 +89,19 @@ fn ask(worker: &mut Worker, watch: &mut Watch<'_>, limits: &Limits) -> Result<En
     let (outcome, reason) = match ending {
         Ending::Ok => (Outcome::Ok, String::new()),
         Ending::Crashed { why } => (Outcome::Crashed, why),
+        Ending::InvalidOutput { rule } => (Outcome::InvalidOutput, rule),
         Ending::OutOfMemory => (Outcome::OutOfMemory, memory_reason(limits)),
     };
-    Ok(Ended { outcome, reason, seconds, usage: Usage { fuel, ..Usage::default() }, log })
+    let usage = Usage {
+        fuel: used.fuel,
+        cpu_s: Some(used.cpu_s.max(0.0)),
+        memory_bytes_peak: Some(used.memory_bytes),
+        output_bytes: 0,
+    };
+    Ok(Ended { outcome, reason, seconds: used.seconds, usage, log })
 }
 
-fn verdict(silence: Silence, excess: Option<String>, limits: &Limits) -> (Outcome, String) {
+pub(crate) fn verdict(silence: Silence, excess: Option<String>, limits: &Limits) -> (Outcome, String) {
     match (silence, excess) {
         (_, Some(excess)) => (Outcome::InvalidOutput, excess),
         (Silence::Late, _) => (Outcome::TimedOut, late_reason(limits)),

@@ -14,10 +14,11 @@ use crate::container;
 use crate::engine::{self, World};
 use crate::image;
 use crate::log::Log;
-use crate::protocol::{self, Ending, Order, Reply, RunCase};
+use crate::onnx;
+use crate::protocol::{self, Ending, Order, Reply, RunCase, Used};
 
 /// Stack of the thread that runs models: room for the module's own and for the engine's.
-const THREAD_STACK: usize = 16 << 20;
+pub(crate) const THREAD_STACK: usize = 16 << 20;
 
 /// Fuel given to a metered case; more than any deadline lets it use.
 const FUEL: u64 = u64::MAX / 2;
@@ -72,10 +73,13 @@ fn carry_out(order: Order, from: Stdin, to: &mut Stdout) -> Result<(), String> {
             let thread = thread.map_err(|error| format!("thread: {error}"))?;
             thread.join().map_err(|_| "the engine panicked".to_owned())?
         }
+        Order::Onnx { confine: limits, onnxruntime, task } => {
+            onnx::work(&limits, onnxruntime.as_deref(), &task, from, io::stdout())
+        }
     }
 }
 
-fn say(to: &mut impl Write, reply: &Reply) -> Result<(), String> {
+pub(crate) fn say(to: &mut impl Write, reply: &Reply) -> Result<(), String> {
     protocol::send(to, reply).map_err(|error| format!("reply: {error}"))
 }
 
@@ -128,7 +132,8 @@ impl Runner {
             .and_then(|start| start.call(&mut store, ()));
         let seconds = started.elapsed().as_secs_f64();
         let fuel = if self.metered { Some(FUEL - store.get_fuel()?) } else { None };
-        Ok(Reply::Done { ending: ending(ended, store.data().bounds.exceeded), seconds, fuel })
+        let used = Used { seconds, fuel, ..Used::default() };
+        Ok(Reply::Done { ending: ending(ended, store.data().bounds.exceeded), used })
     }
 }
 

@@ -9,6 +9,7 @@
 use serde::de::DeserializeOwned;
 
 mod meaning;
+mod onnx;
 mod schema;
 mod text;
 
@@ -27,17 +28,20 @@ pub enum Kind {
     Statement,
     /// [`crate::leaderboard::Leaderboard`].
     Leaderboard,
+    /// [`crate::onnx::OnnxManifest`].
+    OnnxManifest,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Challenge,
         Self::ReferenceSet,
         Self::Submission,
         Self::RunOrder,
         Self::Statement,
         Self::Leaderboard,
+        Self::OnnxManifest,
     ];
 
     /// What people call it.
@@ -50,6 +54,7 @@ impl Kind {
             Self::RunOrder => "run order",
             Self::Statement => "assessment statement",
             Self::Leaderboard => "leaderboard",
+            Self::OnnxManifest => "ONNX manifest",
         }
     }
 
@@ -63,6 +68,7 @@ impl Kind {
             Self::RunOrder => include_str!("../json/run-order.schema.json"),
             Self::Statement => include_str!("../json/assessment-statement.schema.json"),
             Self::Leaderboard => include_str!("../json/leaderboard.schema.json"),
+            Self::OnnxManifest => include_str!("../json/onnx-manifest.schema.json"),
         }
     }
 

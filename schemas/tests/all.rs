@@ -6,6 +6,8 @@
 mod agreement;
 #[path = "all/envelopes.rs"]
 mod envelopes;
+#[path = "all/onnx.rs"]
+mod onnx;
 #[path = "all/refusals.rs"]
 mod refusals;
 #[path = "all/samples.rs"]

@@ -135,7 +135,7 @@ fn worker() -> WorkerCommand {
 /// A sandbox of its own.
 pub(crate) fn sandbox(folder: &Path) -> Sandbox {
     let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
-    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel: 2, metered: false })
+    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel: 2, metered: false, onnxruntime: None })
         .unwrap()
 }
 

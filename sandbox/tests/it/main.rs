@@ -5,6 +5,7 @@
 mod containers;
 mod images;
 mod isolation;
+mod onnx;
 mod outcomes;
 mod preparing;
 mod processes;

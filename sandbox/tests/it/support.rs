@@ -63,6 +63,7 @@ pub(crate) fn config(folder: &Path, parallel: usize, metered: bool) -> SandboxCo
         parallel,
         metered,
         containers: ContainerConfig::default(),
+        onnxruntime: None,
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) fn problems(kind: Kind, value: &Value) -> Vec<Problem> {
         Kind::ReferenceSet => check(value, reference_set),
         Kind::RunOrder => check(value, run_order),
         Kind::Statement => check(value, statement),
+        Kind::OnnxManifest => check(value, super::onnx::problems),
         Kind::Submission | Kind::Leaderboard => Vec::new(),
     }
 }
@@ -52,7 +53,7 @@ fn primary_metric(challenge: &Challenge) -> Option<Problem> {
 }
 
 /// Problems for every value that has stood before in the same list.
-fn doubled<'a>(
+pub(super) fn doubled<'a>(
     values: impl Iterator<Item = &'a str>,
     pointer: impl Fn(usize) -> String,
     what: &str,

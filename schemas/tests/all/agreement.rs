@@ -3,6 +3,7 @@
 use fiel_schemas::assessment::Statement;
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::leaderboard::Leaderboard;
+use fiel_schemas::onnx::OnnxManifest;
 use fiel_schemas::reference_set::ReferenceSet;
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::Submission;
@@ -49,6 +50,7 @@ fn type_accepts(kind: Kind, value: &Value) -> bool {
         Kind::RunOrder => reads::<RunOrder>(value),
         Kind::Statement => reads::<Statement>(value),
         Kind::Leaderboard => reads::<Leaderboard>(value),
+        Kind::OnnxManifest => reads::<OnnxManifest>(value),
     }
 }
 
@@ -134,6 +136,7 @@ fn full_instances_are_valid_and_come_back_equal() {
     check(Kind::RunOrder, &samples::run_order());
     check(Kind::Statement, &samples::statement());
     check(Kind::Leaderboard, &samples::leaderboard());
+    check(Kind::OnnxManifest, &samples::onnx_manifest());
 }
 
 #[test]

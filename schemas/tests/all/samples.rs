@@ -10,6 +10,10 @@ use fiel_schemas::challenge::{
 };
 use fiel_schemas::digest::{challenge_digest, sha256_hex};
 use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
+use fiel_schemas::onnx::{
+    Activation, Axes, Blend, ElementType, ImageInput, InputColumn, Layout, MaskOutput, OnnxManifest,
+    OutputColumn, ScoreOutput, SpacingRange, TableInput, Window,
+};
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, MediaType, Submission};
@@ -185,7 +189,15 @@ pub(crate) fn statement() -> Statement {
             metrics_version: "0.1.0".into(),
             cases: map(&[("ok", 219), ("timed-out", 1)]),
             metrics: map(&metrics),
-            costs: Costs { load_s: 0.25, case_s_p50: 0.001, case_s_p95: 0.002, fuel: Some(1_000_000), cpu_s: Some(0.5), memory_mib_peak: Some(12.5), output_mib: Some(0.25) },
+            costs: Costs {
+                load_s: 0.25,
+                case_s_p50: 0.001,
+                case_s_p95: 0.002,
+                fuel: Some(1_000_000),
+                cpu_s: Some(0.5),
+                memory_mib_peak: Some(12.5),
+                output_mib: Some(0.25),
+            },
             policy: PolicyInfo {
                 min_cases: 10,
                 min_cell: 3,
@@ -243,6 +255,49 @@ pub(crate) fn full(kind: Kind) -> Value {
         Kind::RunOrder => serde_json::to_value(run_order()),
         Kind::Statement => serde_json::to_value(statement()),
         Kind::Leaderboard => serde_json::to_value(leaderboard()),
+        Kind::OnnxManifest => serde_json::to_value(onnx_manifest()),
     };
     value.unwrap()
+}
+
+pub(crate) fn onnx_manifest() -> OnnxManifest {
+    OnnxManifest {
+        schema: "fiel/onnx-manifest/v1".into(),
+        images: vec![ImageInput {
+            port: "ct".into(),
+            tensor: "image".into(),
+            dtype: ElementType::F32,
+            clip: Some([-200.0, 300.0]),
+            mean: 50.0,
+            std: 250.0,
+            spacing_mm: Some(SpacingRange { min: [0.5, 0.5, 1.0], max: [1.0, 1.0, 3.5] }),
+        }],
+        tables: vec![TableInput {
+            port: "features".into(),
+            tensor: "features".into(),
+            dtype: ElementType::I64,
+            columns: vec![InputColumn { name: "age".into(), mean: 60.0, std: 10.0 }],
+        }],
+        window: Some(Window {
+            layout: Layout::Ncdhw,
+            axes: Axes::Zyx,
+            patch: [32, 64, 64],
+            overlap: [8, 16, 16],
+            blend: Blend::Gaussian,
+            pad: 0.0,
+        }),
+        masks: vec![MaskOutput {
+            port: "lesions".into(),
+            tensor: "logits".into(),
+            activation: Activation::Sigmoid,
+            channel: 0,
+            threshold: Some(0.5),
+        }],
+        scores: vec![ScoreOutput {
+            port: "prediction".into(),
+            tensor: "risk".into(),
+            activation: Activation::Softmax,
+            columns: vec![OutputColumn { name: "probability".into(), index: 1 }],
+        }],
+    }
 }

@@ -53,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result {
         worker: sandbox_worker::command(),
         parallel: args.parallel.map_or(cores, usize::from),
         metered: false,
+        onnxruntime: None,
     })
     .or_fail()?;
     let bar = ProgressBar::new(0);

@@ -27,6 +27,9 @@ pub const SITES: [(&str, u64, usize); 3] = [("site-a", 101, 24), ("site-b", 202,
 /// The public sample: name, seed, number of cases.
 pub const PUBLIC: (&str, u64, usize) = ("public", 7, 6);
 
+/// Phantoms to learn from, which nobody is measured on: name, seed, number of cases.
+pub const TRAIN: (&str, u64, usize) = ("train", 11, 48);
+
 /// What to draw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PhantomSpec {
@@ -47,6 +50,12 @@ impl PhantomSpec {
     /// The committed public sample.
     pub fn public() -> Self {
         let (name, seed, cases) = PUBLIC;
+        Self::new(name, seed, cases)
+    }
+
+    /// Phantoms to learn from.
+    pub fn train() -> Self {
+        let (name, seed, cases) = TRAIN;
         Self::new(name, seed, cases)
     }
 

@@ -1,11 +1,12 @@
-//! `lesion-phantom public DIR` rewrites the public sample, `lesion-phantom SITE DIR` writes the set of one site.
+//! `lesion-phantom public DIR` rewrites the public sample, `lesion-phantom train DIR` writes phantoms to learn from,
+//! `lesion-phantom SITE DIR` writes the set of one site.
 
 use lesion_phantom::{PhantomSpec, generate, generate_public, seal};
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: lesion-phantom (public|site-a|site-b|site-c) DIR\n";
+const USAGE: &str = "usage: lesion-phantom (public|train|site-a|site-b|site-c) DIR\n";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -15,6 +16,8 @@ fn main() -> ExitCode {
     let folder = Path::new(folder);
     let written = if set == "public" {
         generate_public(folder)
+    } else if set == "train" {
+        generate(folder, &PhantomSpec::train())
     } else if let Some(site) = PhantomSpec::sites().into_iter().find(|site| site.name == *set) {
         generate(folder, &site).and_then(|()| seal(folder, &site))
     } else {

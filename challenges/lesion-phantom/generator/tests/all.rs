@@ -1,6 +1,6 @@
 //! The generator as others use it: same bytes from the same seed, and the committed sample among them.
 
-use lesion_phantom::{PhantomSpec, SITES, generate, generate_public};
+use lesion_phantom::{PUBLIC, PhantomSpec, SITES, TRAIN, generate, generate_public};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -57,4 +57,9 @@ fn sites_differ_in_seed_and_size() {
     for (i, one) in SITES.iter().enumerate() {
         assert!(SITES[..i].iter().all(|other| one.1 != other.1 && one.2 != other.2));
     }
+}
+
+#[test]
+fn nobody_learns_from_what_is_measured() {
+    assert!(SITES.iter().chain([&PUBLIC]).all(|set| set.1 != TRAIN.1));
 }

@@ -1,0 +1,7 @@
+//! ONNX models: what they compute, how they fail, whether two engines agree.
+
+mod bundles;
+mod engines;
+mod hostile;
+mod parity;
+mod values;
