@@ -9,7 +9,7 @@ use ed25519_dalek::SigningKey;
 use fiel_metrics::Options;
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::{
-    Assessment, EngineInfo, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject,
+    Assessment, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject,
 };
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest;
@@ -24,7 +24,6 @@ pub fn statement(
     order: &RunOrder,
     set: &LoadedReferenceSet,
     evaluation: &Evaluation,
-    engine: EngineInfo,
     policy: &Policy,
     measured_at: DateTime<Utc>,
 ) -> Result<Statement, NodeError> {
@@ -47,7 +46,7 @@ pub fn statement(
             site: order.site.clone(),
             reference_set: order.reference_set.clone(),
             reference_set_digest: set.digest.clone(),
-            engine,
+            engine: evaluation.engine.clone(),
             metrics_version: fiel_metrics::VERSION.to_owned(),
             cases: evaluation.cases.clone(),
             metrics: summaries(&order.challenge, evaluation, policy.min_cell)?,

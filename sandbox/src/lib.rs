@@ -7,6 +7,7 @@ mod confine;
 mod engine;
 mod log;
 mod protocol;
+mod report;
 mod run;
 mod runner;
 mod sandbox;
@@ -17,6 +18,7 @@ mod wasm;
 mod worker;
 mod workplace;
 
+pub use report::{EngineReport, Protection};
 pub use sandbox::Sandbox;
 pub use types::{
     CaseInput, CaseResult, CompileLimits, Dialect, Expected, Model, Prepared, Refusal, SandboxConfig,
