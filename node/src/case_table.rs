@@ -35,7 +35,7 @@ pub(crate) fn build(
         columns.push(Column::from(Series::new("label".into(), labels)));
         columns.push(number("score", &|r| r.score));
     } else {
-        for (i, id) in judge.challenge.metrics.iter().enumerate() {
+        for (i, id) in judge.measured.iter().enumerate() {
             let value = |r: &Row| r.segmentation.as_ref()?.values.get(i)?.ok();
             columns.push(number(id, &value));
         }

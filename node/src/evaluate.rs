@@ -83,7 +83,7 @@ pub fn evaluate_until(
     };
     on_progress(0, set.cases() as u64);
     let ran = if are_answers {
-        read_answers(challenge, model, &tally, stop)?
+        read_answers(challenge, set, model, &tally, stop)?
     } else {
         run_model(challenge, set, sandbox, model, &tally, stop)?
     };
@@ -134,13 +134,14 @@ fn run_model(
 /// Takes the answers of a file of predictions as they stand; no model runs.
 fn read_answers(
     challenge: &Challenge,
+    set: &LoadedReferenceSet,
     model: &Model,
     tally: &Tally<'_>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Ran, NodeError> {
     let layout = Layout::new(Dialect::Fiel, challenge);
     let started = std::time::Instant::now();
-    let mut answers = predictions::open(model, challenge, tally.case_ids)?;
+    let mut answers = predictions::open(model, challenge, &set.doc.id, tally.case_ids)?;
     let load_s = started.elapsed().as_secs_f64();
     for index in 0..tally.case_ids.len() {
         if stop() {

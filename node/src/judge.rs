@@ -12,6 +12,11 @@ use fiel_sandbox::{CaseResult, Usage};
 use fiel_schemas::challenge::{Challenge, Port, PortKind, Task};
 use fiel_schemas::outcome::Outcome;
 
+/// Whether a metric follows from what a run costs.
+pub(crate) fn is_technical(id: &str) -> bool {
+    MetricId::parse(id).is_ok_and(|metric| metric.is_technical())
+}
+
 /// What is known of one case.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Row {
@@ -25,7 +30,8 @@ pub(crate) struct Row {
 
 /// Checks outputs against the interface and the truth.
 pub(crate) struct Judge<'a> {
-    pub(crate) challenge: &'a Challenge,
+    /// Ids of the metrics that are measured on answers.
+    pub(crate) measured: Vec<&'a str>,
     metrics: Vec<MetricId>,
     set: &'a LoadedReferenceSet,
     output: &'a Port,
@@ -55,9 +61,11 @@ impl<'a> Judge<'a> {
             )));
         }
         let truth = set.column(&set.doc.truth)?;
-        let metrics = challenge.metrics.iter().map(|id| MetricId::parse(id)).collect::<Result<_, _>>();
+        let measured: Vec<&str> =
+            challenge.metrics.iter().map(String::as_str).filter(|id| !is_technical(id)).collect();
+        let metrics = measured.iter().map(|id| MetricId::parse(id)).collect::<Result<_, _>>();
         let metrics = metrics.map_err(|e| wrong(e.to_string()))?;
-        Ok(Self { challenge, metrics, set, output, truth, is_score: wanted == PortKind::Table })
+        Ok(Self { measured, metrics, set, output, truth, is_score: wanted == PortKind::Table })
     }
 
     /// The row of a case. An error is the site's fault (a truth that cannot be read), never the model's.

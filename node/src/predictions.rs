@@ -4,6 +4,9 @@
 //! is read where it lies: entries are counted and placed first, each answer is read when its case is judged, and
 //! nothing is unpacked. An answer too many makes the whole archive invalid, as it was not made for this set; an answer
 //! too few is a case without output.
+//!
+//! Where several sites hold the cases of a phase, one archive answers all of them: it has a folder for each reference
+//! set, named after it, and a site looks into its own only.
 
 use crate::NodeError;
 use crate::hub_client::file_digest;
@@ -25,6 +28,8 @@ const TABLE: &str = "predictions.csv";
 const TABLE_BYTES_MAX: u64 = 64 << 20;
 /// Largest record of a long name.
 const RECORD_BYTES_MAX: u64 = 64 << 10;
+/// Most entries of an archive, headers of long names included.
+const ENTRIES_MAX: usize = 2_000_000;
 /// Longest name of an entry.
 const NAME_BYTES_MAX: usize = 4096;
 
@@ -63,6 +68,7 @@ enum Found {
 pub(crate) fn open<'a>(
     model: &Model,
     challenge: &'a Challenge,
+    set: &str,
     case_ids: &'a [&'a str],
 ) -> Result<Answers<'a>, NodeError> {
     if file_digest(&model.path)? != model.sha256 {
@@ -74,7 +80,7 @@ pub(crate) fn open<'a>(
     };
     let path = model.path.clone();
     let mut file = File::open(&path).map_err(|e| named(&path, e))?;
-    let found = find(&mut file, port, case_ids)?;
+    let found = find(&mut file, port, set, case_ids)?;
     let bytes_max = challenge.limits.output_mib.saturating_mul(1 << 20);
     Ok(Answers { path, file, output: &port.path, case_ids, bytes_max, found })
 }
@@ -124,16 +130,13 @@ impl Answers<'_> {
 }
 
 /// Finds the answers in an archive. The whole of it is refused for anything that is none.
-fn find(file: &mut File, port: &Port, case_ids: &[&str]) -> Result<Found, NodeError> {
+fn find(file: &mut File, port: &Port, set: &str, case_ids: &[&str]) -> Result<Found, NodeError> {
     let length = file.metadata()?.len();
+    let members = of_set(Members::new(file, length)?.regular()?, set);
     let paths = case_ids.iter().enumerate().map(|(row, id)| (format!("{id}/{}", port.path), row));
     let cases: HashMap<String, usize> = paths.collect();
     let (mut places, mut table) = (vec![None; case_ids.len()], None);
-    for entry in Members::new(file, 64 * case_ids.len() + 1024)?.regular()? {
-        let Member { name, start, size } = entry;
-        if start.checked_add(size).is_none_or(|end| end > length) {
-            return Err(invalid("the archive ends within a file; upload it again"));
-        }
+    for Member { name, start, size } in members {
         let place = match cases.get(&name) {
             Some(&row) => &mut places[row],
             None if name == TABLE && port.kind == PortKind::Table => &mut table,
@@ -191,6 +194,16 @@ fn rows(text: &str, port: &Port, case_ids: &[&str]) -> Result<Vec<Option<String>
     Ok(rows)
 }
 
+/// The members in the set's own folder, named from there, if there is such a folder; else all of them.
+fn of_set(members: Vec<Member>, set: &str) -> Vec<Member> {
+    let inside = |name: &str| name.strip_prefix(set)?.strip_prefix('/').map(str::to_owned);
+    if members.iter().all(|member| inside(&member.name).is_none()) {
+        return members;
+    }
+    let own = members.into_iter().filter_map(|member| Some(Member { name: inside(&member.name)?, ..member }));
+    own.collect()
+}
+
 /// A regular file of an archive.
 #[derive(Debug)]
 struct Member {
@@ -203,13 +216,14 @@ struct Member {
 /// regular files and folders.
 struct Members<'a> {
     archive: Archive<&'a mut File>,
-    entries_max: usize,
+    length: u64,
 }
 
 impl<'a> Members<'a> {
-    fn new(file: &'a mut File, entries_max: usize) -> Result<Self, NodeError> {
+    /// A reader of an archive of so many bytes.
+    fn new(file: &'a mut File, length: u64) -> Result<Self, NodeError> {
         file.seek(SeekFrom::Start(0))?;
-        Ok(Self { archive: Archive::new(file), entries_max })
+        Ok(Self { archive: Archive::new(file), length })
     }
 
     fn regular(mut self) -> Result<Vec<Member>, NodeError> {
@@ -217,8 +231,8 @@ impl<'a> Members<'a> {
         let mut members = Vec::new();
         let mut long_name = None;
         for (number, entry) in self.archive.entries_with_seek()?.raw(true).enumerate() {
-            if number >= self.entries_max {
-                return Err(invalid(format!("the archive has more than {} entries", self.entries_max)));
+            if number >= ENTRIES_MAX {
+                return Err(invalid(format!("the archive has more than {ENTRIES_MAX} entries")));
             }
             let mut entry = entry.map_err(damaged)?;
             let size = entry.header().entry_size().map_err(damaged)?;
@@ -229,7 +243,11 @@ impl<'a> Members<'a> {
                         None => utf8(&entry.header().path_bytes())?,
                     };
                     let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
-                    members.push(Member { name, start: entry.raw_file_position(), size });
+                    let start = entry.raw_file_position();
+                    if start.checked_add(size).is_none_or(|end| end > self.length) {
+                        return Err(invalid("the archive ends within a file; upload it again"));
+                    }
+                    members.push(Member { name, start, size });
                 }
                 EntryType::Directory => long_name = None,
                 EntryType::GNULongName => long_name = Some(gnu_name(&record(&mut entry, size)?)?),

@@ -2,6 +2,7 @@
 
 use crate::NodeError;
 use crate::evaluate::Evaluation;
+use crate::judge;
 use crate::policy::Policy;
 use crate::reference_set::LoadedReferenceSet;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
@@ -57,7 +58,7 @@ pub fn statement(
     })
 }
 
-/// Summary and estimate of every metric of the challenge.
+/// Summary and estimate of every metric of the challenge that is measured on answers; the others follow from costs.
 pub fn summaries(
     challenge: &Challenge,
     evaluation: &Evaluation,
@@ -65,7 +66,7 @@ pub fn summaries(
 ) -> Result<BTreeMap<String, SiteMetric>, NodeError> {
     let options = Options { min_cell, failed_cases: challenge.ranking.failed_cases };
     let mut metrics = BTreeMap::new();
-    for id in &challenge.metrics {
+    for id in challenge.metrics.iter().filter(|id| !judge::is_technical(id)) {
         let metric = fiel_metrics::assess(id, &evaluation.table, &options)
             .map_err(|e| NodeError::Metric(format!("{id}: {e}")))?;
         metrics.insert(id.clone(), metric);

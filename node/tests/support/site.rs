@@ -134,8 +134,13 @@ fn worker() -> WorkerCommand {
 
 /// A sandbox of its own.
 pub(crate) fn sandbox(folder: &Path) -> Sandbox {
+    sandbox_of(folder, 2)
+}
+
+/// A sandbox of its own that runs so many cases at once.
+pub(crate) fn sandbox_of(folder: &Path, parallel: usize) -> Sandbox {
     let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
-    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel: 2, metered: false })
+    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel, metered: false })
         .unwrap()
 }
 

@@ -32,6 +32,18 @@ pub(crate) fn open(path: &Path) -> Result<Model> {
     Ok(Model { path: path.to_owned(), sha256: to_hex(&hasher.finalize()), media_type })
 }
 
+/// Bytes of a model: of the file, or of all blobs of an image in a folder.
+pub(crate) fn size(model: &Model) -> Result<u64> {
+    if !model.path.is_dir() {
+        return Ok(fs_err::metadata(&model.path)?.len());
+    }
+    let mut size = 0;
+    for blob in fs_err::read_dir(model.path.join("blobs/sha256"))? {
+        size += blob?.metadata()?.len();
+    }
+    Ok(size)
+}
+
 /// What a model is, in words for people.
 pub(crate) fn words(media_type: MediaType) -> &'static str {
     match media_type {

@@ -2,6 +2,8 @@
 
 use super::output::{CommandError, OrFail, Result, say, say_json};
 use super::{artifact, challenge, sandbox_worker, tables};
+use fiel_metrics::registry::MetricId;
+use fiel_metrics::technical::{self, SiteCosts};
 use fiel_metrics::{Options, assess};
 use fiel_node::evaluate::{Evaluation, evaluate};
 use fiel_node::{NodeError, dialect, reference_set};
@@ -61,7 +63,7 @@ pub(crate) fn run(args: &Args) -> Result {
     });
     bar.finish_and_clear();
     let evaluation = evaluation.map_err(|e| explain(&model, &e))?;
-    let metrics = measure(&opened.challenge, &evaluation)?;
+    let metrics = measure(&opened.challenge, &model, &evaluation)?;
     if args.json {
         print_json(&opened.challenge, &model, &evaluation, &metrics)?;
     } else {
@@ -76,8 +78,8 @@ pub(crate) fn run(args: &Args) -> Result {
 
 /// The hub's own rule about sizes, which a file must pass before any site sees it.
 fn check_size(challenge: &Challenge, model: &Model) -> Result {
-    let (size, limit) = (fs_err::metadata(&model.path)?.len(), challenge.limits.artifact_mib);
-    if model.path.is_dir() || size <= limit.saturating_mul(1 << 20) {
+    let (size, limit) = (artifact::size(model)?, challenge.limits.artifact_mib);
+    if size <= limit.saturating_mul(1 << 20) {
         return Ok(());
     }
     let message = format!("{} has {size} bytes; {} takes {limit} MiB", model.path.display(), challenge.id);
@@ -96,10 +98,25 @@ fn explain(model: &Model, error: &NodeError) -> CommandError {
     CommandError::new(format!("{} ({words}): {error}", model.path.display())).hint(hint)
 }
 
-fn measure(challenge: &Challenge, evaluation: &Evaluation) -> Result<BTreeMap<String, Estimate>> {
+/// Every metric of the challenge; the technical ones follow from the costs.
+fn measure(
+    challenge: &Challenge,
+    model: &Model,
+    evaluation: &Evaluation,
+) -> Result<BTreeMap<String, Estimate>> {
     let options = Options { min_cell: 1, failed_cases: challenge.ranking.failed_cases };
-    let metrics = challenge.metrics.iter();
-    metrics.map(|id| Ok((id.clone(), assess(id, &evaluation.table, &options).or_fail()?.estimate))).collect()
+    let bytes = artifact::size(model)?;
+    let costs = SiteCosts { costs: &evaluation.costs, cases: evaluation.cases.values().sum() };
+    let mut metrics = BTreeMap::new();
+    for id in &challenge.metrics {
+        let metric = MetricId::parse(id).or_fail()?;
+        let estimate = match technical::pool(&metric, bytes, &[costs]) {
+            Some(estimate) => estimate,
+            None => assess(id, &evaluation.table, &options).or_fail()?.estimate,
+        };
+        metrics.insert(id.clone(), estimate);
+    }
+    Ok(metrics)
 }
 
 /// A case without a valid answer.
