@@ -126,7 +126,11 @@ mod tests {
         for (id, value, undefined) in expected {
             let metric = MetricId::parse(id).unwrap();
             let found = pool(&metric, 2 << 20, &sites).unwrap();
-            assert_eq!((found.value, found.n, found.undefined), (Some(value), 60 - undefined, undefined), "{id}");
+            assert_eq!(
+                (found.value, found.n, found.undefined),
+                (Some(value), 60 - undefined, undefined),
+                "{id}"
+            );
             assert!(pool(&metric, 1, &[]).is_none(), "{id}");
         }
         assert!(pool(&MetricId::parse("dice").unwrap(), 1, &sites).is_none());

@@ -65,7 +65,11 @@ pub(crate) fn costs(rows: &[Row], load_s: f64) -> Costs {
         case_s_p95: three_digits(rank(95).unwrap_or(0.0)),
         fuel,
         cpu_s: total(&|r| r.usage.cpu_s).map(three_digits),
-        memory_mib_peak: rows.iter().filter_map(|r| r.usage.memory_bytes_peak).max().map(|b| three_digits(mebibytes(b))),
+        memory_mib_peak: rows
+            .iter()
+            .filter_map(|r| r.usage.memory_bytes_peak)
+            .max()
+            .map(|b| three_digits(mebibytes(b))),
         output_mib: Some(three_digits(mebibytes(rows.iter().map(|r| r.usage.output_bytes).sum()))),
     }
 }
@@ -97,7 +101,9 @@ pub(crate) fn digest(table: &DataFrame) -> Result<String, NodeError> {
         field(Some(column.name().as_bytes()));
         match column.dtype() {
             DataType::String => column.str()?.iter().for_each(|v| field(v.map(str::as_bytes))),
-            DataType::Int32 => column.i32()?.iter().for_each(|v| field(v.map(i32::to_le_bytes).as_ref().map(|v| &v[..]))),
+            DataType::Int32 => {
+                column.i32()?.iter().for_each(|v| field(v.map(i32::to_le_bytes).as_ref().map(|v| &v[..])))
+            }
             _ => column.f64()?.iter().for_each(|v| field(v.map(f64::to_le_bytes).as_ref().map(|v| &v[..]))),
         }
     }
@@ -133,7 +139,11 @@ mod tests {
         };
         let base = table(Some(0.5), 1.0, "ok");
         assert_eq!(base, table(Some(0.5), 2.0, "ok"));
-        for other in [table(Some(0.5 + f64::EPSILON), 1.0, "ok"), table(None, 1.0, "ok"), table(Some(0.5), 1.0, "crashed")] {
+        for other in [
+            table(Some(0.5 + f64::EPSILON), 1.0, "ok"),
+            table(None, 1.0, "ok"),
+            table(Some(0.5), 1.0, "crashed"),
+        ] {
             assert_ne!(base, other);
         }
     }

@@ -1,6 +1,7 @@
 //! Evaluation: every case of a reference set through the sandbox, or out of a file of predictions; outputs checked,
 //! cases measured.
 
+use crate::NodeError;
 use crate::case_table;
 use crate::cases::{CasePlan, CaseSource};
 use crate::dialect::Layout;
@@ -8,7 +9,6 @@ use crate::judge::{Judge, Row};
 use crate::logs::{CaseLog, LogRing};
 use crate::predictions;
 use crate::reference_set::LoadedReferenceSet;
-use crate::NodeError;
 use fiel_sandbox::{CaseResult, Dialect, Model, Sandbox};
 use fiel_schemas::assessment::{Costs, EngineInfo};
 use fiel_schemas::challenge::Challenge;
@@ -115,9 +115,8 @@ fn run_model(
     tally: &Tally<'_>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Ran, NodeError> {
-    let prepared = sandbox
-        .prepare(model)
-        .map_err(|refusal| NodeError::refused(refusal.reason, refusal.message))?;
+    let prepared =
+        sandbox.prepare(model).map_err(|refusal| NodeError::refused(refusal.reason, refusal.message))?;
     let layout = Layout::new(prepared.dialect, challenge);
     let source = CaseSource::new(challenge, set, tally.plan, layout, stop, &tally.failure)?;
     let ran = sandbox.run_cases(&prepared, &challenge.limits, source, &layout.expected(), &|result| {

@@ -326,13 +326,9 @@ mod tests {
 
     #[test]
     fn a_json_probability_is_a_number_or_an_object_of_the_column() {
-        for (text, value) in [
-            ("0.25", 0.25),
-            ("1", 1.0),
-            (" 0 \n", 0.0),
-            ("2.5e-1", 0.25),
-            (r#"{"probability": 0.75}"#, 0.75),
-        ] {
+        for (text, value) in
+            [("0.25", 0.25), ("1", 1.0), (" 0 \n", 0.0), ("2.5e-1", 0.25), (r#"{"probability": 0.75}"#, 0.75)]
+        {
             assert_eq!(json_probability(text.as_bytes(), "probability"), Ok(value), "{text}");
         }
     }
@@ -341,10 +337,31 @@ mod tests {
     fn hostile_json_is_refused() {
         let deep = "[".repeat(60_000);
         for text in [
-            "", "NaN", "Infinity", "-Infinity", "1e999", "-0.0", "-0.5", "1.5", "2", "null", "true", "\"0.5\"", "[0.5]",
-            "0.5 0.5", "0.5,", "{}", "{\"other\": 0.5}", "{\"probability\": 0.5, \"probability\": 0.5}",
-            "{\"probability\": 0.5, \"x\": 1}", "{\"probability\": {\"probability\": 0.5}}",
-            "{\"probability\": NaN}", "{\"probability\": \"0.5\"}", "{\"probability\": 0.5", "\u{feff}0.5", &deep,
+            "",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1e999",
+            "-0.0",
+            "-0.5",
+            "1.5",
+            "2",
+            "null",
+            "true",
+            "\"0.5\"",
+            "[0.5]",
+            "0.5 0.5",
+            "0.5,",
+            "{}",
+            "{\"other\": 0.5}",
+            "{\"probability\": 0.5, \"probability\": 0.5}",
+            "{\"probability\": 0.5, \"x\": 1}",
+            "{\"probability\": {\"probability\": 0.5}}",
+            "{\"probability\": NaN}",
+            "{\"probability\": \"0.5\"}",
+            "{\"probability\": 0.5",
+            "\u{feff}0.5",
+            &deep,
         ] {
             assert!(json_probability(text.as_bytes(), "probability").is_err(), "{text:.40} was accepted");
         }

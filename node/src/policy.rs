@@ -158,7 +158,8 @@ mod tests {
         let all = with("");
         assert_eq!(all, Policy::default());
         assert!(MediaType::ALL.into_iter().all(|media| all.engines.check(media).is_ok()));
-        let some = with(r#","engines":{"allow":["wasm","predictions"],"runtime":"runsc","require":["seccomp"]}"#);
+        let some =
+            with(r#","engines":{"allow":["wasm","predictions"],"runtime":"runsc","require":["seccomp"]}"#);
         assert_ne!(some.digest(), all.digest());
         for (media, allowed) in [
             (MediaType::Wasm, true),

@@ -123,7 +123,10 @@ impl Answers<'_> {
             reason,
             seconds: 0.0,
             usage: Usage { output_bytes, ..Usage::default() },
-            outputs: bytes.map(|bytes| (self.output.to_owned(), bytes)).into_iter().collect::<BTreeMap<_, _>>(),
+            outputs: bytes
+                .map(|bytes| (self.output.to_owned(), bytes))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
             log: Vec::new(),
         }
     }
@@ -155,9 +158,9 @@ fn find(file: &mut File, port: &Port, set: &str, case_ids: &[&str]) -> Result<Fo
     }
     match table {
         None => Ok(Found::Files(places)),
-        Some(_) if places.iter().any(Option::is_some) => {
-            Err(invalid(format!("the archive holds `{TABLE}` and files of single cases; it takes one of them")))
-        }
+        Some(_) if places.iter().any(Option::is_some) => Err(invalid(format!(
+            "the archive holds `{TABLE}` and files of single cases; it takes one of them"
+        ))),
         Some((_, size)) if size > TABLE_BYTES_MAX => {
             Err(invalid(format!("`{TABLE}` is larger than {} MiB", TABLE_BYTES_MAX >> 20)))
         }
@@ -188,7 +191,9 @@ fn rows(text: &str, port: &Port, case_ids: &[&str]) -> Result<Vec<Option<String>
             return Err(invalid(format!("line {line_number} of `{TABLE}` names no case of the set")));
         };
         if rows[row].replace(format!("{header}\n{line}\n")).is_some() {
-            return Err(invalid(format!("line {line_number} of `{TABLE}` answers a case for the second time")));
+            return Err(invalid(format!(
+                "line {line_number} of `{TABLE}` answers a case for the second time"
+            )));
         }
     }
     Ok(rows)
@@ -254,7 +259,9 @@ impl<'a> Members<'a> {
                 EntryType::XHeader => long_name = pax_name(&record(&mut entry, size)?)?.or(long_name),
                 EntryType::XGlobalHeader => {}
                 _ => {
-                    return Err(invalid("the archive holds a link, a device or a sparse file; it takes plain files"));
+                    return Err(invalid(
+                        "the archive holds a link, a device or a sparse file; it takes plain files",
+                    ));
                 }
             }
         }
@@ -296,7 +303,9 @@ fn pax_name(record: &[u8]) -> Result<Option<String>, NodeError> {
 fn utf8(bytes: &[u8]) -> Result<String, NodeError> {
     match std::str::from_utf8(bytes) {
         Ok(name) if name.len() <= NAME_BYTES_MAX => Ok(name.to_owned()),
-        _ => Err(invalid(format!("the archive has a name that is not UTF-8 or longer than {NAME_BYTES_MAX} bytes"))),
+        _ => Err(invalid(format!(
+            "the archive has a name that is not UTF-8 or longer than {NAME_BYTES_MAX} bytes"
+        ))),
     }
 }
 

@@ -9,9 +9,7 @@ use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use fiel_metrics::Options;
 use fiel_schemas::api::FailureReason;
-use fiel_schemas::assessment::{
-    Assessment, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject,
-};
+use fiel_schemas::assessment::{Assessment, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject};
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest;
 use fiel_schemas::dsse::{self, Envelope};

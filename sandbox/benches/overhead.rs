@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use fiel_sandbox::{CaseInput, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
-use fiel_schemas::submission::MediaType;
 use fiel_schemas::digest::sha256_hex;
+use fiel_schemas::submission::MediaType;
 
 const CASES: usize = 2_000;
 
@@ -52,7 +52,8 @@ fn measure(module: &[u8], folder: &Path, parallel: usize, parent: &Path) {
         Sandbox::new(SandboxConfig { work_dir, cache_dir, worker, parallel, metered: false }).unwrap();
     let path = folder.join("trivial.wasm");
     std::fs::write(&path, module).unwrap();
-    let prepared = sandbox.prepare(&Model { path, sha256: sha256_hex(module), media_type: MediaType::Wasm }).unwrap();
+    let prepared =
+        sandbox.prepare(&Model { path, sha256: sha256_hex(module), media_type: MediaType::Wasm }).unwrap();
     run(&sandbox, &prepared, 50 * parallel);
     let (own, case, wall) = run(&sandbox, &prepared, CASES);
     let rate = CASES as f64 / wall;

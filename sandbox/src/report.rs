@@ -3,7 +3,7 @@
 use crate::sandbox::Sandbox;
 
 /// An engine of this machine.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineReport {
     /// `wasmtime`, `runc`, `tract`, ...
     pub name: String,
@@ -18,7 +18,7 @@ pub struct EngineReport {
 }
 
 /// A confinement, tried by an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
     /// Name, as in statements and policies.
     pub name: String,

@@ -41,7 +41,8 @@ struct Image<'a> {
 }
 
 pub(super) fn inputs(interface: &Interface, case: Case<'_>) -> Result<Vec<InputFile>, NodeError> {
-    let wrong = |e: &dyn std::fmt::Display| NodeError::Task(format!("inputs of a Grand Challenge model: {e}"));
+    let wrong =
+        |e: &dyn std::fmt::Display| NodeError::Task(format!("inputs of a Grand Challenge model: {e}"));
     let (mut files, mut entries) = (Vec::new(), Vec::new());
     for (at, (port, value)) in interface.inputs.iter().zip(case.values).enumerate() {
         let socket = socket(at + 1, port);

@@ -64,8 +64,7 @@ impl<'a> Layout<'a> {
     /// The file that answers an output port.
     pub fn output(&self, port: &Port) -> Expected {
         match (self.dialect, port.kind) {
-            (Dialect::Fiel, _) => Expected::File(port.path.clone()),
-            (Dialect::MedPerf, _) => Expected::File(medperf::prediction(port)),
+            (Dialect::Fiel | Dialect::MedPerf, _) => Expected::File(port.path.clone()),
             (Dialect::GrandChallenge, PortKind::Table) => Expected::File(port.socket_path()),
             (Dialect::GrandChallenge, PortKind::Image | PortKind::Mask) => {
                 Expected::OnlyFileIn(port.socket_path())

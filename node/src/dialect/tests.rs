@@ -10,7 +10,8 @@ use std::path::Path;
 
 fn challenge(id: &str) -> Challenge {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../challenges").join(id);
-    validate::from_yaml(Kind::Challenge, &std::fs::read_to_string(folder.join("challenge.yaml")).unwrap()).unwrap()
+    validate::from_yaml(Kind::Challenge, &std::fs::read_to_string(folder.join("challenge.yaml")).unwrap())
+        .unwrap()
 }
 
 /// An oblique grid, far from the origin.
@@ -52,7 +53,8 @@ fn a_fiel_model_finds_the_challenge_s_files_and_a_list_that_follows_its_schema()
         assert_eq!(list["case"], "c1f00ba2");
         let listed: BTreeSet<&str> =
             list["inputs"].as_array().unwrap().iter().map(|slot| slot["path"].as_str().unwrap()).collect();
-        let there: BTreeSet<&str> = files.keys().map(String::as_str).filter(|path| *path != "inputs.json").collect();
+        let there: BTreeSet<&str> =
+            files.keys().map(String::as_str).filter(|path| *path != "inputs.json").collect();
         assert_eq!(listed, there);
         assert_eq!(list["outputs"][0]["path"], challenge.interface.outputs[0].path.as_str());
         for broken in [
@@ -79,8 +81,16 @@ fn a_grand_challenge_model_finds_one_meta_image_of_the_same_voxels_on_the_same_g
         assert_eq!(socket["relative_path"], "images/ct");
         let fields: BTreeSet<&str> = socket.as_object().unwrap().keys().map(String::as_str).collect();
         let documented = [
-            "title", "description", "slug", "kind", "pk", "default_value", "super_kind", "relative_path",
-            "overlay_segments", "look_up_table",
+            "title",
+            "description",
+            "slug",
+            "kind",
+            "pk",
+            "default_value",
+            "super_kind",
+            "relative_path",
+            "overlay_segments",
+            "look_up_table",
         ];
         assert_eq!(fields, BTreeSet::from(documented));
     }
@@ -90,7 +100,8 @@ fn a_grand_challenge_model_finds_one_meta_image_of_the_same_voxels_on_the_same_g
     assert_eq!(files.len(), 2);
     let mha = &files[&format!("images/ct/{key}.mha")];
     let limits = ReadLimits::default();
-    let (theirs, ours) = (image::parse_image_i16(mha, &limits).unwrap(), image::parse_image_i16(&ct(), &limits).unwrap());
+    let (theirs, ours) =
+        (image::parse_image_i16(mha, &limits).unwrap(), image::parse_image_i16(&ct(), &limits).unwrap());
     assert_eq!(theirs.data, ours.data);
     assert!(theirs.geometry.same_grid(&ours.geometry));
     // ITK's world is LPS+: the first two coordinates have the other sign.
@@ -122,7 +133,11 @@ fn a_grand_challenge_model_finds_tables_as_values() {
 fn sockets_are_called_as_the_challenge_says() {
     let mut challenge = challenge("lesion-phantom");
     let named = |slug: &str, path: &str| {
-        Some(Socket { slug: slug.to_owned(), kind: Some("Heat Map".to_owned()), relative_path: Some(path.to_owned()) })
+        Some(Socket {
+            slug: slug.to_owned(),
+            kind: Some("Heat Map".to_owned()),
+            relative_path: Some(path.to_owned()),
+        })
     };
     challenge.interface.inputs[0].socket = named("thorax-ct", "images/thorax-scan");
     challenge.interface.outputs[0].socket = named("nodules", "images/nodule-masks");
@@ -152,10 +167,10 @@ fn a_table_of_one_column_is_a_plain_number_and_of_a_json_kind_an_object() {
 fn a_medperf_model_finds_its_data_and_parameters() {
     let challenge = challenge("lesion-phantom");
     let files = files(Dialect::MedPerf, &challenge, vec![Value::Image(ct())]);
-    assert_eq!(files.keys().collect::<Vec<_>>(), ["data/ct.nii", "parameters.yaml"]);
-    assert_eq!(files["data/ct.nii"], ct());
+    assert_eq!(files.keys().collect::<Vec<_>>(), ["ct.nii", "parameters.yaml"]);
+    assert_eq!(files["ct.nii"], ct());
     let layout = Layout::new(Dialect::MedPerf, &challenge);
-    assert_eq!(layout.expected(), [Expected::File("predictions/lesions.nii".to_owned())]);
+    assert_eq!(layout.expected(), [Expected::File("lesions.nii".to_owned())]);
 }
 
 #[test]
@@ -176,7 +191,9 @@ fn the_same_answer_is_the_same_in_every_dialect() {
     let mha = image::encode_meta_image(&mask, &ReadLimits::default()).unwrap();
     let limits = ReadLimits::default();
     let reference = Volume { data: vec![0; 24], ..image::parse_nifti_mask(&mask, &limits).unwrap() };
-    for (dialect, bytes) in [(Dialect::Fiel, &mask), (Dialect::MedPerf, &mask), (Dialect::GrandChallenge, &mha)] {
+    for (dialect, bytes) in
+        [(Dialect::Fiel, &mask), (Dialect::MedPerf, &mask), (Dialect::GrandChallenge, &mha)]
+    {
         let layout = Layout::new(dialect, &masks);
         assert_eq!(layout.mask(bytes, &reference).unwrap().data, data, "{dialect:?}");
     }

@@ -10,7 +10,8 @@ const CASES: [&str; 3] = ["p-1", "p-2", "p-3"];
 
 fn challenge(id: &str) -> Challenge {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../challenges").join(id);
-    validate::from_yaml(Kind::Challenge, &std::fs::read_to_string(folder.join("challenge.yaml")).unwrap()).unwrap()
+    validate::from_yaml(Kind::Challenge, &std::fs::read_to_string(folder.join("challenge.yaml")).unwrap())
+        .unwrap()
 }
 
 fn header(kind: EntryType, size: u64) -> Header {
@@ -78,7 +79,11 @@ fn folders_and_the_long_names_of_both_traditions_are_read() {
         (EntryType::Directory, "p-1/", b""),
         (EntryType::GNULongName, "././@LongLink", long.as_bytes()),
         (EntryType::Regular, "cut", b"one"),
-        (EntryType::XGlobalHeader, "pax_global_header", b"52 comment=0123456789012345678901234567890123456789\n"),
+        (
+            EntryType::XGlobalHeader,
+            "pax_global_header",
+            b"52 comment=0123456789012345678901234567890123456789\n",
+        ),
         (EntryType::XHeader, "PaxHeaders/p-2", pax),
         (EntryType::Regular, "cut", b"two"),
     ]);
@@ -102,7 +107,10 @@ fn an_archive_for_several_sets_has_a_folder_for_each() {
         ("README", "of all"),
     ]);
     assert_eq!(outcomes(&bytes), [Outcome::MissingOutput, Outcome::Ok, Outcome::MissingOutput]);
-    refused(&files(&[("ward-9/p-2/prediction.csv", "two"), ("ward-9/p-7/prediction.csv", "x")]), "no case of the set");
+    refused(
+        &files(&[("ward-9/p-2/prediction.csv", "two"), ("ward-9/p-7/prediction.csv", "x")]),
+        "no case of the set",
+    );
     let table = "case_id,probability\np-2,0.5\n";
     let bytes = files(&[("ward-8/predictions.csv", "elsewhere"), ("./ward-9/predictions.csv", table)]);
     assert_eq!(outcomes(&bytes), [Outcome::MissingOutput, Outcome::Ok, Outcome::MissingOutput]);
@@ -113,7 +121,14 @@ fn answers_that_were_not_asked_for_make_the_whole_archive_invalid() {
     let one = ("p-1/prediction.csv", "x");
     refused(&files(&[one, one]), "twice");
     refused(&files(&[one, ("./p-1/prediction.csv", "y")]), "twice");
-    for name in ["p-4/prediction.csv", "p-1/other.csv", "../p-1/prediction.csv", "/p-1/prediction.csv", "p-1", "README"] {
+    for name in [
+        "p-4/prediction.csv",
+        "p-1/other.csv",
+        "../p-1/prediction.csv",
+        "/p-1/prediction.csv",
+        "p-1",
+        "README",
+    ] {
         refused(&files(&[one, (name, "x")]), "no case of the set");
     }
     refused(&files(&[one, ("predictions.csv", "case_id,probability\np-2,1\n")]), "one of them");
@@ -121,7 +136,10 @@ fn answers_that_were_not_asked_for_make_the_whole_archive_invalid() {
     refused(&table("case_id,score\np-1,1\n"), "first line");
     refused(&table(""), "first line");
     refused(&table("case_id,probability\np-9,1\n"), "line 2 of `predictions.csv` names no case");
-    refused(&table("case_id,probability\np-1,1\np-1,1\n"), "line 3 of `predictions.csv` answers a case for the second");
+    refused(
+        &table("case_id,probability\np-1,1\np-1,1\n"),
+        "line 3 of `predictions.csv` answers a case for the second",
+    );
     refused(&table("case_id,probability\np-1,1\n\n"), "line 3 of `predictions.csv` names no case");
     let masks = challenge("lesion-phantom");
     assert!(read(&table("case_id,probability\n"), &masks).is_err());
@@ -130,12 +148,23 @@ fn answers_that_were_not_asked_for_make_the_whole_archive_invalid() {
 #[test]
 fn hostile_archives_are_refused() {
     let one = "p-1/prediction.csv";
-    for kind in [EntryType::Symlink, EntryType::Link, EntryType::Char, EntryType::Block, EntryType::Fifo, EntryType::GNUSparse] {
+    for kind in [
+        EntryType::Symlink,
+        EntryType::Link,
+        EntryType::Char,
+        EntryType::Block,
+        EntryType::Fifo,
+        EntryType::GNUSparse,
+    ] {
         refused(&archive(&[(kind, one, b"")]), "takes plain files");
     }
-    let sparse = archive(&[(EntryType::XHeader, "x", b"22 GNU.sparse.major=1\n"), (EntryType::Regular, one, b"")]);
+    let sparse =
+        archive(&[(EntryType::XHeader, "x", b"22 GNU.sparse.major=1\n"), (EntryType::Regular, one, b"")]);
     refused(&sparse, "sparse");
-    refused(&archive(&[(EntryType::XHeader, "x", b"21 size=999999999999\n"), (EntryType::Regular, one, b"")]), "8 GiB");
+    refused(
+        &archive(&[(EntryType::XHeader, "x", b"21 size=999999999999\n"), (EntryType::Regular, one, b"")]),
+        "8 GiB",
+    );
     refused(&archive(&[(EntryType::XHeader, "x", &[b'1'; 70_000])]), "longer than");
     refused(&archive(&[(EntryType::GNULongName, "x", &[b'1'; 70_000])]), "longer than");
     refused(&archive(&[(EntryType::GNULongName, "x", &[b'1'; 5_000])]), "longer than");
@@ -170,5 +199,8 @@ fn other_bytes_than_the_digest_says_are_refused() {
     let path = folder.path().join("predictions.tar");
     std::fs::write(&path, files(&[])).unwrap();
     let model = Model { path, sha256: sha256_hex(b"other"), media_type: MediaType::Predictions };
-    assert_eq!(open(&model, &challenge("breast-fna"), "ward-9", &CASES).unwrap_err().reason(), FailureReason::DigestMismatch);
+    assert_eq!(
+        open(&model, &challenge("breast-fna"), "ward-9", &CASES).unwrap_err().reason(),
+        FailureReason::DigestMismatch
+    );
 }

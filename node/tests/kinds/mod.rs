@@ -1,5 +1,7 @@
 //! Artifacts of other kinds than modules, and results that do not depend on who ran what when.
 
+mod native;
+
 use crate::support::{TestSite, baseline, eventually, run_id, sandbox_of};
 use crate::{reason_told, report};
 use fiel_node::evaluate::{Evaluation, evaluate};
@@ -21,7 +23,12 @@ fn folder(challenge: &str) -> PathBuf {
 }
 
 /// Runs an artifact on the public cases of a challenge.
-fn try_it(challenge: &str, bytes: &[u8], media_type: MediaType, parallel: usize) -> Result<Evaluation, NodeError> {
+fn try_it(
+    challenge: &str,
+    bytes: &[u8],
+    media_type: MediaType,
+    parallel: usize,
+) -> Result<Evaluation, NodeError> {
     let text = std::fs::read_to_string(folder(challenge).join("challenge.yaml")).unwrap();
     let definition: Challenge = validate::from_yaml(Kind::Challenge, &text).unwrap();
     let set = reference_set::load(&folder(challenge).join("public")).unwrap();
@@ -91,7 +98,8 @@ fn a_mask_without_an_answer_is_counted_and_its_neighbours_are_measured() {
     for (id, path) in ids.iter().zip(&truth).skip(1) {
         let bytes = std::fs::read(set.dir.join(path)).unwrap();
         let limits = fiel_metrics::image::ReadLimits::default();
-        files.push((format!("{id}/lesions.nii"), fiel_metrics::image::recode_nifti(&bytes, &limits).unwrap()));
+        files
+            .push((format!("{id}/lesions.nii"), fiel_metrics::image::recode_nifti(&bytes, &limits).unwrap()));
     }
     let evaluation = try_it("lesion-phantom", &archive(&files), MediaType::Predictions, 1).unwrap();
     assert_eq!(evaluation.cases["missing-output"], 1);
@@ -114,7 +122,8 @@ fn order(site: &TestSite, run: &str, bytes: &[u8], public_inputs: bool) -> RunOr
 fn answers(site: &TestSite) -> Vec<(String, Vec<u8>)> {
     let set = reference_set::load(&site.path().join("reference-sets/held-out")).unwrap();
     let ids = set.column("case_id").unwrap();
-    let answer = |id: &&str| (format!("{id}/prediction.csv"), format!("case_id,probability\n{id},0.5\n").into_bytes());
+    let answer =
+        |id: &&str| (format!("{id}/prediction.csv"), format!("case_id,probability\n{id},0.5\n").into_bytes());
     ids.iter().map(answer).collect()
 }
 
@@ -158,7 +167,8 @@ async fn an_answer_to_a_case_that_is_not_there_makes_the_file_invalid() {
 async fn a_kind_that_the_policy_does_not_name_is_refused_before_it_is_fetched() {
     let site = TestSite::new(20, 10, ReleaseRule::Automatic).await;
     let policy = Policy::open(site.path()).unwrap();
-    let engines = Engines { allow: vec![ArtifactKind::Onnx, ArtifactKind::Predictions], ..Engines::default() };
+    let engines =
+        Engines { allow: vec![ArtifactKind::Onnx, ArtifactKind::Predictions], ..Engines::default() };
     Policy { engines, ..policy }.save(site.path()).unwrap();
     site.queue(site.order("1", 1, &baseline("constant")));
     let node = site.start();

@@ -44,7 +44,8 @@ impl TestSite {
         let hub = FakeHub::start().await;
         let dir = tempfile::tempdir().unwrap();
         enrol(dir.path(), &hub.url, "code-1").await.unwrap();
-        let policy = Policy { schema: POLICY_SCHEMA.to_owned(), min_cases, min_cell: 5, release, ..Policy::default() };
+        let policy =
+            Policy { schema: POLICY_SCHEMA.to_owned(), min_cases, min_cell: 5, release, ..Policy::default() };
         policy.save(dir.path()).unwrap();
         let text = std::fs::read_to_string(challenge_folder().join("challenge.yaml")).unwrap();
         let challenge: Challenge = validate::from_yaml(Kind::Challenge, &text).unwrap();
@@ -93,11 +94,7 @@ impl TestSite {
                 version: "1".to_owned(),
                 description: String::new(),
                 participant: "ada".to_owned(),
-                artifact: Artifact {
-                    media_type: MediaType::Wasm,
-                    sha256,
-                    size: artifact.len() as u64,
-                },
+                artifact: Artifact { media_type: MediaType::Wasm, sha256, size: artifact.len() as u64 },
                 submitted_at: Utc::now(),
             },
         }
@@ -140,8 +137,7 @@ pub(crate) fn sandbox(folder: &Path) -> Sandbox {
 /// A sandbox of its own that runs so many cases at once.
 pub(crate) fn sandbox_of(folder: &Path, parallel: usize) -> Sandbox {
     let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
-    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel, metered: false })
-        .unwrap()
+    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel, metered: false }).unwrap()
 }
 
 /// A valid run id that ends in the given hexadecimal digits.

@@ -127,7 +127,11 @@ fn sockets(list: &str, ports: &[Port]) -> Vec<Problem> {
         };
         let pointer = format!("{list}/{index}/socket");
         if path == "inputs.json" {
-            problems.push(Problem::new(pointer, "`inputs.json`", "another place: this one is the platform's"));
+            problems.push(Problem::new(
+                pointer,
+                "`inputs.json`",
+                "another place: this one is the platform's",
+            ));
         } else if others.any(taken) {
             let found = format!("{} at {}", quoted(&slug), quoted(&path));
             problems.push(

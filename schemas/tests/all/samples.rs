@@ -192,7 +192,15 @@ pub(crate) fn statement() -> Statement {
             metrics_version: "0.1.0".into(),
             cases: map(&[("ok", 219), ("timed-out", 1)]),
             metrics: map(&metrics),
-            costs: Costs { load_s: 0.25, case_s_p50: 0.001, case_s_p95: 0.002, fuel: Some(1_000_000), cpu_s: Some(0.5), memory_mib_peak: Some(12.5), output_mib: Some(0.25) },
+            costs: Costs {
+                load_s: 0.25,
+                case_s_p50: 0.001,
+                case_s_p95: 0.002,
+                fuel: Some(1_000_000),
+                cpu_s: Some(0.5),
+                memory_mib_peak: Some(12.5),
+                output_mib: Some(0.25),
+            },
             policy: PolicyInfo {
                 min_cases: 10,
                 min_cell: 3,

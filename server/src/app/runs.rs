@@ -144,7 +144,8 @@ fn check_metrics(challenge: &Challenge, assessment: &Assessment) -> Result<(), E
         fiel_metrics::estimate(id, &metric.summary)
             .map_err(|e| invalid(format!("`/predicate/metrics/{id}/summary` cannot be pooled: {e}.")))?;
     }
-    if let Some(id) = assessment.metrics.keys().find(|id| !challenge.metrics.contains(id) || is_technical(id)) {
+    if let Some(id) = assessment.metrics.keys().find(|id| !challenge.metrics.contains(id) || is_technical(id))
+    {
         return Err(invalid(format!("`/predicate/metrics/{id}` is not asked for by the challenge.")));
     }
     Ok(())
@@ -251,7 +252,9 @@ pub async fn fail(state: &AppState, site: &Actor, id: &str, failure: Failure) ->
         runs::requeue(&tx, &held, failure.fence).await?
     } else {
         let to_state = match failure.reason {
-            FailureReason::PolicyRefused | FailureReason::TooFewCases | FailureReason::EngineUnavailable => REFUSED,
+            FailureReason::PolicyRefused | FailureReason::TooFewCases | FailureReason::EngineUnavailable => {
+                REFUSED
+            }
             _ => FAILED,
         };
         let ending =

@@ -98,10 +98,7 @@ fn kind(file: &mut fs_err::File) -> Option<MediaType> {
 fn manifest_digest(folder: &Path) -> Result<String> {
     let path = folder.join("index.json");
     let mut bytes = Vec::new();
-    fs_err::File::open(&path)
-        .map_err(|_| unknown(folder))?
-        .take(INDEX_BYTES_MAX)
-        .read_to_end(&mut bytes)?;
+    fs_err::File::open(&path).map_err(|_| unknown(folder))?.take(INDEX_BYTES_MAX).read_to_end(&mut bytes)?;
     let index: serde_json::Value = serde_json::from_slice(&bytes).or_fail_while(path.display())?;
     let fits = |manifest: &&serde_json::Value| {
         let platform = &manifest["platform"];

@@ -172,7 +172,7 @@ fn remarks(path: &Path, challenge: &Challenge) {
             Some(spec)
                 if spec.task != MetricTask::Technical
                     && matches!(spec.task, MetricTask::Classification)
-                    != matches!(challenge.task, Task::Classification) =>
+                        != matches!(challenge.task, Task::Classification) =>
             {
                 note(format!("remark: `{metric}` measures another task than the challenge's"));
             }

@@ -88,8 +88,11 @@ async fn submit(args: &Args) -> Result {
 async fn upload(client: &Client, model: &Path) -> Result<String> {
     let opened = artifact::open(model)?;
     if opened.media_type == MediaType::ImageManifest {
-        return Err(CommandError::usage(format!("{} is a folder; a submission is one file", model.display()))
-            .hint("`skopeo copy oci:FOLDER oci-archive:FILE` makes one of it"));
+        return Err(CommandError::usage(format!(
+            "{} is a folder; a submission is one file",
+            model.display()
+        ))
+        .hint("`skopeo copy oci:FOLDER oci-archive:FILE` makes one of it"));
     }
     let digest = opened.sha256;
     let style = ProgressStyle::with_template("uploading {bar:30} {bytes}/{total_bytes}");

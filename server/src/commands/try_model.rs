@@ -152,7 +152,11 @@ fn print(
     let counts: Vec<String> = evaluation.cases.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
     say(format!("{} {}, public cases: {}", challenge.id, challenge.version, counts.join(", ")))?;
     let engine = &evaluation.engine;
-    let confined = if engine.confinement.is_empty() { "nothing of it runs".into() } else { engine.confinement.join(", ") };
+    let confined = if engine.confinement.is_empty() {
+        "nothing of it runs".into()
+    } else {
+        engine.confinement.join(", ")
+    };
     say(format!(
         "{}, dialect {}, by {} {} ({confined})",
         artifact::words(model.media_type),

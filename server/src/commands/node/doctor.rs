@@ -24,7 +24,7 @@ pub(super) fn run(as_json: bool) -> Result {
     })?;
     let engines = sandbox.engines();
     if as_json {
-        say_json(&json!({"engines": engines}))?;
+        say_json(&json!({"engines": engines.iter().map(document).collect::<Vec<_>>()}))?;
     } else {
         for engine in &engines {
             say(page(engine))?;
@@ -34,6 +34,16 @@ pub(super) fn run(as_json: bool) -> Result {
         return Ok(());
     }
     Err(CommandError::new("no WebAssembly engine works here, so that this machine cannot serve as a node"))
+}
+
+fn document(engine: &EngineReport) -> serde_json::Value {
+    let protections = engine.protections.iter();
+    let protections: Vec<_> =
+        protections.map(|p| json!({"name": p.name, "holds": p.holds, "detail": p.detail})).collect();
+    json!({
+        "name": engine.name, "version": engine.version, "available": engine.available, "protections": protections,
+        "advice": engine.advice,
+    })
 }
 
 fn page(engine: &EngineReport) -> String {
