@@ -46,24 +46,23 @@ pub(super) fn inputs(interface: &Interface, case: Case<'_>) -> Result<Vec<InputF
     let (mut files, mut entries) = (Vec::new(), Vec::new());
     for (at, (port, value)) in interface.inputs.iter().zip(case.values).enumerate() {
         let socket = socket(at + 1, port);
+        let key = image_key(case.name, &socket.slug);
+        let json;
         let mut entry =
             Entry { pk: at + 1, socket: &socket, interface: &socket, value: None, file: None, image: None };
-        let key = image_key(case.name, &socket.slug);
-        let (json, file);
-        match value {
+        files.push(match value {
             Value::Row(row) => {
                 json = value_of(port, &row);
                 entry.value = Some(&json);
-                file = (socket.relative_path.clone(), serde_json::to_vec(&json).map_err(|e| wrong(&e))?);
+                (socket.relative_path.clone(), serde_json::to_vec(&json).map_err(|e| wrong(&e))?)
             }
             Value::Image(nifti) => {
                 let bytes = image::encode_meta_image(&nifti, &image_limits()).map_err(|e| wrong(&e))?;
                 entry.image = Some(Image { pk: &key, name: format!("{}.mha", case.name) });
-                file = (format!("{}/{key}.mha", socket.relative_path), bytes);
+                (format!("{}/{key}.mha", socket.relative_path), bytes)
             }
-        }
+        });
         entries.push(serde_json::to_value(&entry).map_err(|e| wrong(&e))?);
-        files.push(file);
     }
     let list = serde_json::to_vec(&entries).map_err(|e| wrong(&e))?;
     files.insert(0, ("inputs.json".to_owned(), list));

@@ -74,7 +74,7 @@ fn answers_in_files_reach_their_cases_and_missing_ones_are_missing() {
 #[test]
 fn folders_and_the_long_names_of_both_traditions_are_read() {
     let long = format!("{}\0", "p-1/prediction.csv");
-    let pax = b"26 mtime=1700000000.123456\n27 path=p-2/prediction.csv\n";
+    let pax = b"27 mtime=1700000000.123456\n27 path=p-2/prediction.csv\n";
     let bytes = archive(&[
         (EntryType::Directory, "p-1/", b""),
         (EntryType::GNULongName, "././@LongLink", long.as_bytes()),
