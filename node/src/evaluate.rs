@@ -127,7 +127,7 @@ fn run_model(
         return Err(NodeError::Abandoned("asked to stop"));
     }
     ran.map_err(|e| NodeError::Task(e.to_string()))?;
-    Ok(Ran { engine: sandbox.info(), dialect: prepared.dialect, load_s: prepared.load_s })
+    Ok(Ran { engine: sandbox.info(&prepared), dialect: prepared.dialect, load_s: prepared.load_s })
 }
 
 /// Takes the answers of a file of predictions as they stand; no model runs.

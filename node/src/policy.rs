@@ -1,6 +1,7 @@
 //! The site's policy: what may be released, and who decides.
 
 use crate::{NodeError, folder};
+use fiel_sandbox::ContainerConfig;
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::PolicyInfo;
 use fiel_schemas::digest;
@@ -35,7 +36,7 @@ pub struct Policy {
 pub struct Engines {
     /// Kinds of artifacts that are run; all by default, and what no engine here can run is refused anyway.
     pub allow: Vec<ArtifactKind>,
-    /// The container runtime: `runc`, `crun`, `runsc`, `podman` or a path; the first one found when absent. A change
+    /// The container runtime: `runc`, `crun`, `runsc` or a path; the first one found when absent. A change
     /// holds from the next start of the node on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
@@ -53,6 +54,16 @@ impl Default for Engines {
 }
 
 impl Engines {
+    /// How the sandbox runs containers under the policy.
+    pub fn containers(&self) -> ContainerConfig {
+        let usual = ContainerConfig::default();
+        ContainerConfig {
+            runtime: self.runtime.clone(),
+            required: self.require.clone().unwrap_or(usual.required),
+            ..usual
+        }
+    }
+
     /// Refuses what the policy does not allow with `policy-refused`.
     pub fn check(&self, media_type: MediaType) -> Result<(), NodeError> {
         if self.allow.contains(&media_type.kind()) {
@@ -171,6 +182,9 @@ mod tests {
             let checked = some.engines.check(media);
             assert_eq!(checked.is_ok(), allowed, "{media}");
         }
+        let containers = some.engines.containers();
+        assert_eq!((containers.runtime.as_deref(), &containers.required[..]), (Some("runsc"), &["seccomp".to_owned()][..]));
+        assert_eq!(all.engines.containers(), ContainerConfig::default());
         let refused = some.engines.check(MediaType::Onnx).unwrap_err();
         assert_eq!(refused.reason(), FailureReason::PolicyRefused);
     }

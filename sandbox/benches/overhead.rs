@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Instant;
 
-use fiel_sandbox::{CaseInput, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{CaseInput, ContainerConfig, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
-use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
+use fiel_schemas::digest::sha256_hex;
 
 const CASES: usize = 2_000;
 
@@ -49,11 +49,10 @@ fn measure(module: &[u8], folder: &Path, parallel: usize, parent: &Path) {
         WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() };
     let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
     let sandbox =
-        Sandbox::new(SandboxConfig { work_dir, cache_dir, worker, parallel, metered: false }).unwrap();
+        Sandbox::new(SandboxConfig { work_dir, cache_dir, worker, parallel, metered: false, containers: ContainerConfig::default() }).unwrap();
     let path = folder.join("trivial.wasm");
     std::fs::write(&path, module).unwrap();
-    let prepared =
-        sandbox.prepare(&Model { path, sha256: sha256_hex(module), media_type: MediaType::Wasm }).unwrap();
+    let prepared = sandbox.prepare(&Model { path, sha256: sha256_hex(module), media_type: MediaType::Wasm }).unwrap();
     run(&sandbox, &prepared, 50 * parallel);
     let (own, case, wall) = run(&sandbox, &prepared, CASES);
     let rate = CASES as f64 / wall;

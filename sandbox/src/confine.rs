@@ -1,12 +1,14 @@
 //! How a worker gives up what it does not need. Everything here happens before a byte of a model is read.
 
 use std::io;
+use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
 };
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::protocol::Confine;
 
@@ -39,6 +41,33 @@ pub(crate) fn confine(order: &Confine) -> Result<Vec<String>, String> {
     if root {
         drop_root();
     }
+    seal(order, &[])?;
+    Ok(in_force(rooted))
+}
+
+/// Confines a worker that unpacks an image into its slot, which becomes its root where the system allows it; of all
+/// other files only those below the folder `source` can still be read. The worker of a root node stays root without
+/// root's powers, except to give files away and to write into what it gave away.
+pub(crate) fn confine_unpacking(order: &Confine, source: Option<&Path>) -> Result<(), String> {
+    limit(order).map_err(|error| format!("resource limits: {error}"))?;
+    let root = rustix::process::geteuid().is_root();
+    let source = source.map(PathFd::new).transpose().map_err(|error| format!("image: {error}"))?;
+    let slot = order.slot.as_ref().ok_or("an order to unpack nowhere")?;
+    rustix::process::chdir(slot).map_err(|error| format!("{}: {error}", slot.display()))?;
+    let _rooted = root && rustix::process::chroot(".").is_ok();
+    let _unsupported = PathFd::new(".").map_err(io::Error::other).and_then(|slot| {
+        let mut rules = vec![(slot, reading() | writing() | AccessFs::MakeSym)];
+        rules.extend(source.map(|source| (source, reading())));
+        restrict(rules).map_err(io::Error::other)
+    });
+    if root {
+        keep_ownership_powers().map_err(|error| format!("capabilities: {error}"))?;
+    }
+    seal(order, crate::syscalls::UNPACKING)
+}
+
+/// The last steps, which everything before them needs undone.
+fn seal(order: &Confine, more_calls: &[libc::c_long]) -> Result<(), String> {
     rustix::thread::set_no_new_privs(true).map_err(|error| format!("no-new-privs: {error}"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| format!("dumpable: {error}"))?;
@@ -49,8 +78,7 @@ pub(crate) fn confine(order: &Confine) -> Result<Vec<String>, String> {
     if parent != Some(order.parent) {
         return Err("the node that started this worker has gone".into());
     }
-    crate::syscalls::apply()?;
-    Ok(in_force(rooted))
+    crate::syscalls::apply(more_calls)
 }
 
 fn require_single_thread() -> Result<(), String> {
@@ -93,29 +121,53 @@ fn limit(order: &Confine) -> io::Result<()> {
 }
 
 fn restrict_files(with_slot: bool) -> Result<(), RulesetError> {
+    let mut rules = Vec::new();
+    if with_slot {
+        for (path, access) in [("input", reading()), ("output", reading() | writing())] {
+            rules.extend(PathFd::new(path).ok().map(|folder| (folder, access)));
+        }
+    }
+    restrict(rules)
+}
+
+fn reading() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+fn writing() -> BitFlags<AccessFs> {
+    AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+        | AccessFs::Refer
+}
+
+/// Leaves of all files those below these folders.
+fn restrict(folders: Vec<(PathFd, BitFlags<AccessFs>)>) -> Result<(), RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(LANDLOCK))?
         .handle_access(AccessNet::from_all(LANDLOCK))?
         .scope(Scope::from_all(LANDLOCK))?
         .create()?;
-    if with_slot {
-        let read = AccessFs::ReadFile | AccessFs::ReadDir;
-        let write = AccessFs::WriteFile
-            | AccessFs::Truncate
-            | AccessFs::MakeReg
-            | AccessFs::MakeDir
-            | AccessFs::RemoveFile
-            | AccessFs::RemoveDir
-            | AccessFs::Refer;
-        for (path, access) in [("input", read), ("output", read | write)] {
-            if let Ok(folder) = PathFd::new(path) {
-                rules = rules.add_rule(PathBeneath::new(folder, access))?;
-            }
-        }
+    for (folder, access) in folders {
+        rules = rules.add_rule(PathBeneath::new(folder, access))?;
     }
     rules.restrict_self()?;
     Ok(())
+}
+
+/// Gives up every power of root but those that setting the owners of files takes.
+fn keep_ownership_powers() -> rustix::io::Result<()> {
+    rustix::thread::set_thread_groups(&[])?;
+    let wanted = CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER;
+    let kept = rustix::thread::capabilities(None)?.permitted & wanted;
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
+    )
 }
 
 /// Becomes nobody; where the system forbids it (a user namespace without that user) the report tells.

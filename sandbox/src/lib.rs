@@ -4,10 +4,11 @@ mod cgroup;
 mod child;
 mod compile;
 mod confine;
+mod container;
 mod engine;
+pub mod image;
 mod log;
 mod protocol;
-mod report;
 mod run;
 mod runner;
 mod sandbox;
@@ -18,10 +19,9 @@ mod wasm;
 mod worker;
 mod workplace;
 
-pub use report::{EngineReport, Protection};
 pub use sandbox::Sandbox;
 pub use types::{
-    CaseInput, CaseResult, CompileLimits, Dialect, Expected, Model, Prepared, Refusal, SandboxConfig,
-    SandboxError, Usage, WorkerCommand,
+    CaseInput, CaseResult, CompileLimits, ContainerConfig, Dialect, EngineReport, Expected, Model, Prepared,
+    Protection, Refusal, SandboxConfig, SandboxError, Usage, WorkerCommand,
 };
 pub use worker::worker_main;

@@ -9,8 +9,10 @@ use wasmtime::{InstancePre, Module, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::compile;
-use crate::confine::{begin, confine};
+use crate::confine::{begin, confine, confine_unpacking};
+use crate::container;
 use crate::engine::{self, World};
+use crate::image;
 use crate::log::Log;
 use crate::protocol::{self, Ending, Order, Reply, RunCase};
 
@@ -52,6 +54,14 @@ fn carry_out(order: Order, from: Stdin, to: &mut Stdout) -> Result<(), String> {
                 File::create(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;
             confine(&limits)?;
             say(to, &compile::compile(&source, target, metered))
+        }
+        Order::Canary(errand) => container::fly(errand, to),
+        Order::Guard { node } => container::stand_guard(node, &mut { from }),
+        Order::Unpack { confine: limits, source, manifest, owner_base } => {
+            let opened = image::Opened::open(&source, manifest.is_some())
+                .map_err(|error| format!("{}: {error}", source.display()))?;
+            confine_unpacking(&limits, manifest.is_some().then_some(source.as_path()))?;
+            say(to, &image::unpack(opened, manifest.as_deref(), owner_base))
         }
         Order::Run { confine: limits, compiled, metered, memory_bytes } => {
             let file = File::open(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;

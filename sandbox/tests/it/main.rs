@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod containers;
+mod images;
 mod isolation;
 mod outcomes;
 mod preparing;

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-use fiel_sandbox::{
-    CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand,
-};
+use fiel_sandbox::{CaseInput, CaseResult, ContainerConfig, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
@@ -61,6 +59,7 @@ pub(crate) fn config(folder: &Path, parallel: usize, metered: bool) -> SandboxCo
         worker: worker(),
         parallel,
         metered,
+        containers: ContainerConfig::default(),
     }
 }
 
@@ -88,15 +87,9 @@ impl Bench {
     ) -> Vec<CaseResult> {
         let results = Mutex::new(Vec::new());
         self.sandbox
-            .run_cases(
-                prepared,
-                limits,
-                cases.into_iter(),
-                &[Expected::File("answer".to_owned())],
-                &|result| {
-                    results.lock().unwrap().push(result);
-                },
-            )
+            .run_cases(prepared, limits, cases.into_iter(), &[Expected::File("answer".to_owned())], &|result| {
+                results.lock().unwrap().push(result);
+            })
             .unwrap();
         let mut results = results.into_inner().unwrap();
         results.sort_by_key(|result| result.index);

@@ -7,7 +7,7 @@ use fiel_metrics::technical::{self, SiteCosts};
 use fiel_metrics::{Options, assess};
 use fiel_node::evaluate::{Evaluation, evaluate};
 use fiel_node::{NodeError, dialect, reference_set};
-use fiel_sandbox::{Model, Sandbox, SandboxConfig};
+use fiel_sandbox::{ContainerConfig, Model, Sandbox, SandboxConfig};
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::{Costs, Estimate};
 use fiel_schemas::challenge::Challenge;
@@ -53,6 +53,7 @@ pub(crate) fn run(args: &Args) -> Result {
         worker: sandbox_worker::command(),
         parallel: args.parallel.map_or(cores, usize::from),
         metered: false,
+        containers: ContainerConfig::default(),
     })
     .or_fail()?;
     let bar = ProgressBar::new(0);

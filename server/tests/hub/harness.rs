@@ -288,15 +288,7 @@ pub(crate) fn statement(order: &RunOrder, dice: f64, ok: u64, crashed: u64) -> S
             metrics_version: fiel_metrics::VERSION.into(),
             cases,
             metrics: BTreeMap::from([("dice".into(), SiteMetric { estimate, summary })]),
-            costs: Costs {
-                load_s: 0.1,
-                case_s_p50: 0.01,
-                case_s_p95: 0.02,
-                fuel: None,
-                cpu_s: None,
-                memory_mib_peak: None,
-                output_mib: None,
-            },
+            costs: Costs { load_s: 0.1, case_s_p50: 0.01, case_s_p95: 0.02, fuel: None, cpu_s: None, memory_mib_peak: None, output_mib: None },
             policy: PolicyInfo {
                 min_cases: 10,
                 min_cell: 1,

@@ -3,7 +3,7 @@
 use super::super::client::Client;
 use super::super::output::{OrFail, Result, note};
 use super::super::{artifact, challenge, embedded, sandbox_worker};
-use fiel_sandbox::{Sandbox, SandboxConfig};
+use fiel_sandbox::{ContainerConfig, Sandbox, SandboxConfig};
 use std::path::Path;
 
 /// Engines that run no images.
@@ -52,6 +52,7 @@ fn has_runtime() -> Result<bool> {
         worker: sandbox_worker::command(),
         parallel: 1,
         metered: false,
+        containers: ContainerConfig::default(),
     });
     let engines = sandbox.or_fail()?.engines();
     Ok(engines.iter().any(|engine| engine.available && !OTHERS.contains(&engine.name.as_str())))

@@ -1,15 +1,22 @@
 //! `fiel node doctor`: what this machine can run, tried and not guessed.
 
-use super::super::output::{CommandError, OrFail, Result, say, say_json};
+use super::super::output::{CommandError, OrFail as _, Result, say, say_json};
 use super::super::{sandbox_worker, tables};
-use fiel_sandbox::{EngineReport, Sandbox, SandboxConfig};
+use fiel_node::policy::Policy;
+use fiel_sandbox::{ContainerConfig, EngineReport, Sandbox, SandboxConfig};
 use serde_json::json;
+use std::path::Path;
 
 /// Name of the engine that every node has.
 const WASM: &str = "wasmtime";
 
-/// Runs `fiel node doctor`.
-pub(super) fn run(as_json: bool) -> Result {
+/// Runs `fiel node doctor`, under the policy of a node's data folder where there is one.
+pub(super) fn run(data: &Path, as_json: bool) -> Result {
+    let containers = if data.join("policy.json").exists() {
+        Policy::open(data).or_fail()?.engines.containers()
+    } else {
+        ContainerConfig::default()
+    };
     let work = tempfile::Builder::new().prefix("fiel-doctor-").tempdir()?;
     let sandbox = Sandbox::new(SandboxConfig {
         work_dir: work.path().join("work"),
@@ -17,6 +24,7 @@ pub(super) fn run(as_json: bool) -> Result {
         worker: sandbox_worker::command(),
         parallel: 1,
         metered: false,
+        containers,
     })
     .map_err(|e| {
         CommandError::new(format!("the sandbox does not work here: {e}"))

@@ -47,6 +47,8 @@ enum Action {
     },
     /// Say which engines and protections this machine has, each tried by an attempt; exit code 1 without WebAssembly.
     Doctor {
+        #[command(flatten)]
+        data: DataArgs,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -99,7 +101,7 @@ enum Action {
 pub(crate) fn run(args: &Args) -> Result {
     match &args.action {
         Action::Enrol { hub, code, data } => enrol(&data.data, hub, code),
-        Action::Doctor { json } => doctor::run(*json),
+        Action::Doctor { data, json } => doctor::run(&data.data, *json),
         Action::Run { data, parallel, parent } => {
             parent.follow()?;
             agent(&data.data, *parallel)
