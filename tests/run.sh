@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
-# PostgreSQL; the container runtimes that the sandbox drives.
+# Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite
+# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives.
 packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
   runc crun runsc)
 command -v initdb >/dev/null || packages+=(postgresql)
@@ -22,7 +22,12 @@ tools="${FIEL_TOOLS:-$HOME/.cache/fiel-tools}"
 if [ ! -x "$tools/bin/s3s-fs" ]; then
   cargo install s3s-fs --version 0.14.1 --features binary --locked --debug --root "$tools"
 fi
-export PATH="$tools/bin:$PATH"
+# What the scripts of the container examples import.
+if [ ! -x "$tools/python/bin/python3" ]; then
+  python3 -m venv "$tools/python"
+  "$tools/python/bin/pip" install --quiet numpy==2.2.6 SimpleITK==2.5.2
+fi
+export PATH="$tools/python/bin:$tools/bin:$PATH"
 
 # The rules of accessibility that the browser test holds every page against.
 export FIEL_AXE="$tools/axe/node_modules/axe-core/axe.min.js"

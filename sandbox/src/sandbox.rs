@@ -97,6 +97,7 @@ impl Sandbox {
         match &prepared.program {
             Program::Wasm { .. } => self.wasm_info(),
             Program::Image { .. } => self.containers.info(),
+            Program::Onnx { .. } => self.onnx.info(&self.confinement),
         }
     }
 
@@ -108,11 +109,6 @@ impl Sandbox {
             confinement: self.confinement.clone(),
             hardware: None,
         }
-    }
-
-    /// The engine that runs ONNX models, with the same confinements.
-    pub fn onnx_info(&self) -> EngineInfo {
-        self.onnx.info(&self.confinement)
     }
 
     /// Checks a model and makes it ready in a confined worker, or finds what was made of it in the cache.
