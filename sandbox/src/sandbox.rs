@@ -82,14 +82,19 @@ impl Sandbox {
     /// What every engine is here. The first call tries what containers keep on this machine.
     pub fn engines(&self) -> Vec<EngineReport> {
         let held = |name: &String| Protection { name: name.clone(), holds: true, detail: String::new() };
-        let modules = EngineReport {
-            name: "wasmtime".into(),
-            version: Some(engine::VERSION.into()),
+        let confined = |name: String, version: String| EngineReport {
+            name,
+            version: Some(version),
             available: true,
             protections: self.confinement.iter().map(held).collect(),
             advice: String::new(),
         };
-        vec![modules, self.containers.report().clone()]
+        let onnx = self.onnx_info();
+        vec![
+            confined("wasmtime".into(), engine::VERSION.into()),
+            confined(onnx.name, onnx.version),
+            self.containers.report().clone(),
+        ]
     }
 
     /// Engine, version and the confinements that were tried and held, of the engine that runs this model.
@@ -97,7 +102,7 @@ impl Sandbox {
         match &prepared.program {
             Program::Wasm { .. } => self.wasm_info(),
             Program::Image { .. } => self.containers.info(),
-            Program::Onnx { .. } => self.onnx.info(&self.confinement),
+            Program::Onnx { .. } => self.onnx_info(),
         }
     }
 
@@ -109,6 +114,11 @@ impl Sandbox {
             confinement: self.confinement.clone(),
             hardware: None,
         }
+    }
+
+    /// The engine that runs ONNX models, with the same confinements as modules have.
+    pub fn onnx_info(&self) -> EngineInfo {
+        self.onnx.info(&self.confinement)
     }
 
     /// Checks a model and makes it ready in a confined worker, or finds what was made of it in the cache.
