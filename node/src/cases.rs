@@ -29,6 +29,8 @@ struct Slot<'a> {
     name: &'a str,
     kind: PortKind,
     path: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    columns: &'a [String],
 }
 
 /// The cases of a run: which row comes when, and under which name.
@@ -144,7 +146,7 @@ impl<'a> CaseSource<'a> {
 
     fn inputs_document(&self, case: &str) -> Result<Vec<u8>, NodeError> {
         let slots = |ports: &'a [Port]| -> Vec<Slot<'a>> {
-            ports.iter().map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path }).collect()
+            ports.iter().map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path, columns: &p.columns }).collect()
         };
         let interface: &'a _ = &self.challenge.interface;
         let document = InputsDocument {

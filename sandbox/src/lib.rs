@@ -5,6 +5,7 @@ mod child;
 mod compile;
 mod confine;
 mod engine;
+mod guest;
 mod log;
 mod protocol;
 mod run;
@@ -13,9 +14,11 @@ mod sandbox;
 mod slot;
 mod syscalls;
 mod types;
+mod values;
 mod wasm;
 mod worker;
 mod workplace;
+mod world;
 
 pub use sandbox::Sandbox;
 pub use types::{

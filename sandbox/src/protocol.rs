@@ -16,10 +16,10 @@ pub(crate) const MAX_FRAME: usize = 256 * 1024;
 pub(crate) enum Order {
     /// Confine yourself, report and end.
     Probe(Confine),
-    /// Check and compile one module, then end.
+    /// Check and compile one module or component, then end.
     Compile { confine: Confine, module: PathBuf, compiled: PathBuf, metered: bool },
-    /// Load a compiled module and run cases until the pipe closes.
-    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64 },
+    /// Load a compiled module or component and run cases until the pipe closes.
+    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64, output_bytes: u64 },
 }
 
 /// How a worker confines itself before it touches anything of a model.
@@ -52,9 +52,22 @@ pub(crate) enum Reply {
     /// The module will not be run.
     Refused { reason: FailureReason, message: String },
     /// The case ended; a frame with the log follows.
-    Done { ending: Ending, seconds: f64, fuel: Option<u64> },
+    Done { ending: Ending, used: Used },
     /// The worker itself could not do its work.
     Failed { message: String },
+}
+
+/// What a case used, as measured within the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Used {
+    /// Wall time of the model, instantiation included.
+    pub(crate) seconds: f64,
+    /// Processor time in these seconds.
+    pub(crate) cpu_s: f64,
+    /// Bytes of the model's memories at their largest.
+    pub(crate) memory_bytes: u64,
+    /// Fuel, in metered mode.
+    pub(crate) fuel: Option<u64>,
 }
 
 /// How the model ended, as seen from within the worker.
@@ -63,6 +76,8 @@ pub(crate) enum Reply {
 pub(crate) enum Ending {
     Ok,
     Crashed { why: String },
+    /// It returned values that break a rule of the interface.
+    InvalidOutput { rule: String },
     OutOfMemory,
 }
 

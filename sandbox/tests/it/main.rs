@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod bombs;
+mod components;
+mod floods;
 mod isolation;
+mod metering;
 mod outcomes;
+mod predictors;
 mod preparing;
 mod processes;
 mod support;
