@@ -146,7 +146,10 @@ impl<'a> CaseSource<'a> {
 
     fn inputs_document(&self, case: &str) -> Result<Vec<u8>, NodeError> {
         let slots = |ports: &'a [Port]| -> Vec<Slot<'a>> {
-            ports.iter().map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path, columns: &p.columns }).collect()
+            ports
+                .iter()
+                .map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path, columns: &p.columns })
+                .collect()
         };
         let interface: &'a _ = &self.challenge.interface;
         let document = InputsDocument {

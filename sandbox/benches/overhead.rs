@@ -18,8 +18,8 @@ use std::time::Instant;
 use fiel_kernels::image::{Geometry, Volume, encode_nifti_f32};
 use fiel_sandbox::{CaseInput, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
-use fiel_schemas::submission::MediaType;
 use fiel_schemas::digest::sha256_hex;
+use fiel_schemas::submission::MediaType;
 
 const CASES: usize = 2_000;
 
@@ -66,7 +66,13 @@ fn subjects() -> [Subject; 3] {
             expected: vec![Expected::File("answer".to_owned())],
             cases: CASES,
         },
-        Subject { name: "component", model: wat::parse_str(NOTHING).unwrap(), files, expected: Vec::new(), cases: CASES },
+        Subject {
+            name: "component",
+            model: wat::parse_str(NOTHING).unwrap(),
+            files,
+            expected: Vec::new(),
+            cases: CASES,
+        },
         Subject {
             name: "predictor",
             model: std::fs::read(baselines.join("threshold-predict.wasm")).unwrap(),
@@ -125,7 +131,8 @@ thread_local! {
 /// Medians of the model's own time and of the time between two results of a worker, and the wall time of all.
 fn run(sandbox: &Sandbox, prepared: &Prepared, subject: &Subject, cases: usize) -> (f64, f64, f64) {
     let limits = Limits { memory_mib: 64, case_ms: 10_000, output_mib: 4, artifact_mib: 1 };
-    let inputs = (0..cases).map(|index| CaseInput { name: format!("c{index}"), files: subject.files.clone() });
+    let inputs =
+        (0..cases).map(|index| CaseInput { name: format!("c{index}"), files: subject.files.clone() });
     let times = Mutex::new((Vec::new(), Vec::new()));
     let started = Instant::now();
     sandbox

@@ -162,12 +162,11 @@ impl Guest {
         };
         // The values are the model's as well, although the worker holds them for it.
         let bounds = Bounds::component(memory_bytes - case.bytes());
-        let (ended, used, exceeded) =
-            self.measure(World::without_folders(bounds, out, err), |store| {
-                store.set_hostcall_fuel(usize::try_from(output_bytes).unwrap_or(usize::MAX).max(CALL_BYTES));
-                let instance = predictor.instantiate(&mut *store)?;
-                instance.fiel_model_inference().call_predict(&mut *store, &case.inputs)
-            })?;
+        let (ended, used, exceeded) = self.measure(World::without_folders(bounds, out, err), |store| {
+            store.set_hostcall_fuel(usize::try_from(output_bytes).unwrap_or(usize::MAX).max(CALL_BYTES));
+            let instance = predictor.instantiate(&mut *store)?;
+            instance.fiel_model_inference().call_predict(&mut *store, &case.inputs)
+        })?;
         let ending = match ended {
             Ok(Ok(values)) => match case.write(Path::new("output"), values, output_bytes) {
                 Ok(()) => Ending::Ok,

@@ -75,9 +75,13 @@ pub(crate) struct Used {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Ending {
     Ok,
-    Crashed { why: String },
+    Crashed {
+        why: String,
+    },
     /// It returned values that break a rule of the interface.
-    InvalidOutput { rule: String },
+    InvalidOutput {
+        rule: String,
+    },
     OutOfMemory,
 }
 

@@ -110,7 +110,12 @@ impl Case {
 
     /// Checks an answer against the interface and writes it as the interface's files into `folder`, at most `limit`
     /// bytes. An output that was not returned is not written.
-    pub(crate) fn write(&self, folder: &Path, values: Vec<NamedValue>, limit: u64) -> Result<(), WrongAnswer> {
+    pub(crate) fn write(
+        &self,
+        folder: &Path,
+        values: Vec<NamedValue>,
+        limit: u64,
+    ) -> Result<(), WrongAnswer> {
         let mut returned = BTreeSet::new();
         let mut left = limit;
         for NamedValue { name, value } in values {
@@ -175,7 +180,8 @@ impl Case {
         // Debug gives the shortest digits that are read back as the same number; adding 0 removes the sign of zero.
         let numbers = cells.iter().map(|cell| format!("{:?}", cell.number + 0.0));
         let line = |first: &str, rest: Vec<String>| [vec![first.to_owned()], rest].concat().join(",");
-        Ok(format!("{}\n{}\n", line("case_id", header.collect()), line(&self.name, numbers.collect())).into_bytes())
+        Ok(format!("{}\n{}\n", line("case_id", header.collect()), line(&self.name, numbers.collect()))
+            .into_bytes())
     }
 
     /// The grid of an answer, which must be that of an input, if there is one with a grid.
@@ -185,8 +191,12 @@ impl Case {
         if declared != Some(voxels) {
             return Err("with another number of voxels than its shape has".to_owned());
         }
-        let numbers =
-            geometry.spacing_mm.iter().chain(&geometry.origin_mm).chain(&geometry.direction).all(|n| n.is_finite());
+        let numbers = geometry
+            .spacing_mm
+            .iter()
+            .chain(&geometry.origin_mm)
+            .chain(&geometry.direction)
+            .all(|n| n.is_finite());
         if !numbers {
             return Err("on a grid with a number that is not finite".to_owned());
         }
@@ -329,7 +339,9 @@ mod tests {
     }
 
     fn cells(cells: &[(&str, f64)]) -> Value {
-        Value::Row(cells.iter().map(|(c, number)| Cell { column: (*c).to_owned(), number: *number }).collect())
+        Value::Row(
+            cells.iter().map(|(c, number)| Cell { column: (*c).to_owned(), number: *number }).collect(),
+        )
     }
 
     fn mask(geometry: &Geometry, voxels: &[u8]) -> Value {
@@ -425,14 +437,20 @@ mod tests {
         let out = folder.path().join("out");
         for (name, value, word) in wrong {
             match case.write(&out, vec![named(name, value)], 1 << 20) {
-                Err(WrongAnswer::Rule(rule)) => assert!(rule.contains(word) && !rule.contains("secret"), "{rule}"),
+                Err(WrongAnswer::Rule(rule)) => {
+                    assert!(rule.contains(word) && !rule.contains("secret"), "{rule}")
+                }
                 other => panic!("{name}, {word}: {other:?}"),
             }
             assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0, "{name} was written");
         }
         let twice = vec![named("one", Value::Scalar(0.5)), named("one", Value::Scalar(0.5))];
-        assert!(matches!(case.write(&out, twice, 1 << 20), Err(WrongAnswer::Rule(rule)) if rule.contains("twice")));
+        assert!(
+            matches!(case.write(&out, twice, 1 << 20), Err(WrongAnswer::Rule(rule)) if rule.contains("twice"))
+        );
         let large = vec![named("lesions", mask(&grid(), &[0; 4]))];
-        assert!(matches!(case.write(&out, large, 300), Err(WrongAnswer::Rule(rule)) if rule.contains("more than")));
+        assert!(
+            matches!(case.write(&out, large, 300), Err(WrongAnswer::Rule(rule)) if rule.contains("more than"))
+        );
     }
 }

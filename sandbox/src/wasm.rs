@@ -33,7 +33,9 @@ impl<'a> WasmRunner<'a> {
         let compiled = fs::metadata(&self.compiled).map_or(0, |file| file.len());
         // Beside the model's own memory: its code, once as read and once as loaded, and values on their way out,
         // as returned, encoded and written.
-        let private = [OVERHEAD, 2 * compiled, output.saturating_mul(3)].iter().fold(memory, |sum, part| sum.saturating_add(*part));
+        let private = [OVERHEAD, 2 * compiled, output.saturating_mul(3)]
+            .iter()
+            .fold(memory, |sum, part| sum.saturating_add(*part));
         let mut worker = self.sandbox.worker(private.saturating_add(output))?;
         let order = Order::Run {
             confine: Confine {

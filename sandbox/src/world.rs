@@ -198,7 +198,12 @@ impl ResourceLimiter for Bounds {
         Err(wasmtime::Error::msg("memory limit of the process"))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let elements = self.elements.saturating_sub(current).saturating_add(desired);
         let fits = elements <= TABLE_ELEMENTS && maximum.is_none_or(|maximum| desired <= maximum);
         if fits {

@@ -72,7 +72,8 @@ fn sockets_http_and_what_nobody_knows_are_refused_by_name() {
         assert_eq!(reason, FailureReason::ImportRefused, "{name}");
         assert!(message.contains(name), "{message}");
     }
-    let both = import("wasi:sockets/udp@0.2.0") + &import("wasi:http/types@0.2.0") + &import("wasi:cli/exit@0.2.0");
+    let both =
+        import("wasi:sockets/udp@0.2.0") + &import("wasi:http/types@0.2.0") + &import("wasi:cli/exit@0.2.0");
     let (_, message) = refused(&command(&both, "i32.const 0"));
     assert!(message.contains("(2): wasi:sockets/udp@0.2.0, wasi:http/types@0.2.0;"), "{message}");
     let (reason, message) = refused(&command(&import("wasi:random/random@0.2.0"), "i32.const 0"));
@@ -95,13 +96,24 @@ fn a_component_that_lies_about_its_entry_is_refused() {
     let number = "(result i32) i32.const 0";
     for (text, word) in [
         (export("wasi:cli/run@0.2.0", "run", "(result u32)", number), "another type"),
-        (export("wasi:cli/run@0.2.6", "run", r#"(param "x" u32) (result (result))"#, "(param i32) (result i32) i32.const 0"), "another type"),
+        (
+            export(
+                "wasi:cli/run@0.2.6",
+                "run",
+                r#"(param "x" u32) (result (result))"#,
+                "(param i32) (result i32) i32.const 0",
+            ),
+            "another type",
+        ),
         (export("fiel:model/inference@1.0.0", "predict", "(result u32)", number), "another type"),
         (export("fiel:model/inference@2.0.0", "predict", "(result u32)", number), "exports neither"),
         (export("wasi:cli/run@0.2.0", "walk", "(result (result))", number), "exports neither"),
         (export("wasi:cli/run@0.3.0", "run", "(result (result))", number), "exports neither"),
         (r#"(component)"#.to_owned(), "exports neither"),
-        (r#"(component (core module $m) (export "wasi:cli/run@0.2.0" (core module $m)))"#.to_owned(), "exports neither"),
+        (
+            r#"(component (core module $m) (export "wasi:cli/run@0.2.0" (core module $m)))"#.to_owned(),
+            "exports neither",
+        ),
     ] {
         let (reason, message) = refused(&text);
         assert_eq!(reason, FailureReason::ArtifactInvalid, "{text}");

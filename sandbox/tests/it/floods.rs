@@ -13,7 +13,10 @@ fn floods_of_calls_end_at_the_deadline_and_harm_nobody() {
         let modes = ["print-forever", "echo", "open-forever", "echo"];
         let results = bench.modes_of(model, &modes, &Limits { case_ms: 700, ..limits() });
         for pair in results.chunks(2) {
-            assert_eq!((pair[0].outcome, pair[0].reason.as_str()), (Outcome::TimedOut, "ran longer than 700 ms"));
+            assert_eq!(
+                (pair[0].outcome, pair[0].reason.as_str()),
+                (Outcome::TimedOut, "ran longer than 700 ms")
+            );
             assert_eq!(answer(&pair[1]), "a,b\n1,2\n");
         }
     }

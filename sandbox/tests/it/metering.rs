@@ -36,8 +36,15 @@ fn time_and_memory_are_told() {
         assert_eq!(compute.outcome, Outcome::Ok);
         let (cpu, memory) = (compute.usage.cpu_s.unwrap(), compute.usage.memory_bytes_peak.unwrap());
         assert!(cpu > 0.0 && cpu < compute.seconds + 0.1, "{cpu} s of {} s", compute.seconds);
-        assert!(memory >= 1 << 20 && memory.is_multiple_of(1 << 16), "the model's static buffer alone is 1 MiB: {memory}");
-        assert_eq!((late.outcome, late.usage.cpu_s), (Outcome::TimedOut, None), "nobody could ask a killed worker");
+        assert!(
+            memory >= 1 << 20 && memory.is_multiple_of(1 << 16),
+            "the model's static buffer alone is 1 MiB: {memory}"
+        );
+        assert_eq!(
+            (late.outcome, late.usage.cpu_s),
+            (Outcome::TimedOut, None),
+            "nobody could ask a killed worker"
+        );
         let peak = eat.usage.memory_bytes_peak.unwrap();
         assert!(peak > 60 << 20 && peak <= 64 << 20, "{peak}");
         let again = bench.modes_of(model, &["compute", "eat"], &limits());
@@ -50,8 +57,9 @@ fn time_and_memory_are_told() {
 fn a_predictor_is_measured_too() {
     let bench: Bench = bench(1);
     let prepared = bench.prepare(predictor()).unwrap();
-    let result =
-        bench.cases_expecting(&prepared, &limits(), vec![ask("answer", &phantom())], &["lesions.nii"]).remove(0);
+    let result = bench
+        .cases_expecting(&prepared, &limits(), vec![ask("answer", &phantom())], &["lesions.nii"])
+        .remove(0);
     assert_eq!(result.outcome, Outcome::Ok, "{}", result.reason);
     assert!(result.usage.cpu_s.unwrap() > 0.0 && result.usage.memory_bytes_peak.unwrap() >= 1 << 16);
     assert!(result.seconds > 0.0 && result.usage.output_bytes > 352);

@@ -57,7 +57,9 @@ fn a_loop_is_stopped_at_its_deadline_and_the_next_case_runs() {
     let limits = Limits { case_ms: 300, ..limits() };
     bench.modes(&["echo"], &limits);
     bench.modes_of(component(), &["echo"], &limits);
-    for (model, mode) in [(model(), "loop"), (model(), "sleep"), (component(), "loop"), (component(), "sleep")] {
+    for (model, mode) in
+        [(model(), "loop"), (model(), "sleep"), (component(), "loop"), (component(), "sleep")]
+    {
         let started = Instant::now();
         let results = bench.modes_of(model, &[mode, "echo"], &limits);
         assert!(

@@ -64,13 +64,25 @@ fn every_wrong_answer_has_its_outcome_and_the_next_case_runs() {
     let expected = [
         ("no-list", Outcome::MissingOutput, "`score.csv` was not written"),
         ("only-score", Outcome::MissingOutput, "`lesions.nii` was not written"),
-        ("unknown-name", Outcome::InvalidOutput, "returned a value under a name that is no output of the interface"),
+        (
+            "unknown-name",
+            Outcome::InvalidOutput,
+            "returned a value under a name that is no output of the interface",
+        ),
         ("twice", Outcome::InvalidOutput, "returned `score` twice"),
         ("wrong-kind", Outcome::InvalidOutput, "returned `lesions` as another kind of value than `mask`"),
         ("nan", Outcome::InvalidOutput, "returned `score` with a number that is not finite"),
         ("infinite", Outcome::InvalidOutput, "returned `score` with a number that is not finite"),
-        ("short", Outcome::InvalidOutput, "returned `lesions` with another number of voxels than its shape has"),
-        ("vast-shape", Outcome::InvalidOutput, "returned `lesions` with another number of voxels than its shape has"),
+        (
+            "short",
+            Outcome::InvalidOutput,
+            "returned `lesions` with another number of voxels than its shape has",
+        ),
+        (
+            "vast-shape",
+            Outcome::InvalidOutput,
+            "returned `lesions` with another number of voxels than its shape has",
+        ),
         (
             "moved",
             Outcome::InvalidOutput,
@@ -91,7 +103,7 @@ fn every_wrong_answer_has_its_outcome_and_the_next_case_runs() {
         ("problem", Outcome::Crashed, "said that it failed"),
         ("problem-without-end", Outcome::Crashed, BROKEN),
         ("trap", Outcome::Crashed, "trapped: wasm `unreachable` instruction executed"),
-        ("fall", Outcome::Crashed, "trapped: call stack exhausted"),
+        ("fall", Outcome::Crashed, "trapped: out of bounds memory access"),
         ("exit3", Outcome::Crashed, "ended with an exit code other than 0"),
         ("exit0", Outcome::MissingOutput, "`score.csv` was not written"),
         ("eat", Outcome::OutOfMemory, "asked for more than 64 MiB of memory"),
@@ -118,7 +130,8 @@ fn what_a_model_says_of_its_failure_is_in_the_log_only() {
 fn a_predictor_that_does_not_end_is_stopped() {
     let bench = bench(1);
     run(&bench, &["answer"], &limits());
-    let results = run(&bench, &["loop", "answer", "print-forever", "answer"], &Limits { case_ms: 500, ..limits() });
+    let results =
+        run(&bench, &["loop", "answer", "print-forever", "answer"], &Limits { case_ms: 500, ..limits() });
     for pair in results.chunks(2) {
         assert_eq!(pair[0].outcome, Outcome::TimedOut);
         assert_answer(&pair[1]);
@@ -152,12 +165,17 @@ fn a_case_that_holds_no_values_says_so() {
     let mut text = ask("answer", &phantom());
     text.files[1].1 = b"case_id,answer\nc1,male\n".to_vec();
     let mut torn = ask("answer", &phantom());
-    torn.files[2].1.truncate(400);
-    let results = bench.cases_expecting(&prepared, &limits(), vec![text, torn, ask("answer", &phantom())], &OUTPUTS);
+    torn.files[2].1.truncate(399);
+    let results =
+        bench.cases_expecting(&prepared, &limits(), vec![text, torn, ask("answer", &phantom())], &OUTPUTS);
     assert_eq!(results[0].outcome, Outcome::Crashed);
     assert_eq!(results[0].reason, "could not be given `ask.csv` as a value: column `answer` is not a number");
     assert_eq!(results[1].outcome, Outcome::Crashed);
-    assert!(results[1].reason.starts_with("could not be given `ct.nii` as a value: "), "{}", results[1].reason);
+    assert!(
+        results[1].reason.starts_with("could not be given `ct.nii` as a value: "),
+        "{}",
+        results[1].reason
+    );
     assert_answer(&results[2]);
 }
 

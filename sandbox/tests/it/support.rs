@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
-use fiel_sandbox::{CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{
+    CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand,
+};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
@@ -44,7 +46,8 @@ fn predictor_flags() -> Vec<String> {
 
 /// Flags that make clang link a component: with the linker that comes with Rust.
 fn component_linker() -> Vec<String> {
-    let libraries = Command::new("rustc").args(["--print", "target-libdir"]).output().expect("rustc is needed");
+    let libraries =
+        Command::new("rustc").args(["--print", "target-libdir"]).output().expect("rustc is needed");
     let libraries = String::from_utf8(libraries.stdout).unwrap();
     let linker = Path::new(libraries.trim()).join("../bin/wasm-component-ld").canonicalize();
     let linker = linker.expect("Rust's own wasm-component-ld is needed: rustup toolchain 1.95 has it");
@@ -134,7 +137,8 @@ impl Bench {
         cases: Vec<CaseInput>,
         expected: &[&str],
     ) -> Vec<CaseResult> {
-        let expected: Vec<Expected> = expected.iter().map(|path| Expected::File((*path).to_owned())).collect();
+        let expected: Vec<Expected> =
+            expected.iter().map(|path| Expected::File((*path).to_owned())).collect();
         let results = Mutex::new(Vec::new());
         self.sandbox
             .run_cases(prepared, limits, cases.into_iter(), &expected, &|result| {
