@@ -8,6 +8,7 @@ mod container;
 mod engine;
 pub mod image;
 mod files;
+mod guest;
 mod log;
 mod onnx;
 mod protocol;
@@ -17,9 +18,11 @@ mod sandbox;
 mod slot;
 mod syscalls;
 mod types;
+mod values;
 mod wasm;
 mod worker;
 mod workplace;
+mod world;
 
 pub use sandbox::Sandbox;
 pub use types::{

@@ -18,10 +18,10 @@ pub(crate) const MAX_FRAME: usize = 256 * 1024;
 pub(crate) enum Order {
     /// Confine yourself, report and end.
     Probe(Confine),
-    /// Check and compile one module, then end.
+    /// Check and compile one module or component, then end.
     Compile { confine: Confine, module: PathBuf, compiled: PathBuf, metered: bool },
-    /// Load a compiled module and run cases until the pipe closes.
-    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64 },
+    /// Load a compiled module or component and run cases until the pipe closes.
+    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64, output_bytes: u64 },
     /// Try, inside a container, what no model may do.
     Canary(Canary),
     /// Wait until the node dies, then end the containers it left.

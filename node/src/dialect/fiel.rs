@@ -19,6 +19,8 @@ struct Slot<'a> {
     name: &'a str,
     kind: PortKind,
     path: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    columns: &'a [String],
 }
 
 pub(super) fn inputs(interface: &Interface, case: Case<'_>) -> Result<Vec<InputFile>, NodeError> {
@@ -39,7 +41,10 @@ pub(super) fn content(port: &Port, case: &str, value: Value<'_>) -> Vec<u8> {
 
 fn inputs_document(interface: &Interface, case: &str) -> Result<Vec<u8>, NodeError> {
     fn slots(ports: &[Port]) -> Vec<Slot<'_>> {
-        ports.iter().map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path }).collect()
+        ports
+            .iter()
+            .map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path, columns: &p.columns })
+            .collect()
     }
     let document = InputsDocument {
         schema: "fiel/inputs/v1",
