@@ -92,7 +92,7 @@ const CONTROLLERS: [&str; 5] = ["memory", "pids", "cpu", "cpuacct", "freezer"];
 impl Group {
     /// Makes the group and sets its limits. An error names what the system does not permit.
     pub(crate) fn create(bounds: Bounds) -> Result<Self, String> {
-        let name = format!("fiel-{}-c{}", std::process::id(), workplace::unique());
+        let name = format!("fiel-{}-c{}-{}", std::process::id(), workplace::unique(), process_namespace());
         let hierarchies = hierarchies();
         let unified = hierarchies.iter().any(|hierarchy| hierarchy.unified && hierarchy.controls("memory"));
         let mut group = Self { name, folders: BTreeMap::new(), unified };
@@ -241,30 +241,50 @@ impl Drop for Group {
     }
 }
 
-/// Kills what is left in the groups of nodes that have gone and removes the groups. Their names begin with `fiel-`
-/// and the node's process id.
+/// Removes the groups of nodes that have gone, and kills what is left in those of their containers.
 pub(crate) fn remove_stale() {
     remove_groups(&|node| !Path::new("/proc").join(node.to_string()).exists());
 }
 
-/// Kills what is left in the groups of this node, which has gone, and removes the groups.
+/// The same for this node, which has gone.
 pub(crate) fn remove_groups_of(node: u32) {
     remove_groups(&|other| other == node);
 }
 
 fn remove_groups(gone: &dyn Fn(u32) -> bool) {
+    let own = process_namespace().to_string();
     for parent in hierarchies().iter().filter_map(Hierarchy::parent) {
         let Ok(entries) = fs::read_dir(parent) else { continue };
         for entry in entries.flatten() {
-            let name = entry.file_name();
-            let node = name.to_str().and_then(|name| name.strip_prefix("fiel-")?.split('-').next());
-            if node.and_then(|id| id.parse().ok()).is_some_and(gone) {
-                let _left = fs::write(entry.path().join("freezer.state"), "THAWED");
-                kill_all(&entry.path());
-                remove(&entry.path());
+            let (name, path) = (entry.file_name(), entry.path());
+            let Some((node, namespace)) = name.to_str().and_then(maker) else { continue };
+            if !gone(node) {
+                continue;
+            }
+            match namespace {
+                // A number that is gone here may be alive in another namespace: that node looks after its own.
+                Some(namespace) if namespace == own => {
+                    let _never_frozen = fs::write(path.join("freezer.state"), "THAWED");
+                    kill_all(&path);
+                    remove(&path);
+                }
+                Some(_) => {}
+                // A worker ends with its node; its group is empty.
+                None => _ = fs::remove_dir(path),
             }
         }
     }
+}
+
+/// Who made a group, by its name: the node's process id, and for a container's the namespace in which that counts.
+fn maker(name: &str) -> Option<(u32, Option<&str>)> {
+    let mut parts = name.strip_prefix("fiel-")?.split('-');
+    Some((parts.next()?.parse().ok()?, parts.nth(1)))
+}
+
+/// The number of the namespace in which this process has its id.
+fn process_namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map_or(0, |found| std::os::unix::fs::MetadataExt::ino(&found))
 }
 
 /// Kills every process in a group and the groups below it, until none is left.
@@ -332,4 +352,18 @@ fn count(file: &Path, name: &str) -> u64 {
 
 fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_tells_who_made_it() {
+        assert_eq!(maker("fiel-12-3"), Some((12, None)));
+        assert_eq!(maker("fiel-12-c3-4026531836"), Some((12, Some("4026531836"))));
+        for other in ["fiel-", "fiel-x-1", "user.slice", "fiel--1"] {
+            assert_eq!(maker(other), None, "{other}");
+        }
+    }
 }

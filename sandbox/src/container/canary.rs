@@ -119,15 +119,9 @@ fn reached() -> Vec<String> {
     outside.iter().filter(leaves).map(ToString::to_string).collect()
 }
 
+/// `/dev`, `/tmp` and `/dev/shm` are not among the places: they lie in memory and go with the container.
 fn written() -> Vec<String> {
-    let places = [
-        "/canary",
-        "/etc/canary",
-        "/input/canary",
-        "/proc/sys/kernel/hostname",
-        "/sys/canary",
-        "/dev/canary",
-    ];
+    let places = ["/canary", "/etc/canary", "/input/canary", "/proc/sys/kernel/hostname", "/sys/canary"];
     places.into_iter().filter(|path| fs::write(path, "x").is_ok()).map(str::to_owned).collect()
 }
 

@@ -92,44 +92,39 @@ impl InvokeRunner<'_> {
         limits: &Limits,
     ) -> std::io::Result<Result<Network, Failed>> {
         let deadline = watch.deadline;
-        let mut network = None;
+        let mut network: Option<Network> = None;
         let mut pause = Duration::from_millis(2);
         loop {
             network = network.or_else(|| running.network());
-            let mut question = match &network {
-                Some(network) => Some(network.request("GET", "/health")?),
-                None => None,
-            };
-            let until = Instant::now() + if question.is_some() { HEALTH } else { pause };
-            let event = running.attend(watch, until.min(deadline), question.as_mut())?;
-            let failed = match (event, network.take()) {
-                (Event::Answered(Answer::Status(200)), Some(network)) => return Ok(Ok(network)),
-                (Event::Answered(Answer::Status(300..=399)), _) => {
-                    "answered `GET /health` with a redirect".to_owned()
-                }
-                (Event::Late, _) if Instant::now() >= deadline => {
-                    format!("did not become ready within {READY_S} s")
-                }
-                (Event::Answered(_) | Event::Late, known) => {
-                    network = known;
-                    pause = (pause * 2).min(PAUSE);
-                    match running.attend(watch, (Instant::now() + pause).min(deadline), None)? {
-                        Event::Late => continue,
-                        event => {
-                            running.stop();
-                            let (outcome, reason) = verdict(&event, running, watch, &self.recipe, limits);
-                            return Ok(Err(early(outcome, reason)));
-                        }
+            if let Some(known) = network.take() {
+                let mut question = known.request("GET", "/health")?;
+                let until = (Instant::now() + HEALTH).min(deadline);
+                match running.attend(watch, until, Some(&mut question))? {
+                    Event::Answered(Answer::Status(200)) => return Ok(Ok(known)),
+                    Event::Answered(Answer::Status(300..=399)) => {
+                        return Ok(Err(crashed(running, "answered `GET /health` with a redirect")));
                     }
+                    Event::Answered(_) | Event::Late => network = Some(known),
+                    event => return Ok(Err(self.early(&event, running, watch, limits))),
                 }
-                (event, _) => {
-                    running.stop();
-                    let (outcome, reason) = verdict(&event, running, watch, &self.recipe, limits);
-                    return Ok(Err(early(outcome, reason)));
+            }
+            pause = (pause * 2).min(PAUSE);
+            match running.attend(watch, (Instant::now() + pause).min(deadline), None)? {
+                Event::Late if Instant::now() >= deadline => {
+                    return Ok(Err(crashed(running, &format!("did not become ready within {READY_S} s"))));
                 }
-            };
-            running.stop();
-            return Ok(Err(Failed(Outcome::Crashed, failed)));
+                Event::Late => {}
+                event => return Ok(Err(self.early(&event, running, watch, limits))),
+            }
+        }
+    }
+
+    /// What becomes of a case whose container ended, or had to be ended, before it was ready.
+    fn early(&self, event: &Event, running: &mut Running, watch: &mut Watch<'_>, limits: &Limits) -> Failed {
+        running.stop();
+        match verdict(event, running, watch, &self.recipe, limits) {
+            (Outcome::Ok, _) => Failed(Outcome::Crashed, "ended before it was ready".to_owned()),
+            (outcome, reason) => Failed(outcome, reason),
         }
     }
 
@@ -187,12 +182,10 @@ impl InvokeRunner<'_> {
     }
 }
 
-/// A container that ended in good order did not become ready all the same.
-fn early(outcome: Outcome, reason: String) -> Failed {
-    match outcome {
-        Outcome::Ok => Failed(Outcome::Crashed, "ended before it was ready".to_owned()),
-        _ => Failed(outcome, reason),
-    }
+/// Ends a container that will not become ready.
+fn crashed(running: &mut Running, why: &str) -> Failed {
+    running.stop();
+    Failed(Outcome::Crashed, why.to_owned())
 }
 
 /// What one case used of a container's sum.

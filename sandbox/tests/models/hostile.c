@@ -336,8 +336,8 @@ static void environment(void) {
     fclose(answer);
 }
 
-// Grand Challenge's warm interface, in the smallest way.
-static int serve(void) {
+// Grand Challenge's warm interface, in the smallest way; `health` is what it says about its own.
+static int serve(const char *health) {
     char request[4096];
     struct sockaddr_in own = {.sin_family = AF_INET, .sin_port = htons(4743), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int server = socket(AF_INET, SOCK_STREAM, 0);
@@ -345,16 +345,16 @@ static int serve(void) {
     for (;;) {
         int client = accept(server, NULL, NULL);
         ssize_t size = read(client, request, sizeof request);
-        int health = size > 3 && !memcmp(request, "GET", 3);
-        if (!health) copy("/input/data", "/output/answer");
-        dprintf(client, "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", health ? "200 OK" : "201 Created");
+        int asked = size > 3 && !memcmp(request, "GET", 3);
+        if (!asked) copy("/input/data", "/output/answer");
+        dprintf(client, "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", asked ? health : "201 Created");
         close(client);
     }
 }
 
 int main(int count, char **words) {
     char mode[64] = "";
-    if (count > 1 && !strcmp(words[1], "serve")) return serve();
+    if (count > 1 && !strcmp(words[1], "serve")) return serve(count > 2 ? words[2] : "200 OK");
     FILE *in = fopen("/input/mode", "r");
     if (!in || fscanf(in, "%63s", mode) != 1) return 9;
     printf("mode %s\n", mode);

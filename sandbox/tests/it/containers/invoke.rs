@@ -138,21 +138,28 @@ fn a_warm_process_cannot_touch_what_it_has_answered() {
 #[test]
 fn a_model_that_never_becomes_ready_says_so() {
     let bench = bench();
-    let redirect = SERVER.replace("self.reply(200", "self.reply(302");
-    let leaves = "print('bye')";
     let starts = [
-        (python(&redirect, &invoke()), "answered `GET /health` with a redirect"),
-        (python(leaves, &invoke()), "ended before it was ready"),
-        (python("import sys; sys.exit(4)", &invoke()), "ended with exit code 4"),
+        (json!(["/model", "serve", "302 Found"]), "plain", "answered `GET /health` with a redirect"),
+        (json!(["/model"]), "nothing", "ended before it was ready"),
+        (json!(["/model"]), "exit3", "ended with exit code 3"),
+        (json!(["/model"]), "eat", "asked for more than 64 MiB of memory"),
         (
-            hostile(&json!({ "Entrypoint": ["/absent"], "Labels": invoke()["Labels"] })),
+            json!(["/absent"]),
+            "plain",
             "would not start: `/absent` is not in the image, or its interpreter is not",
         ),
     ];
-    for (image, reason) in starts {
-        let prepared = bench.prepare(&image);
-        let result = bench.cases(&prepared, &limits(), cases(&["plain"])).remove(0);
-        assert_eq!((result.outcome, result.reason.as_str()), (Outcome::Crashed, reason));
+    for (entrypoint, mode, reason) in starts {
+        let prepared =
+            bench.prepare(&hostile(&json!({ "Entrypoint": entrypoint, "Labels": invoke()["Labels"] })));
+        let result = bench.cases(&prepared, &limits(), cases(&[mode])).remove(0);
+        let outcome = if mode == "eat" { Outcome::OutOfMemory } else { Outcome::Crashed };
+        assert_eq!((result.outcome, result.reason.as_str()), (outcome, reason));
+    }
+    let well = hostile(&json!({ "Entrypoint": ["/model", "serve"], "Labels": invoke()["Labels"] }));
+    let prepared = bench.prepare(&well);
+    for result in bench.cases(&prepared, &limits(), cases(&["plain"; 3])) {
+        assert_eq!(answer(&result), "a,b\n1,2\n");
     }
     bench.assert_nothing_left("models that never become ready");
 }
