@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Files and folders of a challenge that are embedded; of `baselines` only the modules.
+/// Files and folders of a challenge that are embedded; of `baselines` only modules and the recipes of images.
 const PARTS: [&str; 5] = ["challenge.yaml", "README.md", "public", "data", "baselines"];
 
 fn main() {
@@ -34,13 +34,15 @@ fn main() {
     fs::write(out.join("challenges.rs"), text).expect("OUT_DIR can be written");
 }
 
-/// Adds a file, or every file below a folder; of `baselines` only the modules themselves.
+/// Adds a file, or every file below a folder; of `baselines` only the modules themselves and every `Containerfile`.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {
     let baselines = path.file_name().is_some_and(|n| n == "baselines");
     if path.is_file() {
         files.push(path.to_path_buf());
     } else if baselines {
         files.extend(sorted(path).into_iter().filter(|p| p.extension().is_some_and(|e| e == "wasm")));
+        let recipes = sorted(path).into_iter().map(|p| p.join("Containerfile"));
+        files.extend(recipes.filter(|p| p.is_file()));
     } else if path.is_dir() {
         for inner in sorted(path) {
             collect(&inner, files);

@@ -20,6 +20,23 @@ async fn fits(browser: &Browser, path: &str) {
     assert!(over.as_i64() <= Some(0), "{path} is {over} px wider than the window");
 }
 
+/// No rule of WCAG 2.1 A and AA that a program can check is broken (axe-core, which `tests/run.sh` installs).
+async fn accessible(browser: &Browser, path: &str) {
+    let library = std::env::var("FIEL_AXE").expect("FIEL_AXE names axe.min.js; `bash tests/run.sh` installs it");
+    browser.execute(&fs_err::read_to_string(library).expect("axe-core is readable")).await;
+    let found = browser
+        .execute_async(
+            "const done = arguments[arguments.length - 1];
+             axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']}).then(
+               r => done({rules: r.passes.length,
+                          broken: r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' '))}),
+               e => done({rules: 0, broken: [String(e)]}))",
+        )
+        .await;
+    assert!(found["rules"].as_u64() > Some(5), "axe looked at {path}: {found}");
+    assert_eq!(found["broken"], serde_json::json!([]), "{path}");
+}
+
 async fn submit(browser: &Browser, hub: &str, model: &Path) {
     browser.goto(&format!("{hub}/login")).await;
     browser.type_into("main form [name=name]", "ada").await;
@@ -87,6 +104,7 @@ async fn looks(driver: &Driver, hub: &str) {
             browser.goto(&format!("{hub}{path}")).await;
             assert_eq!(browser.find_all("h1").await.len(), 1, "{path} has one h1");
             fits(&browser, path).await;
+            accessible(&browser, path).await;
             let mode = if dark { "dark" } else { "light" };
             shoot(&browser, &format!("{name}-{width}-{mode}")).await;
         }

@@ -4,9 +4,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite,
-# PostgreSQL.
-packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv)
+# Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite
+# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives.
+packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
+  runc crun runsc)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
@@ -21,8 +22,19 @@ tools="${FIEL_TOOLS:-$HOME/.cache/fiel-tools}"
 if [ ! -x "$tools/bin/s3s-fs" ]; then
   cargo install s3s-fs --version 0.14.1 --features binary --locked --debug --root "$tools"
 fi
-export PATH="$tools/bin:$PATH"
+# What the scripts of the container examples import.
+if [ ! -x "$tools/python/bin/python3" ]; then
+  python3 -m venv "$tools/python"
+  "$tools/python/bin/pip" install --quiet numpy==2.2.6 SimpleITK==2.5.2
+fi
+export PATH="$tools/python/bin:$tools/bin:$PATH"
 
+# The rules of accessibility that the browser test holds every page against.
+export FIEL_AXE="$tools/axe/node_modules/axe-core/axe.min.js"
+if [ ! -s "$FIEL_AXE" ]; then
+  command -v npm >/dev/null || { apt-get update -q; DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends npm; }
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/axe" axe-core@4.14.1
+fi
 # The library that a site may install for ONNX models, from its Python wheel (20 MB); no Python runs it here.
 runtime="$tools/onnxruntime-1.32.0"
 if [ ! -d "$runtime" ]; then

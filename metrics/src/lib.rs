@@ -7,6 +7,7 @@ pub mod registry;
 pub mod score;
 pub mod segmentation;
 pub mod table;
+pub mod technical;
 
 mod assess;
 mod calibration;

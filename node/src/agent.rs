@@ -84,7 +84,7 @@ impl Node {
         let data = DataFolder::open(data_dir)?;
         let config = data.config()?;
         let key = folder::signing_key(data.root())?;
-        Policy::open(data.root())?;
+        let policy = Policy::open(data.root())?;
         let log = Mutex::new(ReleaseLog::open(data.root())?);
         let sandbox = Sandbox::new(SandboxConfig {
             work_dir: options.work_dir.clone().unwrap_or_else(|| data.root().join("work")),
@@ -93,6 +93,7 @@ impl Node {
             parallel: options.parallel,
             metered: options.metered,
             onnxruntime: options.onnxruntime.clone(),
+            containers: policy.engines.containers(),
         })
         .map_err(|e| NodeError::Task(e.to_string()))?;
         let hub = HubClient::new(&config)?;

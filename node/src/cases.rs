@@ -1,11 +1,11 @@
 //! From the rows of a reference set to what a model sees: clean files, random names, shuffled order.
 
+use crate::dialect::{Case, Layout, Value};
 use crate::reference_set::LoadedReferenceSet;
 use crate::{NodeError, folder};
 use fiel_metrics::image::{self, ReadLimits};
 use fiel_sandbox::CaseInput;
 use fiel_schemas::challenge::{Challenge, Port, PortKind};
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -15,31 +15,15 @@ pub(crate) fn image_limits() -> ReadLimits {
     ReadLimits::default()
 }
 
-/// `inputs.json` of a case.
-#[derive(Debug, Serialize)]
-struct InputsDocument<'a> {
-    schema: &'static str,
-    case: &'a str,
-    inputs: Vec<Slot<'a>>,
-    outputs: Vec<Slot<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Slot<'a> {
-    name: &'a str,
-    kind: PortKind,
-    path: &'a str,
-}
-
 /// The cases of a run: which row comes when, and under which name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CasePlan {
-    /// Seed of names and order, hexadecimal; stays at the site.
+    /// Seed of names and order, hexadecimal; stays at the site. Empty where nothing was drawn.
     pub seed: String,
     /// Row of the reference set for each position of the run.
     pub order: Vec<usize>,
-    /// Name the model sees, for each row.
-    pub pseudonyms: Vec<String>,
+    /// Name under which the model knows the case, for each row: random, or the site's own where inputs are public.
+    pub names: Vec<String>,
 }
 
 impl CasePlan {
@@ -48,22 +32,28 @@ impl CasePlan {
         Ok(Self::from_seed(&folder::random_hex(32)?, rows))
     }
 
+    /// The plan for answers that were made elsewhere: the site's own names and order.
+    pub fn published(case_ids: &[&str]) -> Self {
+        let names = case_ids.iter().map(|&id| id.to_owned()).collect();
+        Self { seed: String::new(), order: (0..case_ids.len()).collect(), names }
+    }
+
     /// The plan of a seed: the same seed gives the same plan.
     pub fn from_seed(seed: &str, rows: usize) -> Self {
         let mut draws = Draws { seed, counter: 0 };
         let mut taken = HashSet::new();
-        let mut pseudonyms = Vec::with_capacity(rows);
-        while pseudonyms.len() < rows {
+        let mut names = Vec::with_capacity(rows);
+        while names.len() < rows {
             let name = format!("c{:08x}", draws.next() >> 32);
             if taken.insert(name.clone()) {
-                pseudonyms.push(name);
+                names.push(name);
             }
         }
         let mut order: Vec<usize> = (0..rows).collect();
         for last in (1..rows).rev() {
             order.swap(last, draws.below(last + 1));
         }
-        Self { seed: seed.to_owned(), order, pseudonyms }
+        Self { seed: seed.to_owned(), order, names }
     }
 }
 
@@ -94,6 +84,7 @@ pub struct CaseSource<'a> {
     challenge: &'a Challenge,
     set: &'a LoadedReferenceSet,
     plan: &'a CasePlan,
+    layout: Layout<'a>,
     columns: Vec<PortColumns<'a>>,
     next: usize,
     stop: &'a (dyn Fn() -> bool + Sync),
@@ -119,6 +110,7 @@ impl<'a> CaseSource<'a> {
         challenge: &'a Challenge,
         set: &'a LoadedReferenceSet,
         plan: &'a CasePlan,
+        layout: Layout<'a>,
         stop: &'a (dyn Fn() -> bool + Sync),
         failure: &'a Mutex<Option<NodeError>>,
     ) -> Result<Self, NodeError> {
@@ -126,34 +118,20 @@ impl<'a> CaseSource<'a> {
         for port in &challenge.interface.inputs {
             columns.push(port_columns(set, port)?);
         }
-        Ok(Self { challenge, set, plan, columns, next: 0, stop, failure })
+        Ok(Self { challenge, set, plan, layout, columns, next: 0, stop, failure })
     }
 
     fn build(&self, row: usize) -> Result<CaseInput, NodeError> {
-        let name = &self.plan.pseudonyms[row];
-        let mut files = vec![("inputs.json".to_owned(), self.inputs_document(name)?)];
+        let name = self.plan.names[row].as_str();
+        let mut values = Vec::with_capacity(self.columns.len());
         for (port, columns) in self.challenge.interface.inputs.iter().zip(&self.columns) {
-            let bytes = match port.kind {
-                PortKind::Table => one_row_table(name, &port.columns, columns, row),
-                PortKind::Image | PortKind::Mask => self.clean_image(columns[0][row])?,
-            };
-            files.push((port.path.clone(), bytes));
+            values.push(match port.kind {
+                PortKind::Table => Value::Row(columns.iter().map(|column| column[row]).collect()),
+                PortKind::Image | PortKind::Mask => Value::Image(self.clean_image(columns[0][row])?),
+            });
         }
-        Ok(CaseInput { name: name.clone(), files })
-    }
-
-    fn inputs_document(&self, case: &str) -> Result<Vec<u8>, NodeError> {
-        let slots = |ports: &'a [Port]| -> Vec<Slot<'a>> {
-            ports.iter().map(|p| Slot { name: &p.name, kind: p.kind, path: &p.path }).collect()
-        };
-        let interface: &'a _ = &self.challenge.interface;
-        let document = InputsDocument {
-            schema: "fiel/inputs/v1",
-            case,
-            inputs: slots(&interface.inputs),
-            outputs: slots(&interface.outputs),
-        };
-        serde_json::to_vec(&document).map_err(|e| NodeError::Task(format!("inputs.json: {e}")))
+        let files = self.layout.inputs(Case { name, values })?;
+        Ok(CaseInput { name: name.to_owned(), files })
     }
 
     /// Voxels and grid, and nothing else of the header.
@@ -191,22 +169,6 @@ fn port_columns<'a>(set: &'a LoadedReferenceSet, port: &Port) -> Result<PortColu
     }
 }
 
-fn one_row_table(case: &str, names: &[String], columns: &PortColumns<'_>, row: usize) -> Vec<u8> {
-    let header = std::iter::once("case_id").chain(names.iter().map(String::as_str));
-    let values = std::iter::once(case).chain(columns.iter().map(|column| column[row]));
-    let header: Vec<String> = header.map(csv_field).collect();
-    let values: Vec<String> = values.map(csv_field).collect();
-    format!("{}\n{}\n", header.join(","), values.join(",")).into_bytes()
-}
-
-fn csv_field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text.to_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,18 +180,10 @@ mod tests {
         order.sort_unstable();
         assert_eq!(order, (0..500).collect::<Vec<_>>());
         assert_ne!(plan.order, order);
-        assert_eq!(plan.pseudonyms.iter().collect::<HashSet<_>>().len(), 500);
-        assert!(plan.pseudonyms.iter().all(|p| p.len() == 9 && p.starts_with('c')));
+        assert_eq!(plan.names.iter().collect::<HashSet<_>>().len(), 500);
+        assert!(plan.names.iter().all(|p| p.len() == 9 && p.starts_with('c')));
         assert_eq!(plan, CasePlan::from_seed("a", 500));
         assert_ne!(plan, CasePlan::from_seed("b", 500));
         assert_ne!(CasePlan::random(3).unwrap().seed, CasePlan::random(3).unwrap().seed);
-    }
-
-    #[test]
-    fn a_table_holds_one_row_with_the_texts_as_written() {
-        let columns = vec![vec!["17.990", "1"], vec!["a,b", "\"q\""]];
-        let names = ["x".to_owned(), "y".to_owned()];
-        assert_eq!(one_row_table("c1", &names, &columns, 0), b"case_id,x,y\nc1,17.990,\"a,b\"\n");
-        assert_eq!(one_row_table("c2", &names, &columns, 1), b"case_id,x,y\nc2,1,\"\"\"q\"\"\"\n");
     }
 }

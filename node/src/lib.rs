@@ -19,18 +19,22 @@
 //! | `artifacts/` | downloaded models by digest |
 
 pub mod agent;
+mod case_table;
 pub mod cases;
 mod delivery;
+pub mod dialect;
 pub mod enrol;
 pub mod error;
 pub mod evaluate;
 pub mod folder;
 pub mod gate;
 pub mod hub_client;
+mod judge;
 pub mod logs;
 pub mod outputs;
 pub mod pending;
 pub mod policy;
+mod predictions;
 pub mod reference_set;
 pub mod release;
 pub mod release_log;

@@ -2,7 +2,8 @@
 //!
 //! The messages name the rule. They stay at the site: they may quote neither the model's bytes nor the reference.
 
-use fiel_metrics::image::{self, ReadLimits, Volume};
+use fiel_metrics::image::{self, Format, ReadLimits, Volume};
+use serde::de::{self, DeserializeSeed, MapAccess, Visitor};
 
 /// Largest accepted prediction table.
 pub const TABLE_BYTES_MAX: usize = 64 * 1024;
@@ -73,16 +74,91 @@ fn number_between_0_and_1(text: &str) -> Result<f64, BrokenRule> {
     }
 }
 
-/// Reads a mask on the grid of the reference, labels 0 and 1 only.
+/// Reads a JSON document that is the probability, or an object with the port's column and nothing else.
+pub fn json_probability(bytes: &[u8], column: &str) -> Result<f64, BrokenRule> {
+    if bytes.len() > TABLE_BYTES_MAX {
+        return Err(BrokenRule("the JSON document is larger than 64 KiB"));
+    }
+    let mut document = serde_json::Deserializer::from_slice(bytes);
+    let value = Number { column: Some(column) }.deserialize(&mut document);
+    let value = value.and_then(|value| document.end().map(|()| value)).map_err(|_| {
+        BrokenRule("the file must be JSON: a number, or an object of the port's column and its number")
+    })?;
+    if (0.0..=1.0).contains(&value) && value.is_sign_positive() {
+        Ok(value)
+    } else {
+        Err(BrokenRule("the probability must lie between 0 and 1"))
+    }
+}
+
+/// Takes a JSON number or, where a column is named, an object with that key alone, once.
+struct Number<'a> {
+    column: Option<&'a str>,
+}
+
+impl<'de> DeserializeSeed<'de> for Number<'_> {
+    type Value = f64;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<f64, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Number<'_> {
+    type Value = f64;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a number")
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<f64, E> {
+        Ok(value)
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<f64, E> {
+        Ok(value as f64)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<f64, A::Error> {
+        let wrong = || de::Error::custom("not the port's column alone");
+        let column = self.column.ok_or_else(wrong)?;
+        if map.next_key::<String>()?.as_deref() != Some(column) {
+            return Err(wrong());
+        }
+        let value = map.next_value_seed(Number { column: None })?;
+        if map.next_key::<String>()?.is_some() { Err(wrong()) } else { Ok(value) }
+    }
+}
+
+/// Reads a mask from an uncompressed NIfTI-1 file, on the grid of the reference, labels 0 and 1 only.
 pub fn mask(bytes: &[u8], reference: &Volume<u8>) -> Result<Volume<u8>, BrokenRule> {
     // A gzip stream would be inflated by the reader; the interface asks for an uncompressed file.
     if bytes.starts_with(&[0x1f, 0x8b]) {
         return Err(BrokenRule("the mask must be an uncompressed NIfTI-1 file"));
     }
-    let limits = ReadLimits { voxels: reference.data.len() as u64, ..ReadLimits::default() };
-    let volume = image::parse_nifti_mask(bytes, &limits).map_err(|_| {
+    let volume = image::parse_nifti_mask(bytes, &limits(reference)).map_err(|_| {
         BrokenRule("the mask is not a readable NIfTI-1 file of labels on the grid of the input")
     })?;
+    on_the_grid(volume, reference)
+}
+
+/// Reads a mask from a MetaImage or NIfTI file, compressed or not, as [`mask`].
+pub fn image_mask(bytes: &[u8], reference: &Volume<u8>) -> Result<Volume<u8>, BrokenRule> {
+    if !matches!(Format::of_bytes(bytes), Some(Format::MetaImage | Format::Nifti)) {
+        return Err(BrokenRule("the mask must be a MetaImage (.mha) or NIfTI file"));
+    }
+    let volume = image::parse_mask(bytes, &limits(reference)).map_err(|_| {
+        BrokenRule("the mask is not a readable image of labels 0 and 1 on the grid of the input")
+    })?;
+    on_the_grid(volume, reference)
+}
+
+/// No more voxels than the reference has, whatever a header declares.
+fn limits(reference: &Volume<u8>) -> ReadLimits {
+    ReadLimits { voxels: reference.data.len() as u64, ..ReadLimits::default() }
+}
+
+fn on_the_grid(volume: Volume<u8>, reference: &Volume<u8>) -> Result<Volume<u8>, BrokenRule> {
     if volume.geometry.shape != reference.geometry.shape {
         return Err(BrokenRule("the mask has another shape than the input image"));
     }
@@ -245,6 +321,84 @@ mod tests {
         hostile.push(gzip);
         for (at, bytes) in hostile.iter().enumerate() {
             assert!(mask(bytes, &reference).is_err(), "number {at} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_json_probability_is_a_number_or_an_object_of_the_column() {
+        for (text, value) in
+            [("0.25", 0.25), ("1", 1.0), (" 0 \n", 0.0), ("2.5e-1", 0.25), (r#"{"probability": 0.75}"#, 0.75)]
+        {
+            assert_eq!(json_probability(text.as_bytes(), "probability"), Ok(value), "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_json_is_refused() {
+        let deep = "[".repeat(60_000);
+        for text in [
+            "",
+            "NaN",
+            "Infinity",
+            "-Infinity",
+            "1e999",
+            "-0.0",
+            "-0.5",
+            "1.5",
+            "2",
+            "null",
+            "true",
+            "\"0.5\"",
+            "[0.5]",
+            "0.5 0.5",
+            "0.5,",
+            "{}",
+            "{\"other\": 0.5}",
+            "{\"probability\": 0.5, \"probability\": 0.5}",
+            "{\"probability\": 0.5, \"x\": 1}",
+            "{\"probability\": {\"probability\": 0.5}}",
+            "{\"probability\": NaN}",
+            "{\"probability\": \"0.5\"}",
+            "{\"probability\": 0.5",
+            "\u{feff}0.5",
+            &deep,
+        ] {
+            assert!(json_probability(text.as_bytes(), "probability").is_err(), "{text:.40} was accepted");
+        }
+        assert!(json_probability(&[b'0'; TABLE_BYTES_MAX + 1], "probability").is_err());
+        assert!(json_probability(b"0.5\xff", "probability").is_err());
+    }
+
+    #[test]
+    fn masks_of_other_formats_are_held_to_the_same_rules() {
+        let reference = Volume { geometry: grid(), data: vec![0; 24] };
+        let nifti = bytes_of(grid());
+        let meta = image::encode_meta_image(&nifti, &ReadLimits::default()).unwrap();
+        for bytes in [&nifti, &meta] {
+            assert_eq!(image_mask(bytes, &reference).unwrap().data, vec![1; 24]);
+        }
+        let text = String::from_utf8_lossy(&meta[..meta.len() - 24]).into_owned();
+        let with = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            let mut bytes = text.replace(from, to).into_bytes();
+            bytes.extend_from_slice(&meta[meta.len() - 24..]);
+            bytes
+        };
+        for (at, bytes) in [
+            with("DimSize = 4 3 2", "DimSize = 4000000000 4000000000 4000000000"),
+            with("DimSize = 4 3 2", "DimSize = 4 3 1"),
+            with("Offset = 0 0 0", "Offset = 1 0 0"),
+            with("TransformMatrix = 1 0 0", "TransformMatrix = -1 0 0"),
+            with("ElementDataFile = LOCAL", "ElementDataFile = /etc/passwd"),
+            with("CompressedData = False", "CompressedData = True"),
+            meta[..meta.len() - 1].to_vec(),
+            Vec::new(),
+            b"\x93NUMPY\x01\x00".to_vec(),
+        ]
+        .iter()
+        .enumerate()
+        {
+            assert!(image_mask(bytes, &reference).is_err(), "number {at} was accepted");
         }
     }
 

@@ -1,8 +1,11 @@
 //! The site's policy: what may be released, and who decides.
 
 use crate::{NodeError, folder};
+use fiel_sandbox::ContainerConfig;
+use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::PolicyInfo;
 use fiel_schemas::digest;
+use fiel_schemas::submission::{ArtifactKind, MediaType};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -22,6 +25,53 @@ pub struct Policy {
     pub min_cell: u64,
     /// Who lets a result leave; [`ReleaseRule::Ask`] by default.
     pub release: ReleaseRule,
+    /// What may run here, and how well confined.
+    #[serde(default)]
+    pub engines: Engines,
+}
+
+/// What may run at the site, and how well confined.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Engines {
+    /// Kinds of artifacts that are run; all by default, and what no engine here can run is refused anyway.
+    pub allow: Vec<ArtifactKind>,
+    /// The container runtime: `runc`, `crun`, `runsc` or a path; the first one found when absent. A change
+    /// holds from the next start of the node on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// Protections without which no container is run, by the names that `fiel node doctor` prints; the sandbox's own
+    /// list when absent. A change holds from the next start of the node on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub require: Option<Vec<String>>,
+}
+
+impl Default for Engines {
+    fn default() -> Self {
+        let allow = ArtifactKind::MODELS.into_iter().chain([ArtifactKind::Predictions]).collect();
+        Self { allow, runtime: None, require: None }
+    }
+}
+
+impl Engines {
+    /// How the sandbox runs containers under the policy.
+    pub fn containers(&self) -> ContainerConfig {
+        let usual = ContainerConfig::default();
+        ContainerConfig {
+            runtime: self.runtime.clone(),
+            required: self.require.clone().unwrap_or(usual.required),
+            ..usual
+        }
+    }
+
+    /// Refuses what the policy does not allow with `policy-refused`.
+    pub fn check(&self, media_type: MediaType) -> Result<(), NodeError> {
+        if self.allow.contains(&media_type.kind()) {
+            return Ok(());
+        }
+        let message = format!("`engines.allow` of policy.json does not name {}", media_type.kind().words());
+        Err(NodeError::refused(FailureReason::PolicyRefused, message))
+    }
 }
 
 /// Who lets a result leave the site.
@@ -36,7 +86,13 @@ pub enum ReleaseRule {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { schema: POLICY_SCHEMA.to_owned(), min_cases: 10, min_cell: 5, release: ReleaseRule::Ask }
+        Self {
+            schema: POLICY_SCHEMA.to_owned(),
+            min_cases: 10,
+            min_cell: 5,
+            release: ReleaseRule::Ask,
+            engines: Engines::default(),
+        }
     }
 }
 
@@ -101,12 +157,47 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_without_engines_allows_every_kind_and_one_with_them_what_it_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let with = |engines: &str| {
+            let text = format!(
+                r#"{{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask"{engines}}}"#
+            );
+            std::fs::write(dir.path().join("policy.json"), text).unwrap();
+            Policy::open(dir.path()).unwrap()
+        };
+        let all = with("");
+        assert_eq!(all, Policy::default());
+        assert!(MediaType::ALL.into_iter().all(|media| all.engines.check(media).is_ok()));
+        let some =
+            with(r#","engines":{"allow":["wasm","predictions"],"runtime":"runsc","require":["seccomp"]}"#);
+        assert_ne!(some.digest(), all.digest());
+        for (media, allowed) in [
+            (MediaType::Wasm, true),
+            (MediaType::Predictions, true),
+            (MediaType::ImageArchive, false),
+            (MediaType::ImageManifest, false),
+            (MediaType::Onnx, false),
+        ] {
+            let checked = some.engines.check(media);
+            assert_eq!(checked.is_ok(), allowed, "{media}");
+        }
+        let containers = some.engines.containers();
+        assert_eq!((containers.runtime.as_deref(), &containers.required[..]), (Some("runsc"), &["seccomp".to_owned()][..]));
+        assert_eq!(all.engines.containers(), ContainerConfig::default());
+        let refused = some.engines.check(MediaType::Onnx).unwrap_err();
+        assert_eq!(refused.reason(), FailureReason::PolicyRefused);
+    }
+
+    #[test]
     fn unknown_fields_and_zero_thresholds_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         for text in [
             r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask","log_lines":3}"#,
             r#"{"schema":"fiel/policy/v1","min_cases":0,"min_cell":5,"release":"ask"}"#,
             r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"always"}"#,
+            r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask","engines":{"allow":["docker"]}}"#,
+            r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask","engines":{"deny":[]}}"#,
             r#"{"schema":"fiel/policy/v2","min_cases":10,"min_cell":5,"release":"ask"}"#,
         ] {
             std::fs::write(dir.path().join("policy.json"), text).unwrap();

@@ -2,15 +2,14 @@
 
 use crate::NodeError;
 use crate::evaluate::Evaluation;
+use crate::judge;
 use crate::policy::Policy;
 use crate::reference_set::LoadedReferenceSet;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
 use fiel_metrics::Options;
 use fiel_schemas::api::FailureReason;
-use fiel_schemas::assessment::{
-    Assessment, EngineInfo, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject,
-};
+use fiel_schemas::assessment::{Assessment, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject};
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest;
 use fiel_schemas::dsse::{self, Envelope};
@@ -24,7 +23,6 @@ pub fn statement(
     order: &RunOrder,
     set: &LoadedReferenceSet,
     evaluation: &Evaluation,
-    engine: EngineInfo,
     policy: &Policy,
     measured_at: DateTime<Utc>,
 ) -> Result<Statement, NodeError> {
@@ -47,7 +45,7 @@ pub fn statement(
             site: order.site.clone(),
             reference_set: order.reference_set.clone(),
             reference_set_digest: set.digest.clone(),
-            engine,
+            engine: evaluation.engine.clone(),
             metrics_version: fiel_metrics::VERSION.to_owned(),
             cases: evaluation.cases.clone(),
             metrics: summaries(&order.challenge, evaluation, policy.min_cell)?,
@@ -58,7 +56,7 @@ pub fn statement(
     })
 }
 
-/// Summary and estimate of every metric of the challenge.
+/// Summary and estimate of every metric of the challenge that is measured on answers; the others follow from costs.
 pub fn summaries(
     challenge: &Challenge,
     evaluation: &Evaluation,
@@ -66,7 +64,7 @@ pub fn summaries(
 ) -> Result<BTreeMap<String, SiteMetric>, NodeError> {
     let options = Options { min_cell, failed_cases: challenge.ranking.failed_cases };
     let mut metrics = BTreeMap::new();
-    for id in &challenge.metrics {
+    for id in challenge.metrics.iter().filter(|id| !judge::is_technical(id)) {
         let metric = fiel_metrics::assess(id, &evaluation.table, &options)
             .map_err(|e| NodeError::Metric(format!("{id}: {e}")))?;
         metrics.insert(id.clone(), metric);

@@ -10,11 +10,12 @@ use crate::release_log::LoggedEnvelope;
 use crate::{NodeError, gate, logs, release};
 use base64::Engine as _;
 use chrono::Utc;
+use fiel_sandbox::Model;
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::Statement;
 use fiel_schemas::digest;
-use fiel_sandbox::Model;
 use fiel_schemas::run_order::RunOrder;
+use fiel_schemas::submission::MediaType;
 use polars::prelude::ParquetWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,6 +103,7 @@ impl Inner {
             return pending::clear(self.data.root(), &order.run);
         }
         let policy = Policy::open(self.data.root())?;
+        policy.engines.check(order.submission.artifact.media_type)?;
         let statement = match stored_statement(&run_dir, order, &policy)? {
             Some(statement) => statement,
             None => Arc::clone(&self).measure(order, &run_dir, &policy, stop).await?,
@@ -153,6 +155,7 @@ impl Inner {
     fn check_order(&self, order: &RunOrder) -> Result<(), NodeError> {
         let refuse = |reason, message: &str| Err(NodeError::refused(reason, message));
         let artifact = &order.submission.artifact;
+        let phase = order.challenge.phases.iter().find(|phase| phase.id == order.submission.phase);
         if order.site != self.config.site {
             return refuse(FailureReason::PolicyRefused, "the order is for another site");
         }
@@ -161,6 +164,12 @@ impl Inner {
         }
         if order.submission.challenge != order.challenge.id {
             return refuse(FailureReason::PolicyRefused, "the submission is for another challenge");
+        }
+        if artifact.media_type == MediaType::Predictions && !phase.is_some_and(|phase| phase.public_inputs) {
+            return refuse(
+                FailureReason::ArtifactInvalid,
+                "a file of predictions answers a phase whose inputs are public, and this phase's are not",
+            );
         }
         if !folder::is_plain_name(&order.run) {
             return refuse(FailureReason::PolicyRefused, "the run's id is not a plain name");
@@ -203,12 +212,10 @@ impl Inner {
                 return Err(NodeError::Abandoned("the node is stopping"));
             }
         };
-        let (this, order, policy, run_dir) =
-            (Arc::clone(&self), order.clone(), policy.clone(), run_dir.to_owned());
+        let (order, policy, run_dir) = (order.clone(), policy.clone(), run_dir.to_owned());
         blocking(move || {
-            let engine = this.sandbox.info();
             store_evaluation(&run_dir, &evaluation)?;
-            let statement = release::statement(&order, &set, &evaluation, engine, &policy, Utc::now())?;
+            let statement = release::statement(&order, &set, &evaluation, &policy, Utc::now())?;
             release::payload(&statement)?;
             folder::write_json(&run_dir.join("statement.json"), &statement, Access::Shared)?;
             Ok(statement)
@@ -242,6 +249,13 @@ impl Inner {
             let model = Model { path, sha256: artifact.sha256.clone(), media_type: artifact.media_type };
             let evaluation =
                 evaluate_until(&order.challenge, &set, &self.sandbox, &model, &on_progress, &stop)?;
+            tracing::info!(
+                run = order.run,
+                engine = evaluation.engine.name,
+                dialect = crate::dialect::name(evaluation.dialect),
+                table = evaluation.table_digest()?,
+                "all cases are measured"
+            );
             Ok((set, evaluation))
         })
         .await

@@ -1,12 +1,16 @@
 //! How a worker gives up what it does not need. Everything here happens before a byte of a model is read.
 
 use std::io;
+use std::path::Path;
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, Scope,
 };
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit, Signal};
+use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::protocol::Confine;
 
@@ -39,6 +43,41 @@ pub(crate) fn confine(order: &Confine) -> Result<Vec<String>, String> {
     if root {
         drop_root();
     }
+    seal(order, &[])?;
+    Ok(in_force(rooted))
+}
+
+/// Confines a worker that unpacks an image into its slot, which becomes its root where the system allows it; of all
+/// other files only those below the folder `source` can still be read. The worker of a root node stays root without
+/// root's powers, except to give files away and to write into what it gave away. Names what was found to hold.
+pub(crate) fn confine_unpacking(order: &Confine, source: Option<&Path>) -> Result<Vec<String>, String> {
+    limit(order).map_err(|error| format!("resource limits: {error}"))?;
+    let root = rustix::process::geteuid().is_root();
+    let folder = |path: &Path| PathFd::new(path).map_err(|error| format!("{}: {error}", path.display()));
+    let slot = order.slot.as_ref().ok_or("an order to unpack nowhere")?;
+    let (outside, inside) = (folder(Path::new("/"))?, folder(slot)?);
+    let mut rules = vec![(inside, reading() | writing() | AccessFs::MakeSym)];
+    if let Some(source) = source {
+        rules.push((folder(source)?, reading()));
+    }
+    rustix::process::chdir(slot).map_err(|error| format!("{}: {error}", slot.display()))?;
+    let rooted = root && rustix::process::chroot(".").is_ok();
+    // An old kernel without Landlock is reported by its absence in the list, not refused.
+    let _unsupported = restrict(rules);
+    if root {
+        keep_ownership_powers().map_err(|error| format!("capabilities: {error}"))?;
+    }
+    let powerless = !root || rustix::process::chroot(".").is_err();
+    seal(order, crate::syscalls::UNPACKING)?;
+    // Not even through a descriptor that was opened before.
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let reached = rustix::fs::openat(&outside, ".", flags, Mode::empty());
+    let landlock = reached.is_err_and(|error| error == Errno::ACCESS);
+    Ok(named(&[("chroot", rooted), ("landlock", landlock), ("no-root-powers", powerless)]))
+}
+
+/// The last steps, which everything before them needs undone.
+fn seal(order: &Confine, more_calls: &[libc::c_long]) -> Result<(), String> {
     rustix::thread::set_no_new_privs(true).map_err(|error| format!("no-new-privs: {error}"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| format!("dumpable: {error}"))?;
@@ -49,8 +88,7 @@ pub(crate) fn confine(order: &Confine) -> Result<Vec<String>, String> {
     if parent != Some(order.parent) {
         return Err("the node that started this worker has gone".into());
     }
-    crate::syscalls::apply()?;
-    Ok(in_force(rooted))
+    crate::syscalls::apply(more_calls)
 }
 
 /// Refuses a process with several threads.
@@ -94,29 +132,53 @@ fn limit(order: &Confine) -> io::Result<()> {
 }
 
 fn restrict_files(with_slot: bool) -> Result<(), RulesetError> {
+    let mut rules = Vec::new();
+    if with_slot {
+        for (path, access) in [("input", reading()), ("output", reading() | writing())] {
+            rules.extend(PathFd::new(path).ok().map(|folder| (folder, access)));
+        }
+    }
+    restrict(rules)
+}
+
+fn reading() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+fn writing() -> BitFlags<AccessFs> {
+    AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+        | AccessFs::Refer
+}
+
+/// Leaves of all files those below these folders.
+fn restrict(folders: Vec<(PathFd, BitFlags<AccessFs>)>) -> Result<(), RulesetError> {
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(LANDLOCK))?
         .handle_access(AccessNet::from_all(LANDLOCK))?
         .scope(Scope::from_all(LANDLOCK))?
         .create()?;
-    if with_slot {
-        let read = AccessFs::ReadFile | AccessFs::ReadDir;
-        let write = AccessFs::WriteFile
-            | AccessFs::Truncate
-            | AccessFs::MakeReg
-            | AccessFs::MakeDir
-            | AccessFs::RemoveFile
-            | AccessFs::RemoveDir
-            | AccessFs::Refer;
-        for (path, access) in [("input", read), ("output", read | write)] {
-            if let Ok(folder) = PathFd::new(path) {
-                rules = rules.add_rule(PathBeneath::new(folder, access))?;
-            }
-        }
+    for (folder, access) in folders {
+        rules = rules.add_rule(PathBeneath::new(folder, access))?;
     }
     rules.restrict_self()?;
     Ok(())
+}
+
+/// Gives up every power of root but those that setting the owners of files takes.
+fn keep_ownership_powers() -> rustix::io::Result<()> {
+    rustix::thread::set_thread_groups(&[])?;
+    let wanted = CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER;
+    let kept = rustix::thread::capabilities(None)?.permitted & wanted;
+    rustix::thread::set_capabilities(
+        None,
+        CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() },
+    )
 }
 
 /// Becomes nobody; where the system forbids it (a user namespace without that user) the report tells.
@@ -130,10 +192,13 @@ fn drop_root() {
 
 /// Tries what must fail now, and names each confinement that did its work.
 fn in_force(rooted: bool) -> Vec<String> {
-    let held = [
-        ("nobody", rustix::process::getuid().as_raw() == NOBODY && !rustix::process::geteuid().is_root()),
-        ("chroot", rooted),
-        ("landlock", refused_by_landlock()),
+    let nobody = rustix::process::getuid().as_raw() == NOBODY && !rustix::process::geteuid().is_root();
+    named(&[("nobody", nobody), ("chroot", rooted), ("landlock", refused_by_landlock())])
+}
+
+/// The names of those that hold, and of what every sealed worker tries.
+fn named(held: &[(&str, bool)]) -> Vec<String> {
+    let sealed = [
         (
             "seccomp",
             rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None)
@@ -143,7 +208,7 @@ fn in_force(rooted: bool) -> Vec<String> {
         ("no-host-files", std::fs::File::open("/etc/passwd").is_err()),
         ("rlimits", rustix::process::getrlimit(Resource::Nofile).maximum.is_some_and(|limit| limit <= 64)),
     ];
-    held.into_iter().filter(|(_, holds)| *holds).map(|(name, _)| name.to_owned()).collect()
+    held.iter().chain(&sealed).filter(|(_, holds)| *holds).map(|(name, _)| (*name).to_owned()).collect()
 }
 
 /// The working folder itself is open to everyone by its mode, so that only Landlock can refuse it.

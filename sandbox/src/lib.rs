@@ -4,8 +4,11 @@ mod cgroup;
 mod child;
 mod compile;
 mod confine;
+mod container;
 mod engine;
+pub mod image;
 mod files;
+mod guest;
 mod log;
 mod onnx;
 mod protocol;
@@ -15,13 +18,15 @@ mod sandbox;
 mod slot;
 mod syscalls;
 mod types;
+mod values;
 mod wasm;
 mod worker;
 mod workplace;
+mod world;
 
 pub use sandbox::Sandbox;
 pub use types::{
-    CaseInput, CaseResult, CompileLimits, Dialect, Expected, Model, Prepared, Refusal, SandboxConfig,
-    SandboxError, Usage, WorkerCommand,
+    CaseInput, CaseResult, CompileLimits, ContainerConfig, Dialect, EngineReport, Expected, Model, Prepared,
+    Protection, Refusal, SandboxConfig, SandboxError, Usage, WorkerCommand,
 };
 pub use worker::worker_main;

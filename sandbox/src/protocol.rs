@@ -7,6 +7,8 @@ use fiel_schemas::api::FailureReason;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::container::Canary;
+
 /// Longest frame either side accepts: two full logs and a little more.
 pub(crate) const MAX_FRAME: usize = 256 * 1024;
 
@@ -16,10 +18,17 @@ pub(crate) const MAX_FRAME: usize = 256 * 1024;
 pub(crate) enum Order {
     /// Confine yourself, report and end.
     Probe(Confine),
-    /// Check and compile one module, then end.
+    /// Check and compile one module or component, then end.
     Compile { confine: Confine, module: PathBuf, compiled: PathBuf, metered: bool },
-    /// Load a compiled module and run cases until the pipe closes.
-    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64 },
+    /// Load a compiled module or component and run cases until the pipe closes.
+    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64, output_bytes: u64 },
+    /// Try, inside a container, what no model may do.
+    Canary(Canary),
+    /// Wait until the node dies, then end the containers it left.
+    Guard { node: u32 },
+    /// Unpack an image, an archive or the one of `manifest` in a folder, into the slot, then end. The owners of its
+    /// files are moved by `owner_base`, or all become the worker's user.
+    Unpack { confine: Confine, source: PathBuf, manifest: Option<String>, owner_base: Option<u32> },
     /// Work with an ONNX artifact, by the site's onnxruntime where it has one.
     Onnx { confine: Confine, onnxruntime: Option<PathBuf>, task: OnnxTask },
 }
@@ -63,6 +72,8 @@ pub(crate) enum Reply {
     Ready { confinement: Vec<String>, engine: String },
     /// Compiled; the file is complete.
     Compiled,
+    /// Unpacked; the draft is complete.
+    Unpacked,
     /// The module will not be run.
     Refused { reason: FailureReason, message: String },
     /// The case ended; a frame with the log follows.

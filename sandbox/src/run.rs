@@ -27,7 +27,7 @@ impl Sandbox {
     ) -> Result<(), SandboxError> {
         let cases = Mutex::new(Cases { left: cases.enumerate(), failed: false });
         let work = || {
-            let mut lane = Lane { limits, expected, slot: self.slot()?, runner: self.runner(prepared) };
+            let mut lane = Lane { limits, expected, slot: self.slot()?, runner: self.runner(prepared)? };
             while let Some((index, case)) = cases.lock().unwrap_or_else(PoisonError::into_inner).next() {
                 on_result(lane.run(index, case)?);
             }
@@ -48,10 +48,11 @@ impl Sandbox {
     }
 
     /// The engine of a prepared model.
-    fn runner<'a>(&'a self, prepared: &Prepared) -> Box<dyn Runner + 'a> {
+    fn runner<'a>(&'a self, prepared: &Prepared) -> Result<Box<dyn Runner + 'a>, SandboxError> {
         match &prepared.program {
-            Program::Wasm { compiled } => Box::new(WasmRunner::new(self, compiled.clone())),
-            Program::Onnx { archive } => Box::new(OnnxRunner::new(self, archive.clone())),
+            Program::Wasm { compiled } => Ok(Box::new(WasmRunner::new(self, compiled.clone()))),
+            Program::Image { image, api } => self.containers.runner(image, *api, prepared.dialect),
+            Program::Onnx { archive } => Ok(Box::new(OnnxRunner::new(self, archive.clone()))),
         }
     }
 }

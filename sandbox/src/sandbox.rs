@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,16 @@ use sha2::{Digest, Sha256};
 
 use crate::cgroup::{self, MemoryGroup};
 use crate::child::{Silence, Worker};
+use crate::container::Containers;
 use crate::engine;
+use crate::image::ImageStore;
 use crate::onnx::OnnxEngine;
 use crate::protocol::{Confine, Order, Reply};
 use crate::slot::{Slot, io_error};
-use crate::types::{CompileLimits, Dialect, Model, Prepared, Program, Refusal, SandboxConfig, SandboxError};
+use crate::types::{
+    CompileLimits, Dialect, EngineReport, Model, Prepared, Program, Protection, Refusal, SandboxConfig,
+    SandboxError,
+};
 use crate::workplace::{self, Workplace};
 
 /// How long a worker may take to confine itself and load its module.
@@ -31,6 +37,9 @@ pub(crate) const OVERHEAD: u64 = 256 << 20;
 #[derive(Debug)]
 pub struct Sandbox {
     pub(crate) config: SandboxConfig,
+    /// Before the workplace, in which it works: fields are dropped in this order.
+    pub(crate) containers: Containers,
+    images: OnceLock<ImageStore>,
     pub(crate) workplace: Workplace,
     pub(crate) limits: CompileLimits,
     pub(crate) onnx: OnnxEngine,
@@ -46,6 +55,8 @@ impl Sandbox {
         let workplace = Workplace::open(&config.work_dir)?;
         config.cache_dir = make_private(&config.cache_dir)?;
         let mut sandbox = Self {
+            containers: Containers::find(&config.containers, workplace.folder(), &config.worker),
+            images: OnceLock::new(),
             config,
             workplace,
             limits: CompileLimits::default(),
@@ -68,8 +79,34 @@ impl Sandbox {
         self
     }
 
-    /// Engine, version and the confinements that were tried and held.
-    pub fn info(&self) -> EngineInfo {
+    /// What every engine is here. The first call tries what containers keep on this machine.
+    pub fn engines(&self) -> Vec<EngineReport> {
+        let held = |name: &String| Protection { name: name.clone(), holds: true, detail: String::new() };
+        let confined = |name: String, version: String| EngineReport {
+            name,
+            version: Some(version),
+            available: true,
+            protections: self.confinement.iter().map(held).collect(),
+            advice: String::new(),
+        };
+        let onnx = self.onnx_info();
+        vec![
+            confined("wasmtime".into(), engine::VERSION.into()),
+            confined(onnx.name, onnx.version),
+            self.containers.report().clone(),
+        ]
+    }
+
+    /// Engine, version and the confinements that were tried and held, of the engine that runs this model.
+    pub fn info(&self, prepared: &Prepared) -> EngineInfo {
+        match &prepared.program {
+            Program::Wasm { .. } => self.wasm_info(),
+            Program::Image { .. } => self.containers.info(),
+            Program::Onnx { .. } => self.onnx_info(),
+        }
+    }
+
+    fn wasm_info(&self) -> EngineInfo {
         EngineInfo {
             name: "wasmtime".into(),
             version: engine::VERSION.into(),
@@ -79,7 +116,7 @@ impl Sandbox {
         }
     }
 
-    /// The engine that runs ONNX models, with the same confinements.
+    /// The engine that runs ONNX models, with the same confinements as modules have.
     pub fn onnx_info(&self) -> EngineInfo {
         self.onnx.info(&self.confinement)
     }
@@ -88,6 +125,7 @@ impl Sandbox {
     pub fn prepare(&self, model: &Model) -> Result<Prepared, Refusal> {
         match model.media_type {
             MediaType::Wasm => self.prepare_module(&model.path, &model.sha256),
+            MediaType::ImageArchive | MediaType::ImageManifest => self.prepare_image(model),
             MediaType::Onnx => self.prepare_onnx(model),
             other => Err(Refusal {
                 reason: FailureReason::EngineUnavailable,
@@ -96,6 +134,31 @@ impl Sandbox {
                 ),
             }),
         }
+    }
+
+    fn prepare_image(&self, model: &Model) -> Result<Prepared, Refusal> {
+        let started = Instant::now();
+        self.containers.require()?;
+        let image = self.images()?.unpack(model)?;
+        let (api, dialect) = self.containers.accept(&image)?;
+        Ok(Prepared {
+            sha256: model.sha256.clone(),
+            load_s: started.elapsed().as_secs_f64(),
+            cached: image.cached,
+            dialect,
+            program: Program::Image { image, api },
+        })
+    }
+
+    /// The store of unpacked images; opened late, since the engine decides whose files they are.
+    fn images(&self) -> Result<&ImageStore, Refusal> {
+        if let Some(images) = self.images.get() {
+            return Ok(images);
+        }
+        let folder = self.config.cache_dir.join("images");
+        let store = ImageStore::open(&folder, self.containers.owner_base(), &self.config.worker)
+            .map_err(|error| site_error(&error))?;
+        Ok(self.images.get_or_init(|| store))
     }
 
     fn prepare_module(&self, module: &Path, sha256: &str) -> Result<Prepared, Refusal> {
@@ -136,7 +199,9 @@ impl Sandbox {
             Reply::Compiled => keep(&draft.0, compiled).map_err(|error| site_error(&error)),
             Reply::Refused { reason, message } => Err(Refusal { reason, message }),
             Reply::Failed { message } => Err(site_error(&message)),
-            Reply::Ready { .. } | Reply::Done { .. } => Err(site_error(&"an answer out of turn")),
+            Reply::Ready { .. } | Reply::Unpacked | Reply::Done { .. } => {
+                Err(site_error(&"an answer out of turn"))
+            }
         }
     }
 

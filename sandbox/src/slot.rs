@@ -63,6 +63,12 @@ impl Slot {
         &self.folder
     }
 
+    /// Makes another user of the host the owner of `output`.
+    pub(crate) fn give_output(&self, user: u32, group: u32) -> io::Result<()> {
+        let (user, group) = (rustix::process::Uid::from_raw(user), rustix::process::Gid::from_raw(group));
+        Ok(rustix::fs::fchown(&self.output, Some(user), Some(group))?)
+    }
+
     /// Replaces the content of `input` and empties `output`.
     pub(crate) fn fill(&self, files: &[(String, Vec<u8>)]) -> Result<(), SandboxError> {
         empty(&self.output).map_err(|source| io_error("empty", &self.folder.join("output"), source))?;

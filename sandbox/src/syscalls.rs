@@ -93,15 +93,19 @@ const OLD: &[libc::c_long] = &[libc::SYS_poll, libc::SYS_epoll_wait];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD: &[libc::c_long] = &[];
 
-/// Installs the filter for this thread and all it will start.
-pub(crate) fn apply() -> Result<(), String> {
-    let program = filter().map_err(|error| format!("seccomp filter: {error}"))?;
+/// What unpacking an image needs beside files: links, modes and owners.
+pub(crate) const UNPACKING: &[libc::c_long] =
+    &[libc::SYS_linkat, libc::SYS_symlinkat, libc::SYS_fchmod, libc::SYS_fchown, libc::SYS_fchownat];
+
+/// Installs the filter for this thread and all it will start; `more` calls are allowed than a model's worker needs.
+pub(crate) fn apply(more: &[libc::c_long]) -> Result<(), String> {
+    let program = filter(more).map_err(|error| format!("seccomp filter: {error}"))?;
     seccompiler::apply_filter(&program).map_err(|error| format!("seccomp: {error}"))
 }
 
-fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
+fn filter(more: &[libc::c_long]) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        [FILES, PROCESS, OLD].concat().into_iter().map(|call| (call, Vec::new())).collect();
+        [FILES, PROCESS, OLD, more].concat().into_iter().map(|call| (call, Vec::new())).collect();
     let threads = (libc::CLONE_VM | libc::CLONE_THREAD | libc::CLONE_SIGHAND).cast_unsigned().into();
     rules.insert(libc::SYS_clone, vec![when(0, SeccompCmpOp::MaskedEq(threads), threads)?]);
     // A process may signal itself, which is how `abort` works, and nobody else.

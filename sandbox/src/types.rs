@@ -7,6 +7,8 @@ use fiel_schemas::api::FailureReason;
 use fiel_schemas::outcome::Outcome;
 use fiel_schemas::submission::MediaType;
 
+use crate::image::Image;
+
 /// How to start a worker: a program that calls [`crate::worker_main`] first thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerCommand {
@@ -29,9 +31,58 @@ pub struct SandboxConfig {
     pub parallel: usize,
     /// Count fuel, a cost that does not depend on the machine (slower by up to a factor of two).
     pub metered: bool,
+    /// How container images are run.
+    pub containers: ContainerConfig,
     /// The site's onnxruntime (`libonnxruntime.so`), which then runs ONNX models in place of tract, three to four
     /// times faster.
     pub onnxruntime: Option<PathBuf>,
+}
+
+/// How container images are run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerConfig {
+    /// Name or path of the low-level runtime: `runc`, `crun` or `runsc`; `None` takes the first of these that is here.
+    pub runtime: Option<String>,
+    /// Protections without which no image is run, by the names of [`EngineReport::protections`].
+    pub required: Vec<String>,
+    /// Processor cores of each case; 0 counts as 1.
+    pub cores: u64,
+    /// Processes and threads of each case; 0 counts as 1.
+    pub processes: u64,
+}
+
+impl Default for ContainerConfig {
+    fn default() -> Self {
+        let required =
+            ["namespaces", "no-network", "read-only-root", "no-new-privs", "seccomp", "memory-limit"];
+        Self { runtime: None, required: required.map(str::to_owned).to_vec(), cores: 1, processes: 256 }
+    }
+}
+
+/// What an engine is on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineReport {
+    /// `wasmtime`, `runc`, ...
+    pub name: String,
+    /// Its version, where it is here.
+    pub version: Option<String>,
+    /// Whether models are run with it.
+    pub available: bool,
+    /// What was tried, and whether it held.
+    pub protections: Vec<Protection>,
+    /// What is missing and what to install; empty for an engine that is available.
+    pub advice: String,
+}
+
+/// One thing that an engine keeps a model from doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protection {
+    /// Its short name, for instance `no-network`.
+    pub name: String,
+    /// Whether an attempt to break it failed.
+    pub holds: bool,
+    /// What the attempt showed.
+    pub detail: String,
 }
 
 /// A model as it was fetched. Nothing about it is trusted: its digest is checked, its content parsed in confinement.
@@ -75,8 +126,19 @@ pub enum Dialect {
 pub(crate) enum Program {
     /// A compiled core module.
     Wasm { compiled: PathBuf },
-    /// A checked artifact in the cache.
+    /// An unpacked container image.
+    Image { image: Image, api: Api },
+    /// A checked ONNX artifact in the cache.
     Onnx { archive: PathBuf },
+}
+
+/// How an image is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// Once for each case; its end is the answer.
+    Exec,
+    /// It serves one case after the other over HTTP.
+    Invoke,
 }
 
 /// A file that a model must write.

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
+use fs_err as fs;
 
 use crate::child::{Silence, Worker};
 use crate::protocol::{Confine, Ending, Order, Reply, RunCase};
@@ -29,19 +30,26 @@ impl<'a> WasmRunner<'a> {
 
     fn start(&self, slot: &Slot, limits: &Limits) -> Result<Worker, SandboxError> {
         let (memory, output) = (mebibytes(limits.memory_mib), mebibytes(limits.output_mib));
-        let mut worker = self.sandbox.worker(memory.saturating_add(OVERHEAD).saturating_add(output))?;
+        let compiled = fs::metadata(&self.compiled).map_or(0, |file| file.len());
+        // Beside the model's own memory: its code, once as read and once as loaded, and values on their way out,
+        // as returned, encoded and written.
+        let private = [OVERHEAD, 2 * compiled, output.saturating_mul(3)]
+            .iter()
+            .fold(memory, |sum, part| sum.saturating_add(*part));
+        let mut worker = self.sandbox.worker(private.saturating_add(output))?;
         let order = Order::Run {
             confine: Confine {
                 parent: std::process::id(),
                 slot: Some(slot.folder().to_owned()),
                 // A byte more than allowed, so that a file cut at the limit is seen to be too large.
                 file_bytes: output.saturating_add(1),
-                data_bytes: memory.saturating_add(OVERHEAD),
+                data_bytes: private,
                 cpu_s: None,
             },
             compiled: self.compiled.clone(),
             metered: self.sandbox.config.metered,
             memory_bytes: memory,
+            output_bytes: output,
         };
         let ready = worker
             .send(&order)

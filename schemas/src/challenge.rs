@@ -1,5 +1,6 @@
 //! The challenge document: what is asked of a model, how answers are measured, ranked and bounded.
 
+pub use crate::socket::Socket;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,9 @@ pub struct Port {
     /// For people.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// The port's name on Grand Challenge, where it differs from what follows from the port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<Socket>,
 }
 
 /// What a file of the interface holds.
@@ -137,6 +141,9 @@ pub struct Phase {
     /// Closing time; open-ended when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes: Option<DateTime<Utc>>,
+    /// True where participants have the inputs of the cases, so that predictions may be entered instead of a model.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public_inputs: bool,
     /// Submissions per participant and window that reached a score or still may.
     pub quota: Quota,
 }

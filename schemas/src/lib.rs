@@ -10,6 +10,7 @@ pub mod onnx;
 pub mod outcome;
 pub mod reference_set;
 pub mod run_order;
+mod socket;
 pub mod submission;
 pub mod summary;
 pub mod validate;

@@ -155,6 +155,11 @@ impl Browser {
         self.post("/execute/sync", json!({"script": script, "args": []})).await
     }
 
+    /// Runs a script that calls its last argument when it is done, and returns what it gave.
+    pub async fn execute_async(&self, script: &str) -> Value {
+        self.post("/execute/async", json!({"script": script, "args": []})).await
+    }
+
     /// A picture of the window.
     ///
     /// # Panics

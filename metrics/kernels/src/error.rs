@@ -115,6 +115,9 @@ pub enum Undefined {
     /// The curve never reaches the level that is asked for.
     #[error("the curve never reaches that level")]
     NotReached,
+    /// Nobody counts it.
+    #[error("no site's engine counts it")]
+    NotCounted,
 }
 
 /// An image could not be read, written or compared.

@@ -9,6 +9,7 @@ mod id;
 mod regression;
 mod segmentation;
 mod survival;
+mod technical;
 
 pub use fiel_kernels::Undefined;
 pub use id::MetricId;
@@ -39,6 +40,8 @@ pub enum MetricTask {
     Survival,
     /// A number per case.
     Regression,
+    /// Any: it measures what the answers cost.
+    Technical,
 }
 
 impl MetricTask {
@@ -50,6 +53,7 @@ impl MetricTask {
             Self::Detection => "detection",
             Self::Survival => "survival",
             Self::Regression => "regression",
+            Self::Technical => "technical",
         }
     }
 }
@@ -168,13 +172,14 @@ const FRACTION: MetricSpec = MetricSpec {
 
 /// Every metric, in the order of a leaderboard.
 pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
-    let tasks: [&'static [MetricSpec]; 6] = [
+    let tasks: [&'static [MetricSpec]; 7] = [
         classification::DISCRIMINATION,
         classification::CALIBRATION,
         segmentation::METRICS,
         detection::METRICS,
         survival::METRICS,
         regression::METRICS,
+        technical::METRICS,
     ];
     tasks.into_iter().flatten()
 }

@@ -166,6 +166,8 @@ impl Request {
             MetricTask::Detection => &["map", "ap@0.5"],
             MetricTask::Survival => &["c_index_harrell", "c_index_uno"],
             MetricTask::Regression => &["mae", "rmse", "bias", "r2", "ccc"],
+            // Files hold answers and not what they cost.
+            MetricTask::Technical => &[],
         };
         Self::new(task, &ids.iter().map(ToString::to_string).collect::<Vec<_>>())
     }

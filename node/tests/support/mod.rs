@@ -4,4 +4,4 @@ mod hub;
 mod site;
 
 pub(crate) use hub::FakeHub;
-pub(crate) use site::{TestSite, baseline, eventually, run_id, sandbox};
+pub(crate) use site::{TestSite, baseline, eventually, run_id, sandbox, sandbox_of};

@@ -4,7 +4,7 @@ use super::FakeHub;
 use chrono::{TimeDelta, Utc};
 use fiel_node::policy::{POLICY_SCHEMA, Policy, ReleaseRule};
 use fiel_node::{Node, NodeError, NodeOptions, enrol, reference_set};
-use fiel_sandbox::{Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{ContainerConfig, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::{Challenge, Task};
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, MediaType, Submission};
@@ -44,7 +44,8 @@ impl TestSite {
         let hub = FakeHub::start().await;
         let dir = tempfile::tempdir().unwrap();
         enrol(dir.path(), &hub.url, "code-1").await.unwrap();
-        let policy = Policy { schema: POLICY_SCHEMA.to_owned(), min_cases, min_cell: 5, release };
+        let policy =
+            Policy { schema: POLICY_SCHEMA.to_owned(), min_cases, min_cell: 5, release, ..Policy::default() };
         policy.save(dir.path()).unwrap();
         let text = std::fs::read_to_string(challenge_folder().join("challenge.yaml")).unwrap();
         let challenge: Challenge = validate::from_yaml(Kind::Challenge, &text).unwrap();
@@ -93,11 +94,7 @@ impl TestSite {
                 version: "1".to_owned(),
                 description: String::new(),
                 participant: "ada".to_owned(),
-                artifact: Artifact {
-                    media_type: MediaType::Wasm,
-                    sha256,
-                    size: artifact.len() as u64,
-                },
+                artifact: Artifact { media_type: MediaType::Wasm, sha256, size: artifact.len() as u64 },
                 submitted_at: Utc::now(),
             },
         }
@@ -134,9 +131,22 @@ fn worker() -> WorkerCommand {
 
 /// A sandbox of its own.
 pub(crate) fn sandbox(folder: &Path) -> Sandbox {
+    sandbox_of(folder, 2)
+}
+
+/// A sandbox of its own that runs so many cases at once.
+pub(crate) fn sandbox_of(folder: &Path, parallel: usize) -> Sandbox {
     let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
-    Sandbox::new(SandboxConfig { work_dir, cache_dir, worker: worker(), parallel: 2, metered: false, onnxruntime: None })
-        .unwrap()
+    Sandbox::new(SandboxConfig {
+        work_dir,
+        cache_dir,
+        worker: worker(),
+        parallel,
+        metered: false,
+        containers: ContainerConfig::default(),
+        onnxruntime: None,
+    })
+    .unwrap()
 }
 
 /// A valid run id that ends in the given hexadecimal digits.

@@ -2,23 +2,27 @@
 
 use std::fs;
 
-use crate::support::{answer, bench, limits};
+use crate::support::{answer, bench, component, limits, model};
 
 #[test]
 fn nothing_but_the_two_folders_can_be_reached() {
-    let report = answer(&bench(1).modes(&["escape"], &limits())[0]);
-    assert_eq!(report.lines().count(), 14, "{report}");
-    for line in report.lines() {
-        assert!(line.ends_with(" refused"), "{report}");
+    for model in [model(), component()] {
+        let report = answer(&bench(1).modes_of(model, &["escape"], &limits())[0]);
+        assert_eq!(report.lines().count(), 14, "{report}");
+        for line in report.lines() {
+            assert!(line.ends_with(" refused"), "{report}");
+        }
     }
 }
 
 #[test]
 fn nothing_is_left_of_the_case_before() {
-    let results = bench(1).modes(&["peek", "peek", "peek"], &limits());
-    for result in &results {
-        // A fresh instance (first run), its own answer file, its two input files.
-        assert_eq!(answer(result), "runs 1 output 1 input 2");
+    for model in [model(), component()] {
+        let results = bench(1).modes_of(model, &["peek", "peek", "peek"], &limits());
+        for result in &results {
+            // A fresh instance (first run), its own answer file, its two input files.
+            assert_eq!(answer(result), "runs 1 output 1 input 2");
+        }
     }
 }
 
@@ -36,7 +40,8 @@ fn nothing_is_left_on_the_disk_after_a_run() {
 #[test]
 fn the_confinements_in_force_were_tried() {
     let bench = bench(1);
-    let info = bench.sandbox.info();
+    let prepared = bench.prepare(crate::support::model()).unwrap();
+    let info = bench.sandbox.info(&prepared);
     assert_eq!(info.name, "wasmtime");
     let held = |name: &str| info.confinement.iter().any(|held| held == name);
     for name in ["seccomp", "no-new-privs", "rlimits"] {

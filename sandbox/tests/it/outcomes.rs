@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 
-use crate::support::{answer, bench, bench_with, case, limits, model};
+use crate::support::{answer, bench, component, limits, model};
 
 #[test]
 fn an_answer_is_given_back() {
@@ -20,6 +20,12 @@ fn an_answer_is_given_back() {
 
 #[test]
 fn each_way_to_fail_has_its_outcome_and_the_next_case_runs() {
+    for model in [model(), component()] {
+        fail_in_each_way(model);
+    }
+}
+
+fn fail_in_each_way(model: &[u8]) {
     let bench = bench(1);
     let expected = [
         ("trap", Outcome::Crashed, "trapped: wasm `unreachable` instruction executed"),
@@ -35,7 +41,7 @@ fn each_way_to_fail_has_its_outcome_and_the_next_case_runs() {
         ("echo", Outcome::Ok, ""),
     ];
     let modes: Vec<&str> = expected.iter().flat_map(|(mode, ..)| [*mode, "echo"]).collect();
-    let results = bench.modes(&modes, &Limits { case_ms: 4_000, ..limits() });
+    let results = bench.modes_of(model, &modes, &Limits { case_ms: 4_000, ..limits() });
     for (pair, (mode, outcome, reason)) in results.chunks(2).zip(expected) {
         let flooding = mode == "flood" && pair[0].outcome == Outcome::TimedOut;
         assert!(!flooding, "the flood of output was not noticed");
@@ -50,9 +56,12 @@ fn a_loop_is_stopped_at_its_deadline_and_the_next_case_runs() {
     let bench = bench(1);
     let limits = Limits { case_ms: 300, ..limits() };
     bench.modes(&["echo"], &limits);
-    for mode in ["loop", "sleep"] {
+    bench.modes_of(component(), &["echo"], &limits);
+    for (model, mode) in
+        [(model(), "loop"), (model(), "sleep"), (component(), "loop"), (component(), "sleep")]
+    {
         let started = Instant::now();
-        let results = bench.modes(&[mode, "echo"], &limits);
+        let results = bench.modes_of(model, &[mode, "echo"], &limits);
         assert!(
             started.elapsed() < Duration::from_millis(300 + 500 + 1_500),
             "{mode}: {:?}",
@@ -123,18 +132,4 @@ fn clock_and_random_are_the_same_for_every_case() {
     assert!(first.starts_with("946684800 "), "{first}");
     assert!(first.contains(" 1000 946684800 "), "the clock counts and files bear a fixed time: {first}");
     assert!(results.iter().all(|result| answer(result) == first));
-}
-
-#[test]
-fn fuel_is_counted_and_reproducible() {
-    let bench = bench_with(2, true);
-    let prepared = bench.prepare(model()).unwrap();
-    let results = bench.cases(
-        &prepared,
-        &limits(),
-        vec![case("compute", b""), case("compute", b""), case("trap", b"")],
-    );
-    let fuel: Vec<u64> = results.iter().map(|result| result.usage.fuel.unwrap()).collect();
-    assert_eq!(fuel[0], fuel[1]);
-    assert!(fuel[0] > 1_000_000 && fuel[2] < fuel[0], "{fuel:?}");
 }

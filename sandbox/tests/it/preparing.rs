@@ -18,10 +18,12 @@ fn refused_text(text: &str) -> Refusal {
 
 #[test]
 fn what_is_not_a_module_is_refused_with_the_reason() {
-    let cases: [(&[u8], &str); 5] = [
+    let cases: [(&[u8], &str); 7] = [
         (b"", "not WebAssembly"),
         (b"\x7fELF\x02\x01\x01\0\0\0\0\0", "not WebAssembly"),
-        (b"\0asm\x0d\0\x01\0", "component"),
+        (b"\0asm\x0d\0\x01\0", "exports neither"),
+        (b"\0asm\x0d\0\x01\0\xff\xff\xff", "not a valid component"),
+        (b"\0asm\x0c\0\x01\0", "version"),
         (b"\0asm\x02\0\0\0", "version"),
         (b"\0asm\x01\0\0\0\xff\xff\xff", "not a valid module"),
     ];

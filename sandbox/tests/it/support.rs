@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
 use fiel_sandbox::{
-    CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand,
+    CaseInput, CaseResult, ContainerConfig, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig,
+    WorkerCommand,
 };
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
@@ -16,26 +17,61 @@ pub(crate) fn worker() -> WorkerCommand {
     WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() }
 }
 
-/// The model of `tests/models/model.c`, compiled once.
+/// The model of `tests/models/model.c` as a core module, compiled once.
 pub(crate) fn model() -> &'static [u8] {
     static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
-    MODEL.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models/model.c");
-        let folder = tempfile::tempdir().unwrap();
-        let target = folder.path().join("model.wasm");
-        let made = Command::new("clang")
-            .args(["--target=wasm32-wasi", "-O2", "-Wno-infinite-recursion", "-o"])
-            .arg(&target)
-            .arg(&source)
-            .output()
-            .expect("clang is needed: apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32");
-        assert!(
-            made.status.success(),
-            "clang cannot build for wasm32-wasi (apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32):\n{}",
-            String::from_utf8_lossy(&made.stderr)
-        );
-        std::fs::read(target).unwrap()
-    })
+    MODEL.get_or_init(|| clang("model.c", &[]))
+}
+
+/// The same model as a component that exports `wasi:cli/run`.
+pub(crate) fn component() -> &'static [u8] {
+    static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
+    MODEL.get_or_init(|| clang("model.c", &component_linker()))
+}
+
+/// The component of `tests/models/predictor.c`.
+pub(crate) fn predictor() -> &'static [u8] {
+    static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
+    MODEL.get_or_init(|| clang("predictor.c", &predictor_flags()))
+}
+
+/// The component of `tests/models/liar.c` that lies in this way.
+pub(crate) fn liar(lie: &str) -> Vec<u8> {
+    clang("liar.c", &[predictor_flags(), vec![format!("-DLIE={lie}")]].concat())
+}
+
+fn predictor_flags() -> Vec<String> {
+    let wit = concat!("-Wl,--component-type,", env!("CARGO_MANIFEST_DIR"), "/wit/model.wit");
+    [component_linker(), vec!["-mexec-model=reactor".into(), wit.into()]].concat()
+}
+
+/// Flags that make clang link a component: with the linker that comes with Rust.
+fn component_linker() -> Vec<String> {
+    let libraries =
+        Command::new("rustc").args(["--print", "target-libdir"]).output().expect("rustc is needed");
+    let libraries = String::from_utf8(libraries.stdout).unwrap();
+    let linker = Path::new(libraries.trim()).join("../bin/wasm-component-ld").canonicalize();
+    let linker = linker.expect("Rust's own wasm-component-ld is needed: rustup toolchain 1.95 has it");
+    vec![format!("-fuse-ld={}", linker.display()), "-Wl,--wasm-ld-path,wasm-ld".into()]
+}
+
+fn clang(source: &str, flags: &[String]) -> Vec<u8> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models").join(source);
+    let folder = tempfile::tempdir().unwrap();
+    let target = folder.path().join("model.wasm");
+    let made = Command::new("clang")
+        .args(["--target=wasm32-wasi", "-O2", "-Wno-infinite-recursion", "-Wno-unused-function", "-o"])
+        .arg(&target)
+        .arg(&source)
+        .args(flags)
+        .output()
+        .expect("clang is needed: apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32");
+    assert!(
+        made.status.success(),
+        "clang cannot build for wasm32-wasi (apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32):\n{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+    std::fs::read(target).unwrap()
 }
 
 /// A sandbox with its folders, which go with it.
@@ -61,6 +97,7 @@ pub(crate) fn config(folder: &Path, parallel: usize, metered: bool) -> SandboxCo
         worker: worker(),
         parallel,
         metered,
+        containers: ContainerConfig::default(),
         onnxruntime: None,
     }
 }
@@ -74,30 +111,42 @@ impl Bench {
         self.sandbox.prepare(&wasm(&path, &digest))
     }
 
-    /// Runs the model of this crate, one case per mode.
+    /// Runs the core module of `model.c`, one case per mode.
     pub(crate) fn modes(&self, modes: &[&str], limits: &Limits) -> Vec<CaseResult> {
-        let prepared = self.prepare(model()).unwrap();
+        self.modes_of(model(), modes, limits)
+    }
+
+    /// Runs the module or component of `model.c`, one case per mode.
+    pub(crate) fn modes_of(&self, model: &[u8], modes: &[&str], limits: &Limits) -> Vec<CaseResult> {
+        let prepared = self.prepare(model).unwrap();
         self.cases(&prepared, limits, modes.iter().map(|mode| case(mode, b"a,b\n1,2\n")).collect())
     }
 
-    /// Runs cases and sorts their results.
+    /// Runs cases with the expected output `answer` and sorts their results.
     pub(crate) fn cases(
         &self,
         prepared: &Prepared,
         limits: &Limits,
         cases: Vec<CaseInput>,
     ) -> Vec<CaseResult> {
+        self.cases_expecting(prepared, limits, cases, &["answer"])
+    }
+
+    /// Runs cases and sorts their results.
+    pub(crate) fn cases_expecting(
+        &self,
+        prepared: &Prepared,
+        limits: &Limits,
+        cases: Vec<CaseInput>,
+        expected: &[&str],
+    ) -> Vec<CaseResult> {
+        let expected: Vec<Expected> =
+            expected.iter().map(|path| Expected::File((*path).to_owned())).collect();
         let results = Mutex::new(Vec::new());
         self.sandbox
-            .run_cases(
-                prepared,
-                limits,
-                cases.into_iter(),
-                &[Expected::File("answer".to_owned())],
-                &|result| {
-                    results.lock().unwrap().push(result);
-                },
-            )
+            .run_cases(prepared, limits, cases.into_iter(), &expected, &|result| {
+                results.lock().unwrap().push(result);
+            })
             .unwrap();
         let mut results = results.into_inner().unwrap();
         results.sort_by_key(|result| result.index);

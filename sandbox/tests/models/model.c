@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include <wasi/api.h>
 
 static int runs;
 static char buffer[1 << 20];
@@ -136,6 +137,36 @@ static void eat(void) {
     }
 }
 
+// Opens and never closes, until no more is given.
+static void hoard(void) {
+    int count = 0;
+    while (count < 100000 && open("/input/data", O_RDONLY) >= 0) count++;
+    for (int fd = 3; fd < 8 + count; fd++) if (fd > 4) close(fd);
+    FILE *report = answer();
+    fprintf(report, "%s", count < 100000 ? "bounded" : "UNBOUNDED");
+    fclose(report);
+}
+
+static void open_forever(void) {
+    for (;;) close(open("/input/data", O_RDONLY));
+}
+
+// A file that is large without a byte in it, and one byte far out.
+static void sparse(void) {
+    int fd = open("/output/sparse", O_RDWR | O_CREAT, 0644);
+    int long_file = ftruncate(fd, 1LL << 40), far_byte = pwrite(fd, "x", 1, 1LL << 33) != 1;
+    close(fd);
+    FILE *report = answer();
+    fprintf(report, "%s %s", long_file ? "refused" : "DONE", far_byte ? "refused" : "DONE");
+    fclose(report);
+}
+
+// Random bytes beyond the end of memory; the system must neither make them all nor write them anywhere.
+static void noise(void) {
+    (void)__wasi_random_get((uint8_t *)buffer, 0xf0000000u);
+    fclose(answer());
+}
+
 static void compute(void) {
     FILE *out = answer();
     uint64_t x = 1;
@@ -168,6 +199,11 @@ int main(int argc, char **argv) {
     else if (is(mode, "loop")) for (;;) depth++;
     else if (is(mode, "sleep")) sleep(100);
     else if (is(mode, "chatter")) { fclose(answer()); for (int i = 0; i < 100000; i++) puts("held-out value 17.99"); }
+    else if (is(mode, "print-forever")) for (;;) puts("held-out value 17.99");
+    else if (is(mode, "hoard")) hoard();
+    else if (is(mode, "open-forever")) open_forever();
+    else if (is(mode, "sparse")) sparse();
+    else if (is(mode, "noise")) noise();
     else if (is(mode, "folder")) mkdir("/output/answer", 0755);
     else if (!is(mode, "nothing")) return 7;
     return 0;

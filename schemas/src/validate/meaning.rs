@@ -35,6 +35,8 @@ fn challenge(challenge: &Challenge) -> Vec<Problem> {
     let mut problems: Vec<Problem> = primary_metric(challenge).into_iter().collect();
     problems.extend(ports("/interface/inputs", &challenge.interface.inputs));
     problems.extend(ports("/interface/outputs", &challenge.interface.outputs));
+    problems.extend(sockets("/interface/inputs", &challenge.interface.inputs));
+    problems.extend(sockets("/interface/outputs", &challenge.interface.outputs));
     problems.extend(task(challenge));
     problems.extend(phases(challenge));
     problems
@@ -110,6 +112,36 @@ fn port_columns(pointer: &str, port: &Port) -> Option<Problem> {
         }
         _ => None,
     }
+}
+
+/// Sockets have names and places of their own, also where they follow from the ports. Ports of the same name are
+/// told of by [`ports`].
+fn sockets(list: &str, ports: &[Port]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (index, port) in ports.iter().enumerate() {
+        let (slug, path) = (port.socket_slug(), port.socket_path());
+        let mut others = ports.iter().enumerate().filter(|(other, p)| *other != index && p.name != port.name);
+        let taken = |(other, p): (usize, &Port)| {
+            let theirs = p.socket_path();
+            let inside = path.strip_prefix(&theirs).is_some_and(|rest| rest.starts_with('/'));
+            inside || other < index && (theirs == path || p.socket_slug() == slug)
+        };
+        let pointer = format!("{list}/{index}/socket");
+        if path == "inputs.json" {
+            problems.push(Problem::new(
+                pointer,
+                "`inputs.json`",
+                "another place: this one is the platform's",
+            ));
+        } else if others.any(taken) {
+            let found = format!("{} at {}", quoted(&slug), quoted(&path));
+            problems.push(
+                Problem::new(pointer, found, "a slug and a path that no other socket has or lies in")
+                    .hint("name the socket in `socket: {slug: ..., relative_path: ...}`"),
+            );
+        }
+    }
+    problems
 }
 
 /// The answer's kind fits the task.

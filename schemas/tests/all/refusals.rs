@@ -1,6 +1,6 @@
 //! What a person who wrote a bad document is told.
 
-use fiel_schemas::challenge::Challenge;
+use fiel_schemas::challenge::{Challenge, Socket};
 use fiel_schemas::reference_set::ReferenceSet;
 use fiel_schemas::validate::{DEPTH_MAX, DocumentError, Kind, PROBLEMS_MAX, Problem, from_json, from_yaml};
 use serde_json::{Value, json};
@@ -130,6 +130,31 @@ fn names_that_must_be_unique_are() {
     let error = from_json::<Challenge>(Kind::Challenge, &bytes).unwrap_err();
     let pointers: Vec<&str> = error.problems.iter().map(|problem| problem.pointer.as_str()).collect();
     assert_eq!(pointers, ["/interface/inputs/1/name", "/interface/inputs/1/path", "/phases/1/id"]);
+}
+
+#[test]
+fn sockets_have_names_and_places_of_their_own() {
+    let problems = |slug: &str, path: Option<&str>| {
+        let mut challenge = samples::challenge();
+        let mut port = challenge.interface.inputs[0].clone();
+        ("other".clone_into(&mut port.name), "other.csv".clone_into(&mut port.path));
+        let relative_path = path.map(str::to_owned);
+        port.socket = Some(Socket { slug: slug.to_owned(), kind: None, relative_path });
+        challenge.interface.inputs.push(port);
+        let bytes = serde_json::to_vec(&challenge).unwrap();
+        from_json::<Challenge>(Kind::Challenge, &bytes).map_or_else(|e| e.problems, |_| Vec::new())
+    };
+    assert_eq!(problems("another", None), []);
+    for (slug, path) in [
+        ("features-on-grand-challenge", None),
+        ("another", Some("features.json")),
+        ("another", Some("features.json/inner")),
+        ("another", Some("inputs.json")),
+    ] {
+        let found = problems(slug, path);
+        assert_eq!(found.len(), 1, "{slug} {path:?}");
+        assert_eq!(found[0].pointer, "/interface/inputs/1/socket");
+    }
 }
 
 #[test]

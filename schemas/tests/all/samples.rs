@@ -6,7 +6,8 @@ use fiel_schemas::assessment::{
     Statement, Subject,
 };
 use fiel_schemas::challenge::{
-    Challenge, DataStatement, FailedCases, Interface, Limits, Phase, Port, PortKind, Quota, Ranking, Task,
+    Challenge, DataStatement, FailedCases, Interface, Limits, Phase, Port, PortKind, Quota, Ranking, Socket,
+    Task,
 };
 use fiel_schemas::digest::{challenge_digest, sha256_hex};
 use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
@@ -46,6 +47,11 @@ fn port(name: &str, path: &str, columns: &[&str]) -> Port {
         path: path.into(),
         columns: columns.iter().map(|&column| column.into()).collect(),
         description: "A table.".into(),
+        socket: Some(Socket {
+            slug: format!("{name}-on-grand-challenge"),
+            kind: Some("Anything".into()),
+            relative_path: Some(format!("{name}.json")),
+        }),
     }
 }
 
@@ -75,6 +81,7 @@ pub(crate) fn challenge() -> Challenge {
             title: "Open phase".into(),
             opens: time(),
             closes: Some(time() + chrono::Duration::days(30)),
+            public_inputs: true,
             quota: Quota { submissions: 20, days: 1 },
         }],
         data: DataStatement {

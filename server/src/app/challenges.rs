@@ -69,13 +69,13 @@ pub async fn get(state: &AppState, id: &str) -> Result<ChallengeEntry, Error> {
     entry(state, row).await
 }
 
-/// Every metric must be one that sites can pool, and submissions can only be ordered by what is measured.
+/// Every metric must be one that sites can pool or that costs give, and submissions can only be ordered by what is measured.
 fn check_metrics(challenge: &Challenge) -> Result<(), Error> {
     let invalid = |message: String| Err(Error::new(Code::DocumentInvalid, message));
     for (i, id) in challenge.metrics.iter().enumerate() {
         match MetricId::parse(id) {
             Err(e) => return invalid(format!("`/metrics/{i}`: {e}.")),
-            Ok(metric) if !fiel_metrics::is_pooled(&metric) => {
+            Ok(metric) if !metric.is_technical() && !fiel_metrics::is_pooled(&metric) => {
                 return invalid(format!("`/metrics/{i}`: {}.", MetricError::NotPooled(id.clone())));
             }
             Ok(_) => {}

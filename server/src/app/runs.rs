@@ -8,6 +8,7 @@ use crate::queue::ERRORS_MAX;
 use crate::state::AppState;
 use crate::store::runs::{self, AWAITING, Ending, FAILED, Held, LEASED, REFUSED, REPORTED};
 use crate::store::{assessments, challenges, entities, sites, submissions};
+use fiel_metrics::registry::MetricId;
 use fiel_schemas::api::{Failure, FailureReason, Heartbeat, Report};
 use fiel_schemas::assessment::{Assessment, Statement};
 use fiel_schemas::challenge::Challenge;
@@ -131,17 +132,20 @@ fn check_fields(
     Ok(())
 }
 
-/// Every metric of the challenge must be there, in a form that can be pooled, and no other.
+/// Every metric of the challenge must be there, in a form that can be pooled, and no other. Technical ones are
+/// computed from the costs.
 fn check_metrics(challenge: &Challenge, assessment: &Assessment) -> Result<(), Error> {
     let invalid = |detail: String| Error::new(Code::DocumentInvalid, detail);
-    for id in &challenge.metrics {
+    let is_technical = |id: &str| MetricId::parse(id).is_ok_and(|metric| metric.is_technical());
+    for id in challenge.metrics.iter().filter(|id| !is_technical(id)) {
         let metric = assessment.metrics.get(id).ok_or_else(|| {
             invalid(format!("`/predicate/metrics/{id}` is missing; the challenge asks for it."))
         })?;
         fiel_metrics::estimate(id, &metric.summary)
             .map_err(|e| invalid(format!("`/predicate/metrics/{id}/summary` cannot be pooled: {e}.")))?;
     }
-    if let Some(id) = assessment.metrics.keys().find(|id| !challenge.metrics.contains(id)) {
+    if let Some(id) = assessment.metrics.keys().find(|id| !challenge.metrics.contains(id) || is_technical(id))
+    {
         return Err(invalid(format!("`/predicate/metrics/{id}` is not asked for by the challenge.")));
     }
     Ok(())
@@ -248,7 +252,9 @@ pub async fn fail(state: &AppState, site: &Actor, id: &str, failure: Failure) ->
         runs::requeue(&tx, &held, failure.fence).await?
     } else {
         let to_state = match failure.reason {
-            FailureReason::PolicyRefused | FailureReason::TooFewCases | FailureReason::EngineUnavailable => REFUSED,
+            FailureReason::PolicyRefused | FailureReason::TooFewCases | FailureReason::EngineUnavailable => {
+                REFUSED
+            }
             _ => FAILED,
         };
         let ending =

@@ -170,8 +170,9 @@ fn remarks(path: &Path, challenge: &Challenge) {
         match fiel_metrics::registry::find(metric) {
             None => note(format!("remark: this build knows no metric `{metric}`; see `fiel metrics`")),
             Some(spec)
-                if matches!(spec.task, MetricTask::Classification)
-                    != matches!(challenge.task, Task::Classification) =>
+                if spec.task != MetricTask::Technical
+                    && matches!(spec.task, MetricTask::Classification)
+                        != matches!(challenge.task, Task::Classification) =>
             {
                 note(format!("remark: `{metric}` measures another task than the challenge's"));
             }

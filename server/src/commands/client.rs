@@ -143,7 +143,7 @@ impl Client {
         let open = tokio::fs::File::open(file).await.or_fail_while(format!("opening {}", file.display()))?;
         let stream = tokio_util::io::ReaderStream::with_capacity(open, 64 << 10);
         let stream = stream.inspect_ok(move |chunk| on_bytes(chunk.len() as u64));
-        let request = self.request(Method::PUT, path).header("Content-Type", "application/wasm");
+        let request = self.request(Method::PUT, path).header("Content-Type", "application/octet-stream");
         let request = request.header("Content-Length", size).body(reqwest::Body::wrap_stream(stream));
         self.send(request).await.map(drop)
     }

@@ -38,6 +38,12 @@ pub(crate) fn baselines(challenge: &str) -> Vec<(&'static str, &'static [u8])> {
     files.filter_map(|(path, bytes)| Some((path.strip_suffix(".wasm")?, bytes))).collect()
 }
 
+/// Names of the baselines of a challenge that are container images, which `challenges/build-images.sh` builds.
+pub(crate) fn image_baselines(challenge: &str) -> Vec<&'static str> {
+    let files = below(challenge, "baselines").into_iter();
+    files.filter_map(|(path, _)| path.strip_suffix("/Containerfile")).collect()
+}
+
 /// README and public part of a challenge: path in the challenge's folder, and content.
 pub(crate) fn public_files(challenge: &str) -> Vec<(String, Vec<u8>)> {
     let public = below(challenge, "public")

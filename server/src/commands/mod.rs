@@ -3,6 +3,7 @@
 //! Exit codes: 0 success, 1 a failure of the work, 2 wrong usage.
 
 mod account;
+mod artifact;
 mod challenge;
 mod client;
 mod demo;
@@ -28,7 +29,7 @@ use std::process::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
   fiel demo                                  hub, three sites, two challenges, on this machine
-  fiel try breast-fna model.wasm             run a model on the public cases, without any server
+  fiel try breast-fna model.wasm             run a model of any kind on the public cases, without any server
   fiel submit breast-fna model.wasm --tool my-model --watch
   fiel leaderboard breast-fna
   fiel score segmentation --reference truth/ --prediction masks/ --metrics dice,nsd@2,hd95

@@ -1,9 +1,10 @@
 //! `fiel submit`.
 
+use super::artifact;
 use super::client::{Client, HubArgs};
 use super::output::{CommandError, OrFail, Result, block_on, say, say_json};
 use fiel_schemas::api::{NewSubmission, SubmissionStatus};
-use fiel_schemas::digest::sha256_hex;
+use fiel_schemas::submission::MediaType;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ Examples:
 pub(crate) struct Args {
     /// Challenge id.
     challenge: String,
-    /// WebAssembly module (WASI command).
+    /// WebAssembly module, archive of a container image, ONNX bundle or file of predictions.
     model: PathBuf,
     /// Name of the tool on the leaderboard.
     #[arg(long, value_name = "NAME")]
@@ -83,9 +84,17 @@ async fn submit(args: &Args) -> Result {
     Ok(())
 }
 
-/// Uploads a module and returns its digest.
+/// Uploads a model of any kind and returns its digest.
 async fn upload(client: &Client, model: &Path) -> Result<String> {
-    let digest = sha256_hex(&fs_err::read(model)?);
+    let opened = artifact::open(model)?;
+    if opened.media_type == MediaType::ImageManifest {
+        return Err(CommandError::usage(format!(
+            "{} is a folder; a submission is one file",
+            model.display()
+        ))
+        .hint("`skopeo copy oci:FOLDER oci-archive:FILE` makes one of it"));
+    }
+    let digest = opened.sha256;
     let style = ProgressStyle::with_template("uploading {bar:30} {bytes}/{total_bytes}");
     let size = fs_err::metadata(model)?.len();
     let bar = ProgressBar::new(size).with_style(style.or_fail_while("preparing a progress bar")?);

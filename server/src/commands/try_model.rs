@@ -1,15 +1,16 @@
 //! `fiel try`: a model on the public cases, in the same sandbox and with the same metrics as at a site.
 
 use super::output::{CommandError, OrFail, Result, say, say_json};
-use super::{challenge, sandbox_worker, tables};
+use super::{artifact, challenge, sandbox_worker, tables};
+use fiel_metrics::registry::MetricId;
+use fiel_metrics::technical::{self, SiteCosts};
 use fiel_metrics::{Options, assess};
 use fiel_node::evaluate::{Evaluation, evaluate};
-use fiel_node::reference_set;
-use fiel_sandbox::{Model, Sandbox, SandboxConfig};
-use fiel_schemas::assessment::Estimate;
+use fiel_node::{NodeError, dialect, reference_set};
+use fiel_sandbox::{ContainerConfig, Model, Sandbox, SandboxConfig};
+use fiel_schemas::api::FailureReason;
+use fiel_schemas::assessment::{Costs, Estimate};
 use fiel_schemas::challenge::Challenge;
-use fiel_schemas::digest::sha256_hex;
-use fiel_schemas::submission::MediaType;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -22,11 +23,13 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Examples:
   fiel try breast-fna model.wasm
+  fiel try lesion-phantom image.tar          as `docker save` or `skopeo copy ... oci-archive:` write it
   fiel try path/to/challenge model.wasm --json")]
 pub(crate) struct Args {
     /// Folder of a challenge, or the id of one that this binary carries.
     challenge: String,
-    /// WebAssembly module (WASI command).
+    /// WebAssembly module, container image (archive, or folder in the OCI layout), ONNX bundle or file of predictions:
+    /// told by its content.
     model: PathBuf,
     /// Cases that run at once; the number of cores when absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -40,11 +43,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result {
     let opened = challenge::open(&args.challenge)?;
     let set = reference_set::load(&opened.folder.join("public")).or_fail()?;
-    let model = Model {
-        path: args.model.clone(),
-        sha256: sha256_hex(&fs_err::read(&args.model)?),
-        media_type: MediaType::Wasm,
-    };
+    let model = artifact::open(&args.model)?;
+    check_size(&opened.challenge, &model)?;
     let work = tempfile::Builder::new().prefix("fiel-try-").tempdir()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let sandbox = Sandbox::new(SandboxConfig {
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &Args) -> Result {
         parallel: args.parallel.map_or(cores, usize::from),
         metered: false,
         onnxruntime: None,
+        containers: ContainerConfig::default(),
     })
     .or_fail()?;
     let bar = ProgressBar::new(0);
@@ -63,15 +64,12 @@ pub(crate) fn run(args: &Args) -> Result {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let evaluation = evaluation.map_err(|e| {
-        CommandError::new(format!("{}: {e}", args.model.display()))
-            .hint("docs/participants.md says what a model is and how to build one")
-    })?;
-    let metrics = measure(&opened.challenge, &evaluation)?;
+    let evaluation = evaluation.map_err(|e| explain(&model, &e))?;
+    let metrics = measure(&opened.challenge, &model, &evaluation)?;
     if args.json {
-        print_json(&opened.challenge, &evaluation, &metrics)?;
+        print_json(&opened.challenge, &model, &evaluation, &metrics)?;
     } else {
-        print(&opened.challenge, &evaluation, &metrics)?;
+        print(&opened.challenge, &model, &evaluation, &metrics)?;
     }
     let failed: u64 = evaluation.cases.iter().filter(|(kind, _)| *kind != "ok").map(|(_, n)| n).sum();
     if failed == 0 {
@@ -80,10 +78,47 @@ pub(crate) fn run(args: &Args) -> Result {
     Err(CommandError::new(format!("{failed} cases have no valid answer")))
 }
 
-fn measure(challenge: &Challenge, evaluation: &Evaluation) -> Result<BTreeMap<String, Estimate>> {
+/// The hub's own rule about sizes, which a file must pass before any site sees it.
+fn check_size(challenge: &Challenge, model: &Model) -> Result {
+    let (size, limit) = (artifact::size(model)?, challenge.limits.artifact_mib);
+    if size <= limit.saturating_mul(1 << 20) {
+        return Ok(());
+    }
+    let message = format!("{} has {size} bytes; {} takes {limit} MiB", model.path.display(), challenge.id);
+    Err(CommandError::new(message).hint("make it smaller: the hub would refuse it"))
+}
+
+/// Why no case ran.
+fn explain(model: &Model, error: &NodeError) -> CommandError {
+    let words = artifact::words(model.media_type);
+    let hint = match error {
+        NodeError::Refused { reason: FailureReason::EngineUnavailable, .. } => {
+            "`fiel node doctor` lists the engines of this machine and what to install"
+        }
+        _ => "docs/model.md says what a model is, what it finds and what it must write",
+    };
+    CommandError::new(format!("{} ({words}): {error}", model.path.display())).hint(hint)
+}
+
+/// Every metric of the challenge; the technical ones follow from the costs.
+fn measure(
+    challenge: &Challenge,
+    model: &Model,
+    evaluation: &Evaluation,
+) -> Result<BTreeMap<String, Estimate>> {
     let options = Options { min_cell: 1, failed_cases: challenge.ranking.failed_cases };
-    let metrics = challenge.metrics.iter();
-    metrics.map(|id| Ok((id.clone(), assess(id, &evaluation.table, &options).or_fail()?.estimate))).collect()
+    let bytes = artifact::size(model)?;
+    let costs = SiteCosts { costs: &evaluation.costs, cases: evaluation.cases.values().sum() };
+    let mut metrics = BTreeMap::new();
+    for id in &challenge.metrics {
+        let metric = MetricId::parse(id).or_fail()?;
+        let estimate = match technical::pool(&metric, bytes, &[costs]) {
+            Some(estimate) => estimate,
+            None => assess(id, &evaluation.table, &options).or_fail()?.estimate,
+        };
+        metrics.insert(id.clone(), estimate);
+    }
+    Ok(metrics)
 }
 
 /// A case without a valid answer.
@@ -110,18 +145,28 @@ fn failed(evaluation: &Evaluation) -> Result<Vec<Failed>> {
     Ok(failed.collect())
 }
 
-fn print(challenge: &Challenge, evaluation: &Evaluation, metrics: &BTreeMap<String, Estimate>) -> Result {
+fn print(
+    challenge: &Challenge,
+    model: &Model,
+    evaluation: &Evaluation,
+    metrics: &BTreeMap<String, Estimate>,
+) -> Result {
     let counts: Vec<String> = evaluation.cases.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
     say(format!("{} {}, public cases: {}", challenge.id, challenge.version, counts.join(", ")))?;
-    let failed = failed(evaluation)?;
-    if !failed.is_empty() {
-        let mut table = tables::table(["case", "outcome", "why", "the model printed"]);
-        for case in failed {
-            let last = case.log.lines().last().unwrap_or_default().chars().take(60).collect();
-            table.add_row(vec![case.case, case.outcome, case.reason, last]);
-        }
-        say(table.trim_fmt())?;
-    }
+    let engine = &evaluation.engine;
+    let confined = if engine.confinement.is_empty() {
+        "nothing of it runs".into()
+    } else {
+        engine.confinement.join(", ")
+    };
+    say(format!(
+        "{}, dialect {}, by {} {} ({confined})",
+        artifact::words(model.media_type),
+        dialect::name(evaluation.dialect),
+        engine.name,
+        engine.version,
+    ))?;
+    print_failures(&failed(evaluation)?)?;
     let mut table = tables::table(["metric", "value [95 % CI]", "cases", "undefined"]);
     for id in &challenge.metrics {
         if let Some(e) = metrics.get(id) {
@@ -130,15 +175,51 @@ fn print(challenge: &Challenge, evaluation: &Evaluation, metrics: &BTreeMap<Stri
         }
     }
     say(table.trim_fmt())?;
-    let costs = &evaluation.costs;
-    say(format!(
-        "seconds per case: median {:.4}, 95th percentile {:.4}; {:.2} to load the model",
-        costs.case_s_p50, costs.case_s_p95, costs.load_s
-    ))
+    say(costs(&evaluation.costs))
+}
+
+/// Every failed case, and all that the model printed for the first of them; the cases are public.
+fn print_failures(failed: &[Failed]) -> Result {
+    let Some(first) = failed.first() else { return Ok(()) };
+    let mut table = tables::table(["case", "outcome", "why", "the model printed"]);
+    for case in failed {
+        let last: String = printable(case.log.lines().last().unwrap_or_default()).chars().take(60).collect();
+        table.add_row([case.case.as_str(), case.outcome.as_str(), case.reason.as_str(), last.as_str()]);
+    }
+    say(table.trim_fmt())?;
+    if first.log.is_empty() {
+        return say(format!("the model printed nothing for {}", first.case));
+    }
+    say(format!("all that the model printed for {}:", first.case))?;
+    first.log.lines().try_for_each(|line| say(format!("  | {}", printable(line))))
+}
+
+/// A line without the control characters that a terminal would obey.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+fn costs(costs: &Costs) -> String {
+    let mut text = format!(
+        "loading {:.4} s, apart from the cases\nper case median {:.4} s, 95th percentile {:.4} s",
+        costs.load_s, costs.case_s_p50, costs.case_s_p95
+    );
+    let parts = [
+        costs.cpu_s.map(|s| format!("processor {s} s")),
+        costs.memory_mib_peak.map(|mib| format!("peak memory {mib} MiB")),
+        costs.output_mib.map(|mib| format!("output {mib} MiB")),
+        costs.fuel.map(|fuel| format!("fuel {fuel}")),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if !parts.is_empty() {
+        text = format!("{text}\nall cases {}", parts.join(", "));
+    }
+    text
 }
 
 fn print_json(
     challenge: &Challenge,
+    model: &Model,
     evaluation: &Evaluation,
     metrics: &BTreeMap<String, Estimate>,
 ) -> Result {
@@ -148,6 +229,7 @@ fn print_json(
         .collect();
     say_json(&json!({
         "challenge": challenge.id, "version": challenge.version, "cases": evaluation.cases, "metrics": metrics,
-        "costs": evaluation.costs, "failed": failed,
+        "costs": evaluation.costs, "failed": failed, "engine": evaluation.engine, "table_digest": evaluation.table_digest().or_fail()?,
+        "media_type": model.media_type, "dialect": dialect::name(evaluation.dialect),
     }))
 }

@@ -2,7 +2,9 @@
 
 use super::{Entry, RunPart};
 use chrono::{DateTime, Utc};
-use fiel_schemas::assessment::Estimate;
+use fiel_metrics::registry::MetricId;
+use fiel_metrics::technical::{self, SiteCosts};
+use fiel_schemas::assessment::{Assessment, Estimate};
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::leaderboard::{Row, SiteRow};
 use fiel_schemas::summary::Summary;
@@ -68,7 +70,15 @@ fn pool(metric: &str, entry: &Entry) -> Option<(Summary, Estimate)> {
         .ok()
 }
 
-fn site_row(run: &RunPart) -> SiteRow {
+/// A technical metric from the costs of these assessments; `None` for any other metric.
+fn technical<'a>(id: &str, entry: &Entry, of: impl Iterator<Item = &'a Assessment>) -> Option<Estimate> {
+    let metric = MetricId::parse(id).ok()?;
+    let costs: Vec<SiteCosts<'_>> =
+        of.map(|a| SiteCosts { costs: &a.costs, cases: a.cases.values().sum() }).collect();
+    technical::pool(&metric, entry.submission.artifact.size, &costs)
+}
+
+fn site_row(challenge: &Challenge, entry: &Entry, run: &RunPart) -> SiteRow {
     let mut row = SiteRow {
         state: run.state.clone(),
         metrics: BTreeMap::new(),
@@ -80,6 +90,10 @@ fn site_row(run: &RunPart) -> SiteRow {
     };
     if let Some((digest, assessment)) = &run.assessment {
         row.metrics = assessment.metrics.iter().map(|(id, m)| (id.clone(), m.estimate.clone())).collect();
+        let costs = challenge.metrics.iter();
+        let costs =
+            costs.filter_map(|id| Some((id.clone(), technical(id, entry, std::iter::once(assessment))?)));
+        row.metrics.extend(costs);
         row.cases.clone_from(&assessment.cases);
         row.statement = Some(digest.clone());
         row.reference_set_digest = Some(assessment.reference_set_digest.clone());
@@ -110,16 +124,18 @@ fn unranked_so_far(entry: &Entry) -> Option<String> {
 
 /// Makes the row of a submission from its assessments.
 pub(super) fn make(challenge: &Challenge, entry: &Entry) -> Made {
+    let assessed = || entry.runs.iter().filter_map(|r| r.assessment.as_ref().map(|(_, a)| a));
     let mut pooled = BTreeMap::new();
     let mut metrics = BTreeMap::new();
     for id in &challenge.metrics {
         if let Some((summary, estimate)) = pool(id, entry) {
             pooled.insert(id.clone(), summary);
             metrics.insert(id.clone(), estimate);
+        } else if let Some(estimate) = technical(id, entry, assessed()) {
+            metrics.insert(id.clone(), estimate);
         }
     }
     let s = &entry.submission;
-    let assessed = || entry.runs.iter().filter_map(|r| r.assessment.as_ref().map(|(_, a)| a));
     let row = Row {
         rank: None,
         mean_rank: None,
@@ -131,7 +147,7 @@ pub(super) fn make(challenge: &Challenge, entry: &Entry) -> Made {
         participant: s.participant.clone(),
         artifact: s.artifact.sha256.clone(),
         metrics,
-        sites: entry.runs.iter().map(|r| (r.column.clone(), site_row(r))).collect(),
+        sites: entry.runs.iter().map(|r| (r.column.clone(), site_row(challenge, entry, r))).collect(),
         cases: BTreeMap::new(),
         case_s_p50: None,
     };

@@ -3,6 +3,7 @@
 mod challenge;
 mod help;
 mod hub;
+mod models;
 mod node;
 mod score;
 mod verify;

@@ -3,6 +3,10 @@
 //! Source: the MetaIO documentation of the Insight Toolkit. Its world is LPS+; grids are given in RAS+ as for
 //! all formats.
 
+mod write;
+
+pub use write::encode_meta_image;
+
 use super::raster::{Raster, check_size};
 use super::read::contents;
 use super::stored::{Encoding, Stored};

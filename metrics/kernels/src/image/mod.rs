@@ -1,4 +1,4 @@
-//! Images: readers that trust nothing in a header, and a NIfTI writer whose bytes are reproducible.
+//! Images: readers that trust nothing in a header, and writers of NIfTI and MetaImage whose bytes are reproducible.
 //!
 //! Masks, label maps and intensities are read from NIfTI-1 and NIfTI-2, MetaImage, NumPy arrays and DICOM
 //! segmentations. Every header is checked before anything is allocated, grids are given in one convention
@@ -17,6 +17,7 @@ mod stored;
 mod stream;
 
 pub use geometry::Geometry;
+pub use meta::encode_meta_image;
 pub use nifti::{
     encode_nifti_f32, encode_nifti_i16, encode_nifti_mask, parse_nifti_f32, parse_nifti_mask, read_nifti_f32,
     read_nifti_mask, recode_nifti, write_nifti_f32, write_nifti_i16, write_nifti_mask,

@@ -3,16 +3,18 @@
 use fiel_schemas::leaderboard::{Leaderboard, Row};
 use fiel_schemas::outcome::Outcome;
 
-/// Every expectation that the boards do not meet, in words.
-pub(super) fn unmet(boards: &[Leaderboard]) -> Vec<String> {
+/// Every expectation that the boards do not meet, in words. `images` are the baselines that are container images.
+pub(super) fn unmet(boards: &[Leaderboard], images: &[(String, String)]) -> Vec<String> {
     let mut unmet = Vec::new();
-    for (challenge, check) in
-        [("breast-fna", breast_fna as Check), ("lesion-phantom", lesion_phantom as Check)]
+    for (challenge, cases, check) in
+        [("breast-fna", 400, breast_fna as Check), ("lesion-phantom", 52, lesion_phantom as Check)]
     {
         match boards.iter().find(|b| b.challenge == challenge) {
             Some(board) => {
                 let mut seen = Seen { board, unmet: Vec::new() };
                 check(&mut seen);
+                let images = images.iter().filter(|(of, _)| of == challenge);
+                images.for_each(|(_, name)| seen.complete(name, cases));
                 unmet.append(&mut seen.unmet);
             }
             None => unmet.push(format!("there is no leaderboard of {challenge}")),

@@ -1,6 +1,7 @@
 //! `fiel demo`: a hub and three data sites on this machine, as separate processes that speak the real protocol.
 
 mod expect;
+mod images;
 mod people;
 mod progress;
 mod sites;
@@ -48,6 +49,10 @@ pub(crate) struct Args {
     /// folder when absent.
     #[arg(long, env = "FIEL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     database_url: Option<String>,
+    /// Folder of the baselines that are container images, as `challenges/build-images.sh` fills it; those that are
+    /// not there are left out.
+    #[arg(long, env = "FIEL_IMAGES", value_name = "DIR", default_value = "target/images")]
+    images: PathBuf,
 }
 
 /// `demo.json`: written when everything has been set up and submitted.
@@ -57,6 +62,9 @@ struct Record {
     port: u16,
     participant: Login,
     submissions: Vec<String>,
+    /// Challenge and name of the baselines that are container images.
+    #[serde(default)]
+    images: Vec<(String, String)>,
 }
 
 /// A demo that runs.
@@ -110,7 +118,7 @@ async fn demo(args: &Args, data: PathBuf) -> Result {
             demo.start_nodes()?;
             record
         }
-        None => demo.set_up(port).await?,
+        None => demo.set_up(port, &args.images).await?,
     };
     progress::watch(&mut demo, &record.submissions).await?;
     let mut boards = Vec::new();
@@ -118,7 +126,7 @@ async fn demo(args: &Args, data: PathBuf) -> Result {
         boards.push(demo.admin.get::<Leaderboard>(&format!("/challenges/{id}/leaderboard")).await?);
     }
     show(&boards, args.json)?;
-    let unmet = expect::unmet(&boards);
+    let unmet = expect::unmet(&boards, &record.images);
     if args.once {
         return if unmet.is_empty() { Ok(()) } else { Err(disappointed(&unmet)) };
     }
@@ -222,7 +230,7 @@ impl Demo {
     }
 
     /// Challenges, sites, nodes, people, submissions.
-    async fn set_up(&mut self, port: u16) -> Result<Record> {
+    async fn set_up(&mut self, port: u16, images: &Path) -> Result<Record> {
         for id in embedded::ids() {
             let definition = embedded::text(id, "challenge.yaml")?.to_string();
             challenge::create(&self.admin, id, definition, &embedded::public_files(id)).await?;
@@ -248,7 +256,8 @@ impl Demo {
                 submissions.push(submit(&client, id, name, module).await?);
             }
         }
-        let record = Record { port, participant, submissions };
+        let images = images::submit(&client, images, &mut submissions).await?;
+        let record = Record { port, participant, submissions, images };
         let bytes = serde_json::to_vec_pretty(&record).or_fail_while("writing the record of the demo")?;
         fs_err::write(self.data.join(RECORD), bytes)?;
         Ok(record)
@@ -276,6 +285,11 @@ impl Demo {
 async fn submit(client: &Client, challenge: &str, name: &str, module: &[u8]) -> Result<String> {
     let artifact = sha256_hex(module);
     client.put(&format!("/artifacts/{artifact}"), "application/wasm", module.to_vec()).await?;
+    enter(client, challenge, name, artifact).await
+}
+
+/// Enters an uploaded baseline; returns the submission's id.
+async fn enter(client: &Client, challenge: &str, name: &str, artifact: String) -> Result<String> {
     let body = NewSubmission {
         phase: None,
         tool: name.into(),

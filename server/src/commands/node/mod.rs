@@ -1,5 +1,6 @@
 //! `fiel node`: a data site's agent.
 
+mod doctor;
 mod import;
 mod status;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 Examples:
   fiel node enrol --hub https://hub.example.org --code CODE --data /srv/fiel
   fiel node import-set /path/to/folder --challenge breast-fna --truth malignant --data /srv/fiel
+  fiel node doctor
   fiel node run --data /srv/fiel
   fiel node pending --data /srv/fiel")]
 pub(crate) struct Args {
@@ -42,6 +44,14 @@ enum Action {
         code: String,
         #[command(flatten)]
         data: DataArgs,
+    },
+    /// Say which engines and protections this machine has, each tried by an attempt; exit code 1 without WebAssembly.
+    Doctor {
+        #[command(flatten)]
+        data: DataArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Claim runs, run models beside the data, measure, sign, send; until stopped.
     Run {
@@ -91,6 +101,7 @@ enum Action {
 pub(crate) fn run(args: &Args) -> Result {
     match &args.action {
         Action::Enrol { hub, code, data } => enrol(&data.data, hub, code),
+        Action::Doctor { data, json } => doctor::run(&data.data, *json),
         Action::Run { data, parallel, parent } => {
             parent.follow()?;
             agent(&data.data, *parallel)

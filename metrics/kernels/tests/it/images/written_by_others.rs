@@ -75,3 +75,23 @@ fn every_file_gives_the_voxels_and_the_grid_that_its_writer_reads() {
     }
     assert_eq!((images, labels, masks), (91, 9, 13), "files compared");
 }
+
+#[test]
+fn every_nifti_file_becomes_a_meta_image_of_the_same_voxels_on_the_same_grid() {
+    let mut compared = 0;
+    for case in expected() {
+        let file = case["file"].as_str().unwrap();
+        if !file.contains(".nii") {
+            continue;
+        }
+        compared += 1;
+        let bytes = std::fs::read(folder().join(file)).unwrap();
+        let bytes = encode_meta_image(&bytes, &ReadLimits::default()).unwrap();
+        let image = parse_image_f32(&bytes, options()).unwrap_or_else(|e| panic!("{file}: {e}"));
+        check_grid(&image.geometry, &grid(&case), file);
+        let voxels = numbers(&case["voxels"]);
+        assert!(image.data.iter().zip(&voxels).all(|(a, b)| f64::from(*a) == f64::from(*b as f32)), "{file}");
+        assert_eq!(image.data.len(), voxels.len(), "{file}");
+    }
+    assert!(compared > 30, "{compared} files compared");
+}
