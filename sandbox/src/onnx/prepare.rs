@@ -150,7 +150,9 @@ impl Sandbox {
             Reply::Compiled => Ok(()),
             Reply::Refused { reason, message } => Err(Refusal { reason, message }),
             Reply::Failed { message } => Err(site_error(&message)),
-            Reply::Ready { .. } | Reply::Done { .. } => Err(site_error(&"an answer out of turn")),
+            Reply::Ready { .. } | Reply::Unpacked | Reply::Done { .. } => {
+                Err(site_error(&"an answer out of turn"))
+            }
         }
     }
 }
