@@ -46,6 +46,7 @@ impl Library {
 /// What the loaded library says about itself; the crate does not pass it on.
 #[expect(unsafe_code, reason = "a C interface")]
 fn version(path: &Path) -> Result<String, String> {
+    type Base = unsafe extern "C" fn() -> *const OrtApiBase;
     let unreadable = || format!("{} does not tell its version", path.display());
     let name = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(|_| unreadable())?;
     // SAFETY: with RTLD_NOLOAD this finds the library that was loaded a moment ago and runs none of its code. The
@@ -59,7 +60,6 @@ fn version(path: &Path) -> Result<String, String> {
         if symbol.is_null() {
             return Err(unreadable());
         }
-        type Base = unsafe extern "C" fn() -> *const OrtApiBase;
         let base = std::mem::transmute::<*mut libc::c_void, Base>(symbol)();
         if base.is_null() {
             return Err(unreadable());

@@ -150,7 +150,7 @@ impl Sandbox {
             Reply::Compiled => Ok(()),
             Reply::Refused { reason, message } => Err(Refusal { reason, message }),
             Reply::Failed { message } => Err(site_error(&message)),
-            Reply::Ready { .. } | Reply::Done { .. } | Reply::Unpacked => {
+            Reply::Ready { .. } | Reply::Unpacked | Reply::Done { .. } => {
                 Err(site_error(&"an answer out of turn"))
             }
         }

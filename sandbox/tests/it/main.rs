@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
-mod containers;
-mod images;
-mod isolation;
-mod onnx;
 mod baselines;
 mod bombs;
 mod components;
+mod containers;
 mod floods;
+mod images;
+mod isolation;
 mod isolation;
 mod metering;
+mod onnx;
 mod outcomes;
 mod predictors;
 mod preparing;
