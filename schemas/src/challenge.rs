@@ -1,5 +1,6 @@
 //! The challenge document: what is asked of a model, how answers are measured, ranked and bounded.
 
+use crate::submission::ArtifactKind;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +30,20 @@ pub struct Challenge {
     pub ranking: Ranking,
     /// What a run may use.
     pub limits: Limits,
+    /// Kinds of artifacts that may be submitted; empty means [`ArtifactKind::MODELS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<ArtifactKind>,
     /// When submissions are accepted, and how many.
     pub phases: Vec<Phase>,
     /// Where the data comes from.
     pub data: DataStatement,
+}
+
+impl Challenge {
+    /// Kinds of artifacts that may be submitted.
+    pub fn accepted(&self) -> &[ArtifactKind] {
+        if self.accepts.is_empty() { &ArtifactKind::MODELS } else { &self.accepts }
+    }
 }
 
 /// The kind of answer a challenge asks for.
@@ -137,6 +148,9 @@ pub struct Phase {
     /// Closing time; open-ended when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closes: Option<DateTime<Utc>>,
+    /// True where participants have the inputs of the cases, so that predictions may be entered instead of a model.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public_inputs: bool,
     /// Submissions per participant and window that reached a score or still may.
     pub quota: Quota,
 }

@@ -6,6 +6,7 @@ pub mod challenge;
 pub mod digest;
 pub mod dsse;
 pub mod leaderboard;
+pub mod oci;
 pub mod outcome;
 pub mod reference_set;
 pub mod run_order;

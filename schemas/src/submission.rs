@@ -90,6 +90,47 @@ impl MediaType {
     pub const fn is_image(self) -> bool {
         matches!(self, Self::ImageArchive | Self::ImageManifest)
     }
+
+    /// The kind by which a challenge accepts or refuses it.
+    #[must_use]
+    pub const fn kind(self) -> ArtifactKind {
+        match self {
+            Self::Wasm => ArtifactKind::Wasm,
+            Self::ImageArchive | Self::ImageManifest => ArtifactKind::Image,
+            Self::Onnx => ArtifactKind::Onnx,
+            Self::Predictions => ArtifactKind::Predictions,
+        }
+    }
+}
+
+/// A kind of artifact as a challenge's `accepts` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArtifactKind {
+    /// A WebAssembly module or component.
+    Wasm,
+    /// A container image: an archive, or pushed to the hub's registry.
+    Image,
+    /// An ONNX bundle.
+    Onnx,
+    /// A table of predictions, for phases whose inputs are public.
+    Predictions,
+}
+
+impl ArtifactKind {
+    /// What a challenge accepts that does not say so: whatever computes.
+    pub const MODELS: [Self; 3] = [Self::Wasm, Self::Image, Self::Onnx];
+
+    /// The kind in words, for messages.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Wasm => "WebAssembly modules",
+            Self::Image => "container images",
+            Self::Onnx => "ONNX bundles",
+            Self::Predictions => "predictions",
+        }
+    }
 }
 
 impl std::fmt::Display for MediaType {

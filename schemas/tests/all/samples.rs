@@ -12,7 +12,7 @@ use fiel_schemas::digest::{challenge_digest, sha256_hex};
 use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
-use fiel_schemas::submission::{Artifact, MediaType, Submission};
+use fiel_schemas::submission::{Artifact, ArtifactKind, MediaType, Submission};
 use fiel_schemas::summary::{
     Calibration, CalibrationBin, Confusion, ExactValue, Moments, ScoreCell, Scores, Summary,
 };
@@ -66,11 +66,13 @@ pub(crate) fn challenge() -> Challenge {
             max_failed_fraction: 0.05,
         },
         limits: Limits { memory_mib: 256, case_ms: 2000, output_mib: 1, artifact_mib: 16 },
+        accepts: vec![ArtifactKind::Wasm, ArtifactKind::Predictions],
         phases: vec![Phase {
             id: "open".into(),
             title: "Open phase".into(),
             opens: time(),
             closes: Some(time() + chrono::Duration::days(30)),
+            public_inputs: true,
             quota: Quota { submissions: 20, days: 1 },
         }],
         data: DataStatement {
