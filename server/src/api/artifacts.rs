@@ -48,7 +48,7 @@ pub(crate) async fn get(state: State, Site(site): Site, sha256: Path<String>) ->
     (status = 404, body = Problem)
 ))]
 #[get("/artifacts/{manifest}/blobs/{sha256}")]
-pub(crate) async fn blob(
+pub(crate) async fn get_blob(
     state: State,
     Site(site): Site,
     at: Path<(String, String)>,

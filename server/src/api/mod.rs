@@ -89,7 +89,7 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(node::assessment)
         .service(node::failure)
         .service(artifacts::get)
-        .service(artifacts::blob);
+        .service(artifacts::get_blob);
 }
 
 /// Extractors answer with problem documents and have limits.

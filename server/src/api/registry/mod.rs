@@ -50,7 +50,7 @@ async fn open(state: &State, challenge: &str, tool: &str) -> Result<Repository, 
 /// Whether the registry is here and knows the caller.
 #[utoipa::path(responses((status = 200, body = Object), (status = 401, body = Object)))]
 #[get("/")]
-async fn base(Pusher(_): Pusher) -> HttpResponse {
+async fn base(Pusher(_actor): Pusher) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header(("Docker-Distribution-API-Version", "registry/2.0"))
         .json(serde_json::json!({}))

@@ -4,7 +4,7 @@ use super::refused::{Oci, Pusher, Refused};
 use super::{DIGEST, State, open, unhurried};
 use crate::app::registry::{self as app, Part};
 use crate::error::Code;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, LOCATION, RANGE};
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, LOCATION, RANGE};
 use actix_web::web::{Path, Payload, Query};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, delete, get, patch, post, put};
 use serde::Deserialize;
@@ -44,7 +44,7 @@ fn progress(mut answer: HttpResponseBuilder, name: &str, id: &str, arrived: u64)
 
 /// What the headers say of a part: `Content-Range: <first>-<last>`, and its length.
 fn part(headers: &HeaderMap) -> Result<Part, Refused> {
-    let text = |name| headers.get(name).and_then(|value: &actix_web::http::header::HeaderValue| value.to_str().ok());
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let length = text(CONTENT_LENGTH).and_then(|length| length.parse().ok());
     let Some(range) = text(CONTENT_RANGE) else { return Ok(Part { range: None, length }) };
     let ends = range.trim().strip_prefix("bytes ").unwrap_or(range.trim());
