@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite
-# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives.
+# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives, a client of registries.
 packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
-  runc crun runsc)
+  runc crun runsc skopeo)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done

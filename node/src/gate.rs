@@ -18,6 +18,8 @@ pub struct Outgoing {
     pub(crate) path: String,
     pub(crate) body: Vec<u8>,
     pub(crate) authenticated: bool,
+    /// Where a download that broke off goes on, bytes.
+    pub(crate) offset: u64,
 }
 
 impl Outgoing {
@@ -27,7 +29,7 @@ impl Outgoing {
 
     fn with(method: reqwest::Method, path: String, body: &impl Serialize) -> Result<Self, NodeError> {
         let body = serde_json::to_vec(body).map_err(|e| NodeError::Task(format!("request body: {e}")))?;
-        Ok(Self { method, path, body, authenticated: true })
+        Ok(Self { method, path, body, authenticated: true, offset: 0 })
     }
 
     /// The body, for tests and logs.
@@ -57,7 +59,13 @@ pub fn claim(wait_s: u64) -> Result<Outgoing, NodeError> {
 /// The download of an artifact; no body.
 pub fn artifact(sha256: &str) -> Result<Outgoing, NodeError> {
     let path = format!("/api/v1/artifacts/{}", segment(sha256)?);
-    Ok(Outgoing { method: reqwest::Method::GET, path, body: Vec::new(), authenticated: true })
+    Ok(Outgoing { method: reqwest::Method::GET, path, body: Vec::new(), authenticated: true, offset: 0 })
+}
+
+/// The download of a blob of an image from its byte `offset` on; no body.
+pub fn artifact_blob(manifest: &str, sha256: &str, offset: u64) -> Result<Outgoing, NodeError> {
+    let path = format!("/api/v1/artifacts/{}/blobs/{}", segment(manifest)?, segment(sha256)?);
+    Ok(Outgoing { path, offset, ..artifact(manifest)? })
 }
 
 /// A heartbeat: how many cases are done, of how many.

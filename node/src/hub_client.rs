@@ -89,11 +89,14 @@ impl HubClient {
         Ok(target)
     }
 
-    async fn open(&self, outgoing: Outgoing) -> Result<(String, reqwest::Response), NodeError> {
+    pub(crate) async fn open(&self, outgoing: Outgoing) -> Result<(String, reqwest::Response), NodeError> {
         let url = format!("{}{}", self.hub, outgoing.path);
         let mut request = self.http.request(outgoing.method, &url);
         if let (true, Some(token)) = (outgoing.authenticated, &self.token) {
             request = request.bearer_auth(token);
+        }
+        if outgoing.offset > 0 {
+            request = request.header("range", format!("bytes={}-", outgoing.offset));
         }
         if !outgoing.body.is_empty() {
             request = request.header("content-type", "application/json").body(outgoing.body);
@@ -113,7 +116,7 @@ impl HubClient {
     }
 }
 
-async fn read_limited(url: &str, answer: &mut reqwest::Response) -> Result<Vec<u8>, NodeError> {
+pub(crate) async fn read_limited(url: &str, answer: &mut reqwest::Response) -> Result<Vec<u8>, NodeError> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|e| unreachable(url, &e))? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
@@ -167,11 +170,11 @@ pub(crate) fn file_digest(path: &Path) -> Result<String, NodeError> {
     }
 }
 
-fn mismatch(message: String) -> NodeError {
+pub(crate) fn mismatch(message: String) -> NodeError {
     NodeError::refused(fiel_schemas::api::FailureReason::DigestMismatch, message)
 }
 
-fn unreachable(url: &str, error: &reqwest::Error) -> NodeError {
+pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> NodeError {
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {

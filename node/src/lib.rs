@@ -16,7 +16,7 @@
 //! | `release-log.jsonl` | everything released, hash-chained, written before it is sent |
 //! | `pending/` | runs that wait for a person, and what was decided |
 //! | `outbox/` | signed assessments the hub has not acknowledged yet |
-//! | `artifacts/` | downloaded models by digest |
+//! | `artifacts/` | downloaded models by digest; of images, `blobs/` and one `<manifest>.oci/` each |
 
 pub mod agent;
 mod case_table;
@@ -30,6 +30,7 @@ pub mod folder;
 pub mod gate;
 pub mod hub_client;
 mod judge;
+mod images;
 pub mod logs;
 pub mod outputs;
 pub mod pending;

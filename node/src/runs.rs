@@ -15,7 +15,7 @@ use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::Statement;
 use fiel_schemas::digest;
 use fiel_schemas::run_order::RunOrder;
-use fiel_schemas::submission::MediaType;
+use fiel_schemas::submission::{Artifact, MediaType};
 use polars::prelude::ParquetWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -238,7 +238,7 @@ impl Inner {
             return Err(NodeError::refused(FailureReason::TooFewCases, message));
         }
         let artifact = &order.submission.artifact;
-        let path = self.download(&artifact.sha256, artifact.size, &progress).await?;
+        let path = self.download(artifact, &progress).await?;
         blocking(move || {
             let on_progress = |done, total| {
                 progress.done.fetch_max(done, Ordering::Relaxed);
@@ -262,11 +262,15 @@ impl Inner {
     }
 
     /// Downloads the artifact; a connection that breaks is tried again while the run is ours.
-    async fn download(&self, sha256: &str, size: u64, progress: &Progress) -> Result<PathBuf, NodeError> {
+    async fn download(&self, artifact: &Artifact, progress: &Progress) -> Result<PathBuf, NodeError> {
         let folder = self.data.root().join("artifacts");
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.hub.artifact(&folder, sha256, size).await {
+            let downloaded = match artifact.media_type {
+                MediaType::ImageManifest => self.hub.image(&folder, &artifact.sha256, artifact.size).await,
+                _ => self.hub.artifact(&folder, &artifact.sha256, artifact.size).await,
+            };
+            match downloaded {
                 Err(e) if e.is_transient() && !progress.stop.load(Ordering::Relaxed) => {
                     tracing::warn!("downloading the artifact: {e}; trying again");
                     tokio::time::sleep(pause).await;

@@ -1,6 +1,7 @@
 //! The challenge document: what is asked of a model, how answers are measured, ranked and bounded.
 
 pub use crate::socket::Socket;
+use crate::submission::ArtifactKind;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -30,10 +31,20 @@ pub struct Challenge {
     pub ranking: Ranking,
     /// What a run may use.
     pub limits: Limits,
+    /// Kinds of artifacts that may be submitted; empty means [`ArtifactKind::MODELS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepts: Vec<ArtifactKind>,
     /// When submissions are accepted, and how many.
     pub phases: Vec<Phase>,
     /// Where the data comes from.
     pub data: DataStatement,
+}
+
+impl Challenge {
+    /// Kinds of artifacts that may be submitted.
+    pub fn accepted(&self) -> &[ArtifactKind] {
+        if self.accepts.is_empty() { &ArtifactKind::MODELS } else { &self.accepts }
+    }
 }
 
 /// The kind of answer a challenge asks for.

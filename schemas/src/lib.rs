@@ -7,6 +7,7 @@ pub mod digest;
 pub mod dsse;
 pub mod leaderboard;
 pub mod onnx;
+pub mod oci;
 pub mod outcome;
 pub mod reference_set;
 pub mod run_order;

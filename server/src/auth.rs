@@ -12,6 +12,7 @@ use actix_web::{FromRequest, HttpRequest};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use base64::Engine as _;
 use fiel_schemas::digest::{sha256_hex, to_hex};
 use std::future::Future;
 use std::pin::Pin;
@@ -215,7 +216,7 @@ fn account_actor(account: entities::account::Model, csrf: Option<String>) -> Res
     Ok(Actor { id: account.id, name: account.name, role: Some(role), csrf })
 }
 
-fn not_signed_in() -> Error {
+pub(crate) fn not_signed_in() -> Error {
     Error::new(
         Code::NotSignedIn,
         "This needs an account. Sign in, or send `Authorization: Bearer fiel_...` with a token that is valid.",
@@ -280,6 +281,24 @@ async fn by_session(state: &AppState, id: &str) -> Result<Option<Actor>, Error> 
         tx.commit().await?;
     }
     Ok(Some(actor))
+}
+
+/// The password of `Authorization: Basic`.
+fn basic(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok()?;
+    let (_, password) = std::str::from_utf8(&decoded).ok()?.split_once(':')?;
+    scheme.eq_ignore_ascii_case("basic").then(|| password.to_owned())
+}
+
+/// Who sends a request that carries a token, as a bearer or as the password of any user, which clients of registries
+/// can be told. Sessions count for nothing here, so that no page of another site can push.
+pub async fn identify_by_token(state: &AppState, headers: &HeaderMap) -> Result<Option<Actor>, Error> {
+    match bearer(headers).map(str::to_owned).or_else(|| basic(headers)) {
+        Some(token) => by_token(state, &token).await,
+        None => Ok(None),
+    }
 }
 
 /// Who sends the request; `None` for nobody in particular.

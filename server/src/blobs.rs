@@ -5,16 +5,19 @@
 
 use crate::config::HubConfig;
 use crate::error::{Code, Error};
+use crate::sniff::Sniffer;
 use bytes::Bytes;
+use fiel_schemas::submission::MediaType;
 use futures_util::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path as Key;
-use object_store::{ObjectStore, ObjectStoreExt, WriteMultipart};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt, WriteMultipart};
 use sha2::{Digest, Sha256};
 use std::fmt::Display;
+use std::io::SeekFrom;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Where artifacts and public files lie.
 #[derive(Debug, Clone)]
@@ -27,9 +30,9 @@ pub enum Blobs {
 
 /// The bytes of a blob as a stream, with their number.
 pub struct Blob {
-    /// Size in bytes.
+    /// Size of the whole blob in bytes.
     pub size: u64,
-    /// The bytes.
+    /// The bytes from where reading was asked to begin.
     pub bytes: BoxStream<'static, Result<Bytes, std::io::Error>>,
 }
 
@@ -64,24 +67,82 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, E>>,
         E: Display,
     {
+        Ok(self.receive_through(sha256, bytes, Meter::new(bytes_max)).await?.size)
+    }
+
+    /// Stores an artifact as [`Blobs::receive`] does, and nothing that is not one; its size and what it is.
+    pub async fn receive_artifact<S, E>(
+        &self,
+        sha256: &str,
+        bytes: S,
+        bytes_max: u64,
+    ) -> Result<(u64, MediaType), Error>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Display,
+    {
+        let meter = Meter { sniffer: Some(Sniffer::default()), ..Meter::new(bytes_max) };
+        let received = self.receive_through(sha256, bytes, meter).await?;
+        let media = received.media.ok_or_else(|| Error::internal("a sniffer gave no verdict"))?;
+        Ok((received.size, media))
+    }
+
+    async fn receive_through<S, E>(&self, sha256: &str, bytes: S, meter: Meter) -> Result<Received, Error>
+    where
+        S: Stream<Item = Result<Bytes, E>>,
+        E: Display,
+    {
         match self {
-            Self::Local(root) => receive_local(root, sha256, bytes, bytes_max).await,
-            Self::Bucket(store) => receive_bucket(store.as_ref(), sha256, bytes, bytes_max).await,
+            Self::Local(root) => receive_local(root, sha256, bytes, meter).await,
+            Self::Bucket(store) => receive_bucket(store.as_ref(), sha256, bytes, meter).await,
+        }
+    }
+
+    /// Takes in a file of the data folder whose digest and size are known; the file is gone afterwards.
+    pub async fn adopt(&self, sha256: &str, path: PathBuf, size: u64) -> Result<(), Error> {
+        let file = tokio::fs::File::open(&path).await.map_err(Error::internal)?;
+        match self {
+            Self::Local(root) => {
+                file.sync_all().await.map_err(Error::internal)?;
+                keep(local_path(root, sha256), move |target| fs_err::rename(path, target)).await
+            }
+            Self::Bucket(_) => {
+                let bytes = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10);
+                self.receive(sha256, bytes, size).await?;
+                tokio::fs::remove_file(path).await.map_err(Error::internal)
+            }
         }
     }
 
     /// Opens a blob for reading.
     pub async fn read(&self, sha256: &str) -> Result<Blob, Error> {
+        self.read_from(sha256, 0).await
+    }
+
+    /// Opens a blob for reading from its byte `offset` on; nothing comes from beyond its end.
+    pub async fn read_from(&self, sha256: &str, offset: u64) -> Result<Blob, Error> {
         let missing = |e: &dyn Display| Error::internal(format!("blob {sha256}: {e}"));
         match self {
             Self::Local(root) => {
-                let file = tokio::fs::File::open(local_path(root, sha256)).await.map_err(|e| missing(&e))?;
+                let mut file =
+                    tokio::fs::File::open(local_path(root, sha256)).await.map_err(|e| missing(&e))?;
                 let size = file.metadata().await.map_err(|e| missing(&e))?.len();
+                file.seek(SeekFrom::Start(offset.min(size))).await.map_err(|e| missing(&e))?;
                 let bytes = tokio_util::io::ReaderStream::with_capacity(file, 64 << 10).boxed();
                 Ok(Blob { size, bytes })
             }
             Self::Bucket(store) => {
-                let found = store.get(&key(sha256)).await.map_err(|e| missing(&e))?;
+                let range = if offset == 0 {
+                    None
+                } else {
+                    let size = store.head(&key(sha256)).await.map_err(|e| missing(&e))?.size;
+                    if offset >= size {
+                        return Ok(Blob { size, bytes: futures_util::stream::empty().boxed() });
+                    }
+                    Some(GetRange::Offset(offset))
+                };
+                let options = GetOptions { range, ..GetOptions::default() };
+                let found = store.get_opts(&key(sha256), options).await.map_err(|e| missing(&e))?;
                 let size = found.meta.size;
                 Ok(Blob { size, bytes: found.into_stream().map_err(std::io::Error::other).boxed() })
             }
@@ -139,16 +200,27 @@ fn local_path(root: &Path, sha256: &str) -> PathBuf {
     root.join("sha256").join(&sha256[..2]).join(sha256)
 }
 
-/// Counts and digests what passes.
+/// Counts and digests what passes, and sees what it is where that is asked.
 struct Meter {
     hash: Sha256,
     size: u64,
     bytes_max: u64,
+    sniffer: Option<Sniffer>,
+}
+
+/// What passed a meter.
+struct Received {
+    size: u64,
+    media: Option<MediaType>,
+}
+
+fn unknown(unknown: &crate::sniff::Unknown) -> Error {
+    Error::new(Code::ArtifactUnknown, unknown.to_string())
 }
 
 impl Meter {
     fn new(bytes_max: u64) -> Self {
-        Self { hash: Sha256::new(), size: 0, bytes_max }
+        Self { hash: Sha256::new(), size: 0, bytes_max, sniffer: None }
     }
 
     fn take<E: Display>(&mut self, part: Result<Bytes, E>) -> Result<Bytes, Error> {
@@ -168,14 +240,18 @@ impl Meter {
                 ),
             ));
         }
+        if let Some(sniffer) = &mut self.sniffer {
+            sniffer.push(&part).map_err(|e| unknown(&e))?;
+        }
         self.hash.update(&part);
         Ok(part)
     }
 
-    fn finish(self, sha256: &str) -> Result<u64, Error> {
+    fn finish(self, sha256: &str) -> Result<Received, Error> {
         let found = fiel_schemas::digest::to_hex(&self.hash.finalize());
         if found == sha256 {
-            return Ok(self.size);
+            let media = self.sniffer.map(Sniffer::finish).transpose().map_err(|e| unknown(&e))?;
+            return Ok(Received { size: self.size, media });
         }
         Err(Error::new(
             Code::DigestMismatch,
@@ -188,7 +264,7 @@ impl Meter {
     }
 }
 
-async fn receive_local<S, E>(root: &Path, sha256: &str, bytes: S, bytes_max: u64) -> Result<u64, Error>
+async fn receive_local<S, E>(root: &Path, sha256: &str, bytes: S, mut meter: Meter) -> Result<Received, Error>
 where
     S: Stream<Item = Result<Bytes, E>>,
     E: Display,
@@ -196,35 +272,44 @@ where
     // The temporary file removes itself wherever this function ends early, also when the request is dropped.
     let temporary = tempfile::NamedTempFile::new_in(root.join("tmp")).map_err(Error::internal)?;
     let mut file = tokio::fs::File::from_std(temporary.reopen().map_err(Error::internal)?);
-    let mut meter = Meter::new(bytes_max);
     let mut bytes = std::pin::pin!(bytes);
     while let Some(part) = bytes.next().await {
         file.write_all(&meter.take(part)?).await.map_err(Error::internal)?;
     }
-    let size = meter.finish(sha256)?;
+    let received = meter.finish(sha256)?;
     file.sync_all().await.map_err(Error::internal)?;
-    let target = local_path(root, sha256);
+    keep(local_path(root, sha256), move |target| {
+        temporary.persist(target).map(|_| ()).map_err(|e| e.error)
+    })
+    .await?;
+    Ok(received)
+}
+
+/// Gives a synced file its lasting name, and syncs the folders that changed.
+async fn keep(
+    target: PathBuf,
+    rename: impl FnOnce(&Path) -> std::io::Result<()> + Send + 'static,
+) -> Result<(), Error> {
     let store = move || -> std::io::Result<()> {
         let folder = target.parent().unwrap_or(Path::new("/"));
         let fresh = !folder.exists();
         fs_err::create_dir_all(folder)?;
-        temporary.persist(&target).map_err(|e| e.error)?;
+        rename(&target)?;
         fs_err::File::open(folder)?.sync_all()?;
         if fresh && let Some(above) = folder.parent() {
             fs_err::File::open(above)?.sync_all()?;
         }
         Ok(())
     };
-    tokio::task::spawn_blocking(store).await.map_err(Error::internal)?.map_err(Error::internal)?;
-    Ok(size)
+    tokio::task::spawn_blocking(store).await.map_err(Error::internal)?.map_err(Error::internal)
 }
 
 async fn receive_bucket<S, E>(
     store: &dyn ObjectStore,
     sha256: &str,
     bytes: S,
-    bytes_max: u64,
-) -> Result<u64, Error>
+    mut meter: Meter,
+) -> Result<Received, Error>
 where
     S: Stream<Item = Result<Bytes, E>>,
     E: Display,
@@ -235,7 +320,6 @@ where
     };
     let upload = store.put_multipart(&key(sha256)).await.map_err(unavailable)?;
     let mut writer = WriteMultipart::new_with_chunk_size(upload, 8 << 20);
-    let mut meter = Meter::new(bytes_max);
     let mut bytes = std::pin::pin!(bytes);
     let mut outcome = Ok(());
     while let Some(part) = bytes.next().await {
@@ -252,9 +336,9 @@ where
         }
     }
     match outcome.and_then(|()| meter.finish(sha256)) {
-        Ok(size) => {
+        Ok(received) => {
             writer.finish().await.map_err(unavailable)?;
-            Ok(size)
+            Ok(received)
         }
         Err(e) => {
             if let Err(error) = writer.abort().await {

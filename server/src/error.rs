@@ -20,9 +20,17 @@ pub const CODES: &[(Code, &str, u16, &str)] = &[
     (Code::PhaseClosed, "phase-closed", 409, "No phase is open"),
     (Code::ArtifactMissing, "artifact-missing", 409, "The artifact has not been uploaded"),
     (Code::ArtifactTooLarge, "artifact-too-large", 413, "The artifact is too large"),
+    (Code::ArtifactUnknown, "artifact-unknown", 422, "The file is no kind of model"),
+    (Code::ArtifactKindRefused, "artifact-kind-refused", 422, "The challenge does not take this kind of artifact"),
     (Code::BodyTooLarge, "body-too-large", 413, "The request is too large"),
     (Code::DigestMismatch, "digest-mismatch", 422, "The bytes do not have the digest they were sent under"),
     (Code::UploadCut, "upload-cut", 400, "The upload ended early"),
+    (Code::UploadUnknown, "upload-unknown", 404, "There is no such upload in progress"),
+    (Code::UploadOutOfStep, "upload-out-of-step", 416, "The part does not follow what has arrived"),
+    (Code::UploadBusy, "upload-busy", 429, "Another request writes to this upload"),
+    (Code::TooManyUploads, "too-many-uploads", 429, "Too many uploads are in progress"),
+    (Code::ManifestInvalid, "manifest-invalid", 422, "The image manifest is not valid"),
+    (Code::BlobMissing, "blob-missing", 409, "A blob that the manifest names has not been pushed"),
     (Code::QuotaExceeded, "quota-exceeded", 429, "The quota of submissions is used up"),
     (Code::KeyReused, "idempotency-key-reused", 409, "The idempotency key belongs to another submission"),
     (Code::CodeInvalid, "code-invalid", 403, "The enrolment code is not valid"),
@@ -53,9 +61,17 @@ pub enum Code {
     PhaseClosed,
     ArtifactMissing,
     ArtifactTooLarge,
+    ArtifactUnknown,
+    ArtifactKindRefused,
     BodyTooLarge,
     DigestMismatch,
     UploadCut,
+    UploadUnknown,
+    UploadOutOfStep,
+    UploadBusy,
+    TooManyUploads,
+    ManifestInvalid,
+    BlobMissing,
     QuotaExceeded,
     KeyReused,
     CodeInvalid,
@@ -190,7 +206,7 @@ impl ResponseError for Error {
         if self.code == Code::NotSignedIn {
             response.insert_header(("WWW-Authenticate", "Bearer"));
         }
-        if self.code == Code::Unavailable {
+        if matches!(self.code, Code::Unavailable | Code::UploadBusy) {
             response.insert_header(("Retry-After", "2"));
         }
         response

@@ -6,6 +6,7 @@ use crate::config::HubConfig;
 use crate::error::Error;
 use crate::state::AppState;
 use crate::store::db::Db;
+use crate::uploads::Uploads;
 use crate::{app, auth, leaderboard, pages, queue};
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -39,8 +40,9 @@ pub async fn start(config: HubConfig) -> Result<RunningHub, Error> {
     let folder = |e| Error::startup(format!("The data folder cannot be used: {e}."));
     fs_err::create_dir_all(&config.data_dir).map_err(folder)?;
     let blobs = Blobs::open(&config)?;
+    let parts = Uploads::open(&config.data_dir)?;
     let db = Db::open(&config).await?;
-    let state = Data::new(AppState::new(config, db, blobs));
+    let state = Data::new(AppState::new(config, db, blobs, parts));
     let admin_token = app::accounts::ensure_admin(&state).await?;
     let listen = state.config.listen;
     let listener = TcpListener::bind(listen).map_err(|e| {
@@ -54,6 +56,7 @@ pub async fn start(config: HubConfig) -> Result<RunningHub, Error> {
         tokio::spawn(queue::keep_released(state.clone())),
         tokio::spawn(leaderboard::keep_fresh(state.clone())),
         tokio::spawn(auth::keep_pruned(state.clone())),
+        tokio::spawn(app::registry::keep_swept(state.clone())),
     ];
     // SQLite belongs to one hub.
     if state.config.database_url.is_some() {
@@ -69,6 +72,7 @@ fn serve(state: Data<AppState>, listener: TcpListener) -> Result<actix_web::dev:
             .into_utoipa_app()
             .openapi(api::frame())
             .service(scope("/api/v1").configure(api::routes).default_service(web::to(api::nowhere)))
+            .service(scope("/v2").configure(api::registry::routes).default_service(web::to(api::registry::nowhere)))
             .split_for_parts();
         // Serialising a document that was built from types cannot fail.
         let document = Bytes::from(document.to_json().unwrap_or_default());

@@ -17,6 +17,8 @@ mod pace;
 pub mod pages;
 pub mod plots;
 pub mod queue;
+pub mod sniff;
 pub mod sse;
 pub mod state;
 mod store;
+mod uploads;

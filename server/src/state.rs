@@ -5,6 +5,7 @@ use crate::config::HubConfig;
 use crate::leaderboard::Boards;
 use crate::sse::Events;
 use crate::store::db::Db;
+use crate::uploads::Uploads;
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, Semaphore};
 
@@ -25,10 +26,12 @@ pub struct AppState {
     pub(crate) passwords: Semaphore,
     /// Bounds concurrent uploads.
     pub(crate) uploads: Semaphore,
+    /// Uploads in parts that are not finished.
+    pub(crate) parts: Uploads,
 }
 
 impl AppState {
-    pub(crate) fn new(config: HubConfig, db: Db, blobs: Blobs) -> Self {
+    pub(crate) fn new(config: HubConfig, db: Db, blobs: Blobs, parts: Uploads) -> Self {
         Self {
             config,
             db,
@@ -38,6 +41,7 @@ impl AppState {
             work: Notify::new(),
             passwords: Semaphore::new(4),
             uploads: Semaphore::new(256),
+            parts,
         }
     }
 

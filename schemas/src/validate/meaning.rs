@@ -7,6 +7,7 @@ use crate::challenge::{Challenge, Port, PortKind, Task};
 use crate::digest::challenge_digest;
 use crate::reference_set::ReferenceSet;
 use crate::run_order::RunOrder;
+use crate::submission::ArtifactKind;
 use crate::summary::Summary;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -39,7 +40,17 @@ fn challenge(challenge: &Challenge) -> Vec<Problem> {
     problems.extend(sockets("/interface/outputs", &challenge.interface.outputs));
     problems.extend(task(challenge));
     problems.extend(phases(challenge));
+    problems.extend(predictions(challenge));
     problems
+}
+
+/// Predictions can only be made by who has the inputs.
+fn predictions(challenge: &Challenge) -> Option<Problem> {
+    let index = challenge.accepts.iter().position(|kind| *kind == ArtifactKind::Predictions)?;
+    challenge.phases.iter().all(|phase| !phase.public_inputs).then(|| {
+        Problem::new(format!("/accepts/{index}"), "`predictions`", "a kind that a phase can take")
+            .hint("set `public_inputs: true` in the phases whose inputs participants have")
+    })
 }
 
 fn primary_metric(challenge: &Challenge) -> Option<Problem> {

@@ -17,7 +17,7 @@ use fiel_schemas::onnx::{
 };
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
-use fiel_schemas::submission::{Artifact, MediaType, Submission};
+use fiel_schemas::submission::{Artifact, ArtifactKind, MediaType, Submission};
 use fiel_schemas::summary::{
     Calibration, CalibrationBin, Confusion, ExactValue, Moments, ScoreCell, Scores, Summary,
 };
@@ -76,6 +76,7 @@ pub(crate) fn challenge() -> Challenge {
             max_failed_fraction: 0.05,
         },
         limits: Limits { memory_mib: 256, case_ms: 2000, output_mib: 1, artifact_mib: 16 },
+        accepts: vec![ArtifactKind::Wasm, ArtifactKind::Predictions],
         phases: vec![Phase {
             id: "open".into(),
             title: "Open phase".into(),

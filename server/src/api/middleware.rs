@@ -41,6 +41,7 @@ fn takes_its_time(method: &Method, path: &str) -> bool {
         || path.ends_with("/claim")
         || path.ends_with("/events")
         || path.contains("/artifacts/")
+        || (path.starts_with("/v2/") && path.contains("/blobs/"))
         || path.contains("/files/")
 }
 

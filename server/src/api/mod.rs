@@ -6,6 +6,7 @@ mod challenges;
 mod leaderboards;
 mod middleware;
 mod node;
+pub(crate) mod registry;
 mod sites;
 mod submissions;
 
@@ -87,7 +88,8 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
         .service(node::heartbeat)
         .service(node::assessment)
         .service(node::failure)
-        .service(artifacts::get);
+        .service(artifacts::get)
+        .service(artifacts::get_blob);
 }
 
 /// Extractors answer with problem documents and have limits.

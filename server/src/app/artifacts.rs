@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::state::AppState;
 use crate::store::{entities, runs, submissions};
 use bytes::Bytes;
-use fiel_schemas::submission::{Artifact, MediaType};
+use fiel_schemas::submission::Artifact;
 use futures_util::Stream;
 use std::fmt::Display;
 
@@ -24,12 +24,13 @@ where
         ));
     }
     let _permit = state.uploads.acquire().await.map_err(Error::internal)?;
-    let size = state.blobs.receive(sha256, bytes, state.config.artifact_bytes_max).await?;
-    let artifact = Artifact { media_type: MediaType::Wasm, sha256: sha256.into(), size };
+    let (size, media_type) =
+        state.blobs.receive_artifact(sha256, bytes, state.config.artifact_bytes_max).await?;
+    let artifact = Artifact { media_type, sha256: sha256.into(), size };
     let row = entities::artifact::Model {
         sha256: sha256.into(),
         size: i64::try_from(size).map_err(Error::internal)?,
-        media_type: MediaType::Wasm.as_str().into(),
+        media_type: media_type.as_str().into(),
         uploader: actor.id.clone(),
         created_at: state.now(),
     };

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod artifacts;
 pub mod challenges;
 pub mod leaderboards;
+pub mod registry;
 pub mod runs;
 pub mod sites;
 pub mod submissions;

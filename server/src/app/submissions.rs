@@ -5,7 +5,7 @@ use crate::auth::{Actor, Role};
 use crate::blobs::is_digest;
 use crate::error::{Code, Error};
 use crate::state::{AppState, time};
-use crate::store::{challenges, entities, runs, submissions};
+use crate::store::{challenges, entities, registry, runs, submissions};
 use fiel_schemas::api::{NewSubmission, RunStatus, SubmissionStatus};
 use fiel_schemas::challenge::{Challenge, Phase};
 use fiel_schemas::digest::{canonical_json, sha256_hex};
@@ -198,6 +198,40 @@ pub async fn create(
     Ok((assemble(row, own), true))
 }
 
+/// Whether the challenge and its phase take this kind of artifact. An image is entered by who pushed it.
+async fn check_kind<C: sea_orm::ConnectionTrait>(
+    db: &C,
+    actor: &Actor,
+    challenge: &Challenge,
+    phase: &Phase,
+    artifact: &entities::artifact::Model,
+) -> Result<(), Error> {
+    let media = MediaType::parse(&artifact.media_type).unwrap_or(MediaType::Wasm);
+    if media == MediaType::ImageManifest && !registry::has_manifest(db, &actor.id, &artifact.sha256).await? {
+        return Err(Error::new(
+            Code::ArtifactMissing,
+            "You have not pushed this image. Push it, for instance with `skopeo copy`; that enters it.",
+        ));
+    }
+    let refused = |detail: String| Err(Error::new(Code::ArtifactKindRefused, detail));
+    if !challenge.accepted().contains(&media.kind()) {
+        let taken: Vec<&str> = challenge.accepted().iter().map(|kind| kind.words()).collect();
+        return refused(format!(
+            "The challenge `{}` takes {}; it does not take {}.",
+            challenge.id,
+            taken.join(", "),
+            media.kind().words()
+        ));
+    }
+    if media == MediaType::Predictions && !phase.public_inputs {
+        return refused(format!(
+            "The inputs of the phase `{}` are not public, so it takes models, not predictions.",
+            phase.id
+        ));
+    }
+    Ok(())
+}
+
 async fn admit<C: sea_orm::ConnectionTrait>(
     state: &AppState,
     db: &C,
@@ -215,6 +249,7 @@ async fn admit<C: sea_orm::ConnectionTrait>(
             format!("Upload the file first: PUT /api/v1/artifacts/{}, then submit again.", new.artifact),
         )
     })?;
+    check_kind(db, actor, challenge, phase, &artifact).await?;
     let size_max = i64::try_from(challenge.limits.artifact_mib << 20).unwrap_or(i64::MAX);
     if artifact.size > size_max {
         return Err(Error::new(

@@ -14,6 +14,7 @@ use actix_multipart::Multipart;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpResponse, http::StatusCode};
 use fiel_schemas::api::NewSubmission;
+use fiel_schemas::submission::ArtifactKind;
 
 async fn facts(state: &AppState, actor: &Actor, entry: &ChallengeEntry) -> Result<SubmitFacts, Error> {
     let now = time(state.now());
@@ -29,8 +30,28 @@ async fn facts(state: &AppState, actor: &Actor, entry: &ChallengeEntry) -> Resul
         phase: phase.map(|p| format!("{}, {}", p.title, phase_words(p, now))),
         quota: phase.map(quota_words).unwrap_or_default(),
         left,
+        kinds: kinds_words(challenge.accepted()),
         artifact_mib: challenge.limits.artifact_mib,
     })
+}
+
+/// The kinds of files a challenge takes, as the beginning of a sentence.
+fn kinds_words(kinds: &[ArtifactKind]) -> String {
+    let words: Vec<&str> = kinds
+        .iter()
+        .map(|kind| match kind {
+            ArtifactKind::Wasm => "a WebAssembly module (.wasm)",
+            ArtifactKind::Image => "a container image archive (of docker save, or OCI; plain, gzip or zstd)",
+            ArtifactKind::Onnx => "an ONNX bundle (tar of manifest.json and model.onnx)",
+            ArtifactKind::Predictions => "predictions (tar of <case>/<output>)",
+        })
+        .collect();
+    let all = match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => words.concat(),
+    };
+    let mut letters = all.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn submit_page(status: StatusCode, actor: &Actor, facts: &SubmitFacts, form: &SubmitForm) -> HttpResponse {
@@ -115,7 +136,11 @@ fn place(form: &mut SubmitForm, error: Error) -> Result<(), Error> {
     }
     let detail = Some(error.detail.clone());
     match error.code {
-        Code::ArtifactTooLarge | Code::DigestMismatch | Code::UploadCut => form.artifact_error = detail,
+        Code::ArtifactTooLarge
+        | Code::ArtifactUnknown
+        | Code::ArtifactKindRefused
+        | Code::DigestMismatch
+        | Code::UploadCut => form.artifact_error = detail,
         _ => form.error = detail,
     }
     Ok(())

@@ -4,6 +4,7 @@ use super::views::forms::SubmitForm;
 use crate::auth::Actor;
 use crate::error::{Code, Error};
 use crate::pace::{IDLE, Pace, in_time};
+use crate::sniff::Sniffer;
 use crate::state::AppState;
 use actix_multipart::{Field, Multipart};
 use bytes::Bytes;
@@ -104,7 +105,7 @@ async fn text(field: &mut Field) -> Result<String, Error> {
         .map_err(|_| Error::new(Code::BadRequest, "A text field of the form is not UTF-8."))
 }
 
-/// Streams the file to disk. A file that is too large or no module is read to its end without being kept, so that
+/// Streams the file to disk. A file that is too large or no model is read to its end without being kept, so that
 /// the browser gets to see the answer.
 async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_max: u64) -> Result<(), Error> {
     let folder = state.config.data_dir.clone();
@@ -112,7 +113,8 @@ async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_ma
     let mut out = tokio::fs::File::from_std(file.reopen().map_err(Error::internal)?);
     let mut digest = Sha256::new();
     let mut size = 0_u64;
-    let mut head: Vec<u8> = Vec::new();
+    let mut sniffer = Sniffer::default();
+    let mut unknown = None;
     let mut pace = Pace::start();
     while let Some(chunk) = pace.next(field.try_next()).await.map_err(cut)? {
         size += chunk.len() as u64;
@@ -121,23 +123,23 @@ async fn spool(state: &AppState, upload: &mut Upload, mut field: Field, bytes_ma
                 format!("The file is larger than {} MiB, the limit of this challenge.", bytes_max >> 20);
             return Err(Error::new(Code::ArtifactTooLarge, detail));
         }
-        if head.len() < 4 {
-            head.extend(chunk.iter().take(4 - head.len()));
+        if unknown.is_none() {
+            unknown = sniffer.push(&chunk).err();
         }
-        if size <= bytes_max {
+        if size <= bytes_max && unknown.is_none() {
             digest.update(&chunk);
             out.write_all(&chunk).await.map_err(Error::internal)?;
         }
     }
     out.flush().await.map_err(Error::internal)?;
+    let unknown = unknown.or_else(|| sniffer.finish().err());
     if size == 0 {
         upload.form.artifact_error = Some("Choose the file of the model.".into());
     } else if size > bytes_max {
         upload.form.artifact_error =
             Some(format!("The file is larger than {} MiB, the limit of this challenge.", bytes_max >> 20));
-    } else if head != *b"\0asm" {
-        upload.form.artifact_error =
-            Some("This is not a WebAssembly module: it does not begin with the bytes `\\0asm`.".into());
+    } else if let Some(unknown) = unknown {
+        upload.form.artifact_error = Some(unknown.to_string());
     } else {
         upload.file = Some(Spooled { sha256: to_hex(&digest.finalize()), file });
     }

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod challenges;
 pub(crate) mod db;
 pub(crate) mod entities;
+pub(crate) mod registry;
 pub(crate) mod runs;
 pub(crate) mod sites;
 pub(crate) mod submissions;

@@ -1,6 +1,6 @@
 //! Every path and method of the OpenAPI document as anonymous, with a wrong role, with the right role.
 
-use crate::harness::{TestHub, challenge, public_key};
+use crate::harness::{TestHub, challenge, module, public_key};
 use ed25519_dalek::SigningKey;
 use fiel_schemas::digest::sha256_hex;
 use reqwest::{Method, StatusCode};
@@ -138,8 +138,40 @@ fn nodes(run: &str, digest: &str) -> Vec<Case> {
             409,
         ),
         ("get", "/artifacts/{sha256}", format!("/artifacts/{digest}"), Value::Null, Site, 404),
+        (
+            "get",
+            "/artifacts/{manifest}/blobs/{sha256}",
+            format!("/artifacts/{digest}/blobs/{digest}"),
+            Value::Null,
+            Site,
+            404,
+        ),
         ("post", "/node/claim", "/node/claim".into(), json!({"wait_s": 0}), Site, 200),
     ]
+}
+
+/// The registry, for whoever may submit.
+fn registry(digest: &str) -> Vec<Case> {
+    let blob = "/v2/{challenge}/{tool}/blobs/{digest}";
+    let upload = "/v2/{challenge}/{tool}/blobs/uploads/{id}";
+    let manifest = "/v2/{challenge}/{tool}/manifests/{reference}";
+    let at = |what: &str| format!("/v2/test/tool/{what}");
+    let (none, unknown) = (at("blobs/uploads/none"), at(&format!("blobs/sha256:{digest}")));
+    let rows = [
+        ("get", "/v2/", "/v2/".to_owned(), 200),
+        ("post", "/v2/{challenge}/{tool}/blobs/uploads/", at("blobs/uploads/"), 202),
+        ("get", upload, none.clone(), 404),
+        ("patch", upload, none.clone(), 404),
+        ("put", upload, format!("{none}?digest=sha256:{digest}"), 404),
+        ("delete", upload, none, 404),
+        ("head", blob, unknown.clone(), 404),
+        ("get", blob, unknown, 404),
+        ("head", manifest, at("manifests/1.0"), 404),
+        ("get", manifest, at("manifests/1.0"), 404),
+        ("put", manifest, at("manifests/1.0"), 400),
+        ("get", "/v2/{challenge}/{tool}/tags/list", at("tags/list"), 200),
+    ];
+    rows.map(|(method, path, call, status)| (method, path, call, Value::Null, Participant, status)).into()
 }
 
 struct Tokens {
@@ -180,11 +212,20 @@ async fn call(hub: &TestHub, case: &Case, token: Option<&str>) -> (StatusCode, V
     let request = hub.request(method, &case.2, token);
     let is_upload = case.0 == "put" && (case.1.contains("artifacts") || case.1.contains("files"));
     let request = match &case.3 {
-        Value::Null if is_upload => request.body("module"),
+        Value::Null if is_upload => request.body(module(b"module")),
         Value::Null => request,
         body => request.json(body),
     };
     crate::harness::read(request.send().await.unwrap()).await
+}
+
+/// Whether the answer carries the platform's code, which the registry gives as the detail of the specification's.
+fn check_code(case: &Case, body: &Value, expected: &str, who: &str) {
+    let (method, path) = (case.0, case.1);
+    let code = if path.starts_with("/v2/") { &body["errors"][0]["detail"]["code"] } else { &body["code"] };
+    // Answers to `HEAD` have no body.
+    let expected = if method == "head" { Value::Null } else { expected.into() };
+    assert_eq!(*code, expected, "{method} {path} {who}: {body}");
 }
 
 async fn documented(hub: &TestHub) -> BTreeSet<(String, String)> {
@@ -193,7 +234,7 @@ async fn documented(hub: &TestHub) -> BTreeSet<(String, String)> {
     let mut found = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for method in methods.as_object().unwrap().keys() {
-            found.insert((method.clone(), path.strip_prefix("/api/v1").unwrap().to_owned()));
+            found.insert((method.clone(), path.strip_prefix("/api/v1").unwrap_or(path).to_owned()));
         }
     }
     found
@@ -214,9 +255,10 @@ async fn every_route_answers_to_the_right_role_only() {
     let submission = hub.submit(&tokens.participant, "module").await;
     let (_, status) = hub.get(&format!("/submissions/{submission}"), Some(&tokens.participant)).await;
     let run = status["runs"][0]["run"].as_str().unwrap().to_owned();
-    let digest = sha256_hex(b"module");
+    let digest = sha256_hex(&module(b"module"));
     let mut cases = people(&submission, &digest);
     cases.extend(nodes(&run, &digest));
+    cases.extend(registry(&digest));
     // The file must be there before anybody reads it.
     let (files, rest): (Vec<Case>, Vec<Case>) =
         public(&digest, "unknown").into_iter().partition(|c| c.0 == "put");
@@ -228,22 +270,16 @@ async fn every_route_answers_to_the_right_role_only() {
         let name = format!("{} {}", case.0, case.1);
         if case.4 != Anybody {
             let (status, body) = call(&hub, case, None).await;
-            assert_eq!(
-                (status.as_u16(), &body["code"]),
-                (401, &json!("not-signed-in")),
-                "{name} as anonymous"
-            );
+            assert_eq!(status, 401, "{name} as anonymous");
+            check_code(case, &body, "not-signed-in", "as anonymous");
             let (status, _) =
                 call(&hub, case, Some("fiel_000000000000000000000000000000000000000000000000")).await;
             assert_eq!(status, 401, "{name} with an unknown token");
         }
         for token in tokens.wrong(case.4) {
             let (status, body) = call(&hub, case, Some(token)).await;
-            assert_eq!(
-                (status.as_u16(), &body["code"]),
-                (403, &json!("wrong-role")),
-                "{name} in a wrong role"
-            );
+            assert_eq!(status, 403, "{name} in a wrong role");
+            check_code(case, &body, "wrong-role", "in a wrong role");
         }
         let (status, body) = call(&hub, case, tokens.of(case.4)).await;
         assert_eq!(status.as_u16(), case.5, "{name} as {:?}: {body}", case.4);

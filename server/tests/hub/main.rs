@@ -6,6 +6,7 @@ mod authorisation;
 mod boards;
 mod harness;
 mod nodes;
+mod registry;
 mod submissions;
 mod two_hubs;
 mod uploads;

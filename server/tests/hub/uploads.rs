@@ -1,6 +1,6 @@
 //! Uploads: cut, wrong, too large; and an S3-compatible store where one is installed.
 
-use crate::harness::{TestHub, read};
+use crate::harness::{TestHub, module, read};
 use fiel_schemas::digest::sha256_hex;
 use reqwest::Method;
 use std::io::Write as _;
@@ -32,23 +32,95 @@ async fn an_upload_with_a_wrong_digest_or_above_the_limit_leaves_nothing() {
     let token = hub.account("anna", "participant").await;
     for (digest, size, status, code) in [
         ("0".repeat(64), 10, 422, "digest-mismatch"),
-        (sha256_hex(&[0; 1001]), 1001, 413, "artifact-too-large"),
+        (sha256_hex(&module(&[0; 993])), 1001, 413, "artifact-too-large"),
         ("zz".to_owned(), 10, 400, "bad-request"),
         ("../../etc/passwd".to_owned(), 10, 404, "not-found"),
         ("F".repeat(64), 10, 400, "bad-request"),
     ] {
         let request =
-            hub.request(Method::PUT, &format!("/artifacts/{digest}"), Some(&token)).body(vec![0; size]);
+            hub.request(Method::PUT, &format!("/artifacts/{digest}"), Some(&token)).body(module(&vec![0; size - 8]));
         let (found, body) = read(request.send().await.unwrap()).await;
         if code != "not-found" {
             assert_eq!((found.as_u16(), body["code"].as_str()), (status, Some(code)), "{digest}");
         }
         nothing_is_stored(&hub).await;
     }
-    hub.upload(&token, &[0; 1000]).await;
+    hub.upload(&token, &[0; 992]).await;
     assert_eq!(stored(&hub).len(), 1);
-    hub.upload(&token, &[0; 1000]).await;
+    hub.upload(&token, &[0; 992]).await;
     assert_eq!(stored(&hub).len(), 1, "the same bytes are one blob");
+    hub.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_upload_is_stands_in_its_bytes_and_what_is_nothing_is_refused_at_once() {
+    let hub = TestHub::start().await;
+    let token = hub.account("anna", "participant").await;
+    let tar = |names: &[&str]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for name in names {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(4);
+            builder.append_data(&mut header, name, b"data".as_slice()).unwrap();
+        }
+        builder.into_inner().unwrap()
+    };
+    let put = async |bytes: Vec<u8>| {
+        let path = format!("/artifacts/{}", sha256_hex(&bytes));
+        // A name or a type that lies changes nothing.
+        let request = hub.request(Method::PUT, &path, Some(&token)).header("Content-Type", "application/wasm");
+        read(request.body(bytes).send().await.unwrap()).await
+    };
+    for garbage in [b"".to_vec(), b"MZ no module".to_vec(), tar(&["README.md"]), vec![7; 100_000]] {
+        let (status, body) = put(garbage).await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (422, Some("artifact-unknown")), "{body}");
+        assert!(body["detail"].as_str().unwrap().contains("Submit a `.wasm` file"), "{body}");
+        nothing_is_stored(&hub).await;
+    }
+    hub.challenge(10).await;
+    for (bytes, media, taken) in [
+        (module(b"m"), "application/wasm", true),
+        (tar(&["oci-layout", "index.json"]), "application/vnd.oci.image.layout.v1.tar", true),
+        (tar(&["manifest.json", "model.onnx"]), "application/vnd.fiel.onnx.v1.tar", true),
+        (tar(&["case-1/lesions.nii"]), "application/vnd.fiel.predictions.v1.tar", false),
+    ] {
+        let digest = sha256_hex(&bytes);
+        let (status, body) = put(bytes).await;
+        assert_eq!((status.as_u16(), body["media_type"].as_str()), (200, Some(media)), "{body}");
+        let (status, body) = hub.try_submit(&token, None, "tool", &digest).await;
+        if taken {
+            assert_eq!((status.as_u16(), &body["submission"]["artifact"]["media_type"]), (201, &media.into()));
+        } else {
+            assert_eq!((status.as_u16(), body["code"].as_str()), (422, Some("artifact-kind-refused")), "{body}");
+            assert!(body["detail"].as_str().unwrap().contains("does not take predictions"), "{body}");
+        }
+    }
+    hub.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_challenge_takes_the_kinds_it_names_and_predictions_only_where_inputs_are_public() {
+    let hub = TestHub::start().await;
+    let token = hub.account("anna", "participant").await;
+    let mut document = crate::harness::challenge(10);
+    document["accepts"] = serde_json::json!(["predictions"]);
+    let (status, body) = hub.post("/challenges", Some(&hub.admin), &document).await;
+    assert_eq!((status.as_u16(), body["code"].as_str()), (422, Some("document-invalid")), "{body}");
+    assert!(body["detail"].as_str().unwrap().contains("public_inputs"), "{body}");
+    document["phases"][0]["public_inputs"] = true.into();
+    assert_eq!(hub.post("/challenges", Some(&hub.admin), &document).await.0, 201);
+    let wasm = hub.upload(&token, b"m").await;
+    let (status, body) = hub.try_submit(&token, None, "tool", &wasm).await;
+    assert_eq!((status.as_u16(), body["code"].as_str()), (422, Some("artifact-kind-refused")), "{body}");
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_ustar();
+    header.set_size(1);
+    builder.append_data(&mut header, "case-1/lesions.nii", b"x".as_slice()).unwrap();
+    let bytes = builder.into_inner().unwrap();
+    let digest = sha256_hex(&bytes);
+    let request = hub.request(Method::PUT, &format!("/artifacts/{digest}"), Some(&token)).body(bytes);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    assert_eq!(hub.try_submit(&token, None, "tool", &digest).await.0, 201);
     hub.end().await;
 }
 
@@ -56,7 +128,8 @@ async fn an_upload_with_a_wrong_digest_or_above_the_limit_leaves_nothing() {
 async fn an_upload_cut_in_the_middle_leaves_nothing() {
     let hub = TestHub::start().await;
     let token = hub.account("anna", "participant").await;
-    let digest = sha256_hex(&vec![1; 100_000]);
+    let bytes = module(&vec![1; 99_992]);
+    let digest = sha256_hex(&bytes);
     let address = hub.url.strip_prefix("http://").unwrap().to_owned();
     let mut socket = std::net::TcpStream::connect(&address).unwrap();
     let head = format!(
@@ -64,7 +137,7 @@ async fn an_upload_cut_in_the_middle_leaves_nothing() {
          Content-Length: 100000\r\n\r\n"
     );
     socket.write_all(head.as_bytes()).unwrap();
-    socket.write_all(&vec![1; 50_000]).unwrap();
+    socket.write_all(&bytes[..50_000]).unwrap();
     socket.flush().unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     drop(socket);
@@ -166,10 +239,10 @@ async fn artifacts_live_in_an_s3_store_under_the_same_rules() {
     let digest = hub.upload(&token, &large).await;
     assert_eq!(
         std::fs::read(s3.folder.path().join("artifacts/sha256").join(&digest[..2]).join(&digest)).unwrap(),
-        large
+        module(&large)
     );
     let wrong = "0".repeat(64);
-    let request = hub.request(Method::PUT, &format!("/artifacts/{wrong}"), Some(&token)).body(vec![1; 100]);
+    let request = hub.request(Method::PUT, &format!("/artifacts/{wrong}"), Some(&token)).body(module(&[1; 100]));
     let (_, body) = read(request.send().await.unwrap()).await;
     assert_eq!(body["code"], "digest-mismatch");
     assert!(!s3.folder.path().join("artifacts/sha256/00").join(&wrong).exists());
@@ -177,7 +250,7 @@ async fn artifacts_live_in_an_s3_store_under_the_same_rules() {
     let order = hub.claim(&site).await.unwrap();
     let path = format!("/artifacts/{}", order.submission.artifact.sha256);
     let answer = hub.request(Method::GET, &path, Some(&site.token)).send().await.unwrap();
-    assert_eq!(answer.bytes().await.unwrap(), b"small".as_slice());
+    assert_eq!(answer.bytes().await.unwrap(), module(b"small"));
     hub.end().await;
 }
 
@@ -186,8 +259,8 @@ async fn a_store_that_refuses_the_keys_makes_uploads_unavailable_not_lost() {
     let s3 = S3::start();
     let hub = TestHub::with(s3.hub("not the secret")).await;
     let token = hub.account("anna", "participant").await;
-    let path = format!("/artifacts/{}", sha256_hex(b"module"));
-    let request = hub.request(Method::PUT, &path, Some(&token)).body("module");
+    let path = format!("/artifacts/{}", sha256_hex(&module(b"")));
+    let request = hub.request(Method::PUT, &path, Some(&token)).body(module(b""));
     let (status, body) = read(request.send().await.unwrap()).await;
     assert_eq!((status.as_u16(), body["code"].as_str()), (503, Some("unavailable")), "{body}");
     hub.end().await;

@@ -82,6 +82,8 @@ pub struct SubmitFacts {
     pub quota: String,
     /// Submissions left.
     pub left: Option<u64>,
+    /// Kinds of files that may be chosen.
+    pub kinds: String,
     /// Largest artifact, MiB.
     pub artifact_mib: u64,
 }

@@ -194,6 +194,7 @@ fn every_page() -> Vec<(&'static str, String)> {
         phase: Some("Open phase".into()),
         quota: "20 per day".into(),
         left: Some(17),
+        kinds: "A WebAssembly module (.wasm)".into(),
         artifact_mib: 16,
     };
     let mut form = SubmitForm { tool: " ".into(), version: "1".into(), ..SubmitForm::default() };
@@ -311,6 +312,7 @@ fn hostile_text_stays_text_in_every_template() {
         let facts = SubmitFacts {
             title: (*hostile).into(),
             phase: Some((*hostile).into()),
+            kinds: (*hostile).into(),
             ..SubmitFacts::default()
         };
         let form = SubmitForm {
