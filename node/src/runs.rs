@@ -208,7 +208,9 @@ impl Inner {
         blocking(move || {
             let engine = this.sandbox.info();
             store_evaluation(&run_dir, &evaluation)?;
-            let statement = release::statement(&order, &set, &evaluation, engine, &policy, Utc::now())?;
+            let secret = folder::replicates_secret(this.data.root())?;
+            let terms = release::Terms { policy: &policy, secret: &secret };
+            let statement = release::statement(&order, &set, &evaluation, engine, terms, Utc::now())?;
             release::payload(&statement)?;
             folder::write_json(&run_dir.join("statement.json"), &statement, Access::Shared)?;
             Ok(statement)

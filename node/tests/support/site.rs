@@ -44,7 +44,7 @@ impl TestSite {
         let hub = FakeHub::start().await;
         let dir = tempfile::tempdir().unwrap();
         enrol(dir.path(), &hub.url, "code-1").await.unwrap();
-        let policy = Policy { schema: POLICY_SCHEMA.to_owned(), min_cases, min_cell: 5, release };
+        let policy = Policy { schema: POLICY_SCHEMA.to_owned(), min_cases, min_cell: 5, replicates: 0, release };
         policy.save(dir.path()).unwrap();
         let text = std::fs::read_to_string(challenge_folder().join("challenge.yaml")).unwrap();
         let challenge: Challenge = validate::from_yaml(Kind::Challenge, &text).unwrap();
