@@ -19,43 +19,69 @@ fn every_shipped_challenge_is_valid() {
     assert_eq!(seen, 2);
 }
 
-/// What `fiel score --json` prints is what its schema says, values, undefined values and strata included.
+/// A published schema, ready to check documents.
+fn validator(name: &str) -> jsonschema::Validator {
+    let path = repository().join("schemas/json").join(name);
+    let text = fs_err::read_to_string(path).expect("the schema is in the repository");
+    let schema: serde_json::Value = serde_json::from_str(&text).expect("the schema is JSON");
+    jsonschema::draft202012::options().offline().build(&schema).expect("the schema is valid")
+}
+
+/// What `fiel` prints; it must follow the schema.
+fn checked(validator: &jsonschema::Validator, args: &[&str], table: &std::path::Path) -> serde_json::Value {
+    let ran = std::process::Command::new(fiel()).args(args).arg("--table").arg(table).output().expect("fiel starts");
+    assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
+    let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("JSON");
+    let problems: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
+    assert!(problems.is_empty(), "{args:?}: {problems:?}");
+    report
+}
+
+/// What `fiel score --json` prints is what its schema says: values, undefined values, strata, comparisons, curves,
+/// summaries.
 #[test]
 fn score_reports_follow_their_schema() {
-    let schema = repository().join("schemas/json/score-report.schema.json");
-    let schema = fs_err::read_to_string(schema).expect("the schema is in the repository");
-    let schema: serde_json::Value = serde_json::from_str(&schema).expect("the schema is JSON");
-    let validator = jsonschema::draft202012::options().offline().build(&schema).expect("the schema is valid");
+    let validator = validator("score-report.schema.json");
     let folder = tempfile::tempdir().expect("a temporary folder");
     let table = folder.path().join("t.csv");
-    fs_err::write(&table, "y,p,site\n1,0.9,a\n0,0.2,a\n1,0.7,b\n1,0.4,b\n")
+    fs_err::write(&table, "y,p,q,t,site\n1,0.9,0.8,3,a\n0,0.2,0.3,1,a\n1,0.7,0.1,4,b\n1,0.4,0.6,2,b\n")
         .expect("the table can be written");
-    for (metrics, code) in
-        [("auc,brier,sensitivity@specificity=0.9,ece.equal_mass@3,f1@0.25", 0), ("auc,nope", 2)]
-    {
-        let ran = std::process::Command::new(fiel())
-            .args([
-                "score",
-                "classification",
-                "--label",
-                "y",
-                "--score",
-                "p",
-                "--by",
-                "site",
-                "--json",
-                "--table",
-            ])
-            .arg(&table)
-            .args(["--metrics", metrics])
-            .output()
-            .expect("fiel starts");
-        assert_eq!(ran.status.code(), Some(code), "{}", String::from_utf8_lossy(&ran.stderr));
-        if code == 0 {
-            let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("JSON");
-            let problems: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
-            assert!(problems.is_empty(), "{problems:?}");
-            assert!(report["by"]["groups"]["b"]["metrics"]["auc"]["value"].is_null(), "site b has one class");
+    let scored = ["score", "classification", "--label", "y", "--score", "p", "--by", "site", "--json"];
+    let metrics = "auc,brier,sensitivity@specificity=0.9,ece.equal_mass@3,f1@0.25,ici";
+    let more = ["--metrics", metrics, "--compare", "q", "--curves", "--summaries", "1"];
+    let report = checked(&validator, &[&scored[..], &more].concat(), &table);
+    assert!(report["by"]["groups"]["b"]["metrics"]["auc"]["value"].is_null(), "site b has one class");
+    assert_eq!(report["comparison"]["with"], "q");
+    assert!(report["comparison"]["metrics"]["brier"]["p"]["permutation"].is_number());
+    assert_eq!(report["curves"]["decision"]["threshold"].as_array().map(Vec::len), Some(99));
+    assert_eq!(report["summaries"]["ici"]["summary"]["kind"], "per-site");
+    let times = ["score", "survival", "--time", "t", "--event", "y", "--risk", "p", "--by", "site", "--json"];
+    let report = checked(&validator, &[&times[..], &["--curves"]].concat(), &table);
+    assert_eq!(report["curves"]["groups"].as_array().map(Vec::len), Some(2));
+    let args = ["score", "classification", "--label", "y", "--score", "p", "--metrics", "auc,nope", "--table"];
+    let ran = std::process::Command::new(fiel()).args(args).arg(&table).output().expect("fiel starts");
+    assert_eq!(ran.status.code(), Some(2), "{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// What `fiel rank --json` prints is what its schema says, a missing value and institutions included.
+#[test]
+fn rank_reports_follow_their_schema() {
+    let validator = validator("rank-report.schema.json");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let table = folder.path().join("r.csv");
+    let mut text = "case,algorithm,dice,time,site\n".to_owned();
+    for case in 0..8 {
+        for (algorithm, dice, time) in [("a", 0.9, 3), ("b", 0.8, 2), ("c", 0.7, 1)] {
+            let dice = dice - 0.03 * f64::from(case % 3);
+            text += &format!("k{case},{algorithm},{dice},{time},s{}\n", case % 2);
         }
     }
+    let args = ["rank", "--metric", "dice", "--metric", "time:lower", "--institution", "site", "--json"];
+    fs_err::write(&table, &text).expect("the table can be written");
+    let report = checked(&validator, &args, &table);
+    assert_eq!(report["metrics"]["dice"]["methods"]["mean-then-rank"]["ranks"], serde_json::json!([1, 2, 3]));
+    assert!(report["overall"]["fets"].is_array() && report["overall"]["openebench"].is_object());
+    fs_err::write(&table, text.replace("k0,a,0.9,", "k0,a,,")).expect("the table can be written");
+    let report = checked(&validator, &args, &table);
+    assert_eq!(report["metrics"]["dice"]["missing"], 1);
 }

@@ -121,7 +121,7 @@ async fn with_the_default_policy_every_cell_describes_five_cases() {
     let (recorder, _) = record(folder.path(), 5).await;
     let statements = recorder.statements();
     assert_eq!(statements.len(), SITES.len() * MODELS.len(), "one statement for each run");
-    let (mut cells, mut bins) = (0, 0);
+    let (mut cells, mut bins, mut sketched) = (0, 0, 0);
     for payload in &statements {
         let statement: Statement = from_json(Kind::Statement, payload).unwrap_or_else(|e| panic!("{e}"));
         for (id, metric) in &statement.predicate.metrics {
@@ -138,11 +138,20 @@ async fn with_the_default_policy_every_cell_describes_five_cases() {
                     let few = |n: u64| n > 0 && n < 5;
                     assert!(!few(c.tp + c.fp) && !few(c.tn + c.r#fn), "{id}: {c:?}");
                 }
-                Summary::Moments(m) => assert!(m.n == 0 || m.n >= 5, "{id}: a mean of {} cases", m.n),
+                Summary::Moments(m) => {
+                    assert!(m.n == 0 || m.n >= 5, "{id}: a mean of {} cases", m.n);
+                    assert!(m.cells.iter().all(|c| c.n >= 5), "{id}: {:?}", m.cells);
+                    sketched += m.cells.len();
+                }
+                Summary::Agreement(a) => assert!(a.n == 0 || a.n >= 5, "{id}: sums of {} cases", a.n),
+                Summary::PerSite(p) => assert!(p.sites.iter().all(|s| s.n >= 5), "{id}: {:?}", p.sites),
             }
         }
     }
-    assert!(cells > 50 && bins >= 45, "{cells} cells and {bins} bins were looked at");
+    assert!(
+        cells > 50 && bins >= 45 && sketched > 30,
+        "{cells} cells, {bins} bins and {sketched} cells of sketches were looked at"
+    );
 }
 
 /// Runs every model at three sites whose nodes speak to the hub through a recorder.

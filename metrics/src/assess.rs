@@ -1,13 +1,16 @@
 //! From a case table to a site's metric, from sites' metrics to the pooled one.
 
+use crate::agreement::{self, Numbers};
 use crate::error::MetricError;
 use crate::ranking::Answer;
-use crate::registry::{MetricId, MetricTask};
-use crate::table::{self, Cases};
-use crate::{calibration, confusion, logistic, moments, ranking, scores};
+use crate::registry::{Level, MetricId, MetricTask};
+use crate::table::{self, Cases, Values};
+use crate::{calibration, confusion, equal_mass, fixed, logistic, moments, per_site, ranking, scores};
+use fiel_kernels::calibration::{Forecasts, Smoother};
+use fiel_kernels::{InputError, Undefined};
 use fiel_schemas::assessment::{Estimate, SiteMetric};
 use fiel_schemas::challenge::FailedCases;
-use fiel_schemas::summary::{Calibration, ExactValue, Moments, Scores, Summary};
+use fiel_schemas::summary::{Calibration, ExactValue, Scores, Summary};
 use polars::prelude::DataFrame;
 
 /// How a table becomes a metric.
@@ -26,80 +29,179 @@ impl Default for Options {
     }
 }
 
-/// Whether sites can pool a metric: whether [`assess`] and [`estimate`] know its summary.
-pub fn is_pooled(metric: &MetricId) -> bool {
-    kind_of(metric).is_some()
-}
-
 /// Which summary carries a metric over sites.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    Moments,
+    Mean,
     Scores,
     Bins,
     Confusion,
+    Agreement,
+    PerSite,
 }
 
-fn kind_of(metric: &MetricId) -> Option<Kind> {
+fn kind_of(metric: &MetricId) -> Kind {
     match (metric.spec.task, metric.spec.id) {
-        (MetricTask::Segmentation, _) | (MetricTask::Classification, "brier" | "log_loss") => {
-            Some(Kind::Moments)
-        }
-        (
-            MetricTask::Classification,
-            "auc"
-            | "average_precision"
-            | "sensitivity@specificity"
-            | "calibration_slope"
-            | "calibration_intercept",
-        ) => Some(Kind::Scores),
-        (MetricTask::Classification, "ece" | "mce") if metric.is("left_closed") => Some(Kind::Bins),
+        (MetricTask::Regression, "rmse") => Kind::Mean,
+        _ if metric.spec.level == Level::Case => Kind::Mean,
+        (MetricTask::Regression, _) => Kind::Agreement,
+        (MetricTask::Classification, "ece" | "mce") if !metric.is("equal_mass") => Kind::Bins,
+        (MetricTask::Classification, "ici" | "e50" | "e90" | "smece") => Kind::PerSite,
         (
             MetricTask::Classification,
             "accuracy" | "balanced_accuracy" | "sensitivity" | "specificity" | "ppv" | "npv" | "f1" | "mcc"
             | "kappa" | "net_benefit",
-        ) => Some(Kind::Confusion),
-        _ => None,
+        ) => Kind::Confusion,
+        (MetricTask::Classification, _) => Kind::Scores,
+        _ => Kind::PerSite,
+    }
+}
+
+/// Whether a metric is a mean over cases (or the root of one), whose replicates pool exactly.
+pub(crate) fn is_mean(metric: &MetricId) -> bool {
+    kind_of(metric) == Kind::Mean
+}
+
+/// What a mean over cases becomes as the metric.
+pub(crate) fn of_mean(metric: &MetricId, mean: f64) -> f64 {
+    if metric.spec.id == "rmse" { mean.max(0.0).sqrt() } else { mean }
+}
+
+/// What a case table holds for a metric.
+#[derive(Debug)]
+pub(crate) enum Data {
+    /// Probabilities and labels.
+    Forecasts(Cases),
+    /// The metric's value of each case.
+    Values(Values),
+    /// Predicted and reference numbers.
+    Numbers(Numbers),
+}
+
+impl Data {
+    pub(crate) fn read(
+        metric_id: &str,
+        metric: &MetricId,
+        table: &DataFrame,
+        options: &Options,
+    ) -> Result<Self, MetricError> {
+        Ok(match metric.spec.task {
+            MetricTask::Classification => Self::Forecasts(table::classification(table, options)?),
+            MetricTask::Segmentation => Self::Values(table::segmentation(table, metric_id, options)?),
+            MetricTask::Regression => Self::Numbers(table::regression(table, metric_id, options)?),
+            MetricTask::Detection | MetricTask::Survival => {
+                return Err(MetricError::OtherTask {
+                    id: metric_id.to_owned(),
+                    found: metric.spec.task.as_str(),
+                    wanted: "classification, segmentation or regression",
+                });
+            }
+        })
+    }
+
+    /// Each case's row in the table, from 0.
+    pub(crate) fn rows(&self) -> &[usize] {
+        match self {
+            Self::Forecasts(cases) => &cases.row,
+            Self::Values(values) => &values.row,
+            Self::Numbers(numbers) => &numbers.row,
+        }
+    }
+
+    /// Each case's value of a metric that is a mean.
+    pub(crate) fn of_cases(&self, metric: &MetricId) -> Vec<Option<f64>> {
+        match self {
+            Self::Forecasts(cases) if metric.spec.id == "brier" => cases.brier.clone(),
+            Self::Forecasts(cases) => cases.log_losses(),
+            Self::Values(values) => values.value.clone(),
+            Self::Numbers(numbers) => numbers.of_cases(metric),
+        }
+    }
+
+    /// A metric that is not a mean over the cases of these numbers, with repetitions; `None` where it is undefined.
+    pub(crate) fn of_chosen(&self, metric: &MetricId, cases: &[usize]) -> Result<Option<f64>, MetricError> {
+        match self {
+            Self::Forecasts(all) => of_forecasts(metric, &all.chosen(cases)),
+            Self::Values(_) => Ok(None),
+            Self::Numbers(all) => {
+                Ok(agreement::estimate(metric, &agreement::build(&all.chosen(cases))?)?.value)
+            }
+        }
+    }
+
+    /// The metric's summary.
+    pub(crate) fn summary(&self, metric: &MetricId, options: &Options) -> Result<Summary, MetricError> {
+        match (kind_of(metric), self) {
+            (Kind::Mean, Self::Forecasts(_)) => Ok(Summary::Moments(moments::build(&self.of_cases(metric))?)),
+            (Kind::Mean, data) => {
+                let mut sums = moments::build_sketched(&data.of_cases(metric), options.min_cell)?;
+                if let Self::Numbers(numbers) = data {
+                    sums.undefined = numbers.undefined;
+                }
+                Ok(Summary::Moments(sums))
+            }
+            (_, Self::Forecasts(cases)) => summarise(metric, cases, options),
+            (_, Self::Numbers(numbers)) => Ok(Summary::Agreement(agreement::build(numbers)?)),
+            (_, Self::Values(_)) => Err(MetricError::Malformed("a metric of masks is one of cases".to_owned())),
+        }
     }
 }
 
 /// Computes one metric over a case table: the exact estimate, and the summary that merges with other sites'.
+///
+/// A table has the columns `case_id` and `outcome`, and for classification `label` and `score`, for regression
+/// `reference` and `prediction`, for segmentation one named after the metric and those that [`crate::segmentation`]
+/// measures beside it.
 pub fn assess(metric_id: &str, table: &DataFrame, options: &Options) -> Result<SiteMetric, MetricError> {
     let metric = MetricId::parse(metric_id)?;
-    let kind = kind_of(&metric).ok_or_else(|| MetricError::NotPooled(metric_id.to_owned()))?;
-    let summary = if metric.spec.task == MetricTask::Segmentation {
-        Summary::Moments(moments::build(&table::segmentation(table, metric_id, options)?)?)
-    } else {
-        let cases = table::classification(table, options)?;
-        match kind {
-            Kind::Moments if metric.spec.id == "brier" => Summary::Moments(moments::build(&cases.brier)?),
-            Kind::Moments => Summary::Moments(moments::build(&cases.log_losses())?),
-            Kind::Bins => {
-                let exact = released(calibration::exact(&metric, &cases)?);
-                let bins = calibration::build(&metric, &cases, options.min_cell)?;
-                Summary::Calibration(Calibration { exact, ..bins })
-            }
-            Kind::Confusion => Summary::Confusion(confusion::build(&metric, &cases, options.min_cell)),
-            Kind::Scores => Summary::Scores(summarise_scores(&metric, &cases, options)?),
-        }
-    };
+    site_metric(metric_id, &metric, &Data::read(metric_id, &metric, table, options)?, options)
+}
+
+/// Estimate and summary of one site.
+pub(crate) fn site_metric(
+    metric_id: &str,
+    metric: &MetricId,
+    data: &Data,
+    options: &Options,
+) -> Result<SiteMetric, MetricError> {
+    let summary = data.summary(metric, options)?;
     let estimate = estimate(metric_id, &summary)?;
-    Ok(SiteMetric { estimate, summary })
+    Ok(SiteMetric { estimate, summary, replicates: None })
 }
 
-fn summarise_scores(metric: &MetricId, cases: &Cases, options: &Options) -> Result<Scores, MetricError> {
-    let answer = scores_exact(metric, cases);
-    let mut summary = scores::build(cases, options.min_cell)?;
-    if metric.spec.id == "average_precision" {
-        // Defined for a set of positives only.
-        summary.one_class = u64::from(summary.pos == 0);
-    }
-    summary.exact = released(answer);
-    Ok(summary)
+/// The summary of a metric of a whole set of forecasts.
+fn summarise(metric: &MetricId, cases: &Cases, options: &Options) -> Result<Summary, MetricError> {
+    Ok(match kind_of(metric) {
+        Kind::Bins => {
+            let exact = released(calibration::exact(metric, cases)?);
+            let bins = calibration::build(metric, cases, options.min_cell)?;
+            Summary::Calibration(Calibration { exact, ..bins })
+        }
+        Kind::Confusion => Summary::Confusion(confusion::build(metric, cases, options.min_cell)),
+        Kind::PerSite => {
+            let value = index(metric, cases)?.ok();
+            let over = |drawn: &[usize]| match index(metric, &cases.chosen(drawn)) {
+                Ok(value) => value,
+                // A sample of valid cases is valid, but it may be too poor for the metric.
+                Err(_) => Err(Undefined::TooFew),
+            };
+            Summary::PerSite(per_site::build(cases.score.len(), value, over)?)
+        }
+        _ => {
+            let mut summary = scores::build(cases, options.min_cell)?;
+            let one_class_is_enough = matches!(metric.spec.id, "average_precision" | "ece" | "mce");
+            if one_class_is_enough {
+                let defined = if metric.spec.id == "average_precision" { summary.pos } else { summary.pos + summary.neg };
+                summary.one_class = u64::from(defined == 0);
+            }
+            summary.exact = released(scores_exact(metric, cases)?);
+            Summary::Scores(summary)
+        }
+    })
 }
 
-/// The operating point of `sensitivity@specificity=...`.
-fn specificity(metric: &MetricId) -> f64 {
+/// The number after `@`, where the metric has one.
+fn parameter(metric: &MetricId) -> f64 {
     metric.parameter.unwrap_or(0.95)
 }
 
@@ -108,29 +210,61 @@ fn released(answer: Answer) -> Option<ExactValue> {
     Some(ExactValue { value: answer.value, ci95: answer.ci95 })
 }
 
-/// A metric that sites can pool over cases in one place; `None` for the others.
+/// A metric of a whole set over forecasts in one place, with an interval in closed form or by bootstrap; `None` for
+/// metrics that have neither here.
 pub(crate) fn exact(metric: &MetricId, cases: &Cases) -> Result<Option<Estimate>, MetricError> {
     let answer = match kind_of(metric) {
-        Some(Kind::Bins) => calibration::exact(metric, cases)?,
-        Some(Kind::Scores) => scores_exact(metric, cases),
-        Some(Kind::Confusion) => {
+        Kind::Bins => calibration::exact(metric, cases)?,
+        Kind::Scores => scores_exact(metric, cases)?,
+        Kind::Confusion => {
             return confusion::estimate(metric, &confusion::build(metric, cases, 1)).map(Some);
         }
-        Some(Kind::Moments) | None => return Ok(None),
+        Kind::Mean | Kind::Agreement | Kind::PerSite => return Ok(None),
     };
-    let n = cases.score.len() as u64;
     let undefined = u64::from(answer.value.is_none());
-    Ok(Some(Estimate { value: answer.value, ci95: answer.ci95, bound: 0.0, n, undefined }))
+    Ok(Some(answer.estimate(cases.score.len() as u64, undefined)))
 }
 
-fn scores_exact(metric: &MetricId, cases: &Cases) -> Answer {
-    match metric.spec.id {
+fn scores_exact(metric: &MetricId, cases: &Cases) -> Result<Answer, MetricError> {
+    Ok(match metric.spec.id {
         "auc" => ranking::auc(&cases.groups()),
         "average_precision" => ranking::average_precision(&cases.groups()),
+        "partial_auc" => ranking::partial_auc(&cases.groups(), parameter(metric)),
         "calibration_slope" => logistic::slope(cases),
         "calibration_intercept" => logistic::intercept(cases),
-        _ => ranking::sensitivity(&cases.groups(), specificity(metric)),
+        "specificity@sensitivity" => ranking::specificity(&cases.groups(), parameter(metric)),
+        "sensitivity@specificity" => ranking::sensitivity(&cases.groups(), parameter(metric)),
+        _ => equal_mass::exact(metric, cases)?,
+    })
+}
+
+/// A metric of a whole set over forecasts, without the cost of an interval; `None` where it is undefined.
+fn of_forecasts(metric: &MetricId, cases: &Cases) -> Result<Option<f64>, MetricError> {
+    Ok(match (kind_of(metric), metric.spec.id) {
+        (Kind::Bins, _) => calibration::value(metric, cases)?,
+        (Kind::Confusion, _) => confusion::of_cases(metric, cases),
+        (Kind::PerSite, _) => index(metric, cases)?.ok(),
+        (_, "average_precision") => ranking::precision(&cases.groups()),
+        (_, "partial_auc") => ranking::partial_area(&cases.groups(), parameter(metric)),
+        (_, "ece" | "mce") => equal_mass::value(metric, cases)?,
+        _ => scores_exact(metric, cases)?.value,
+    })
+}
+
+/// A metric of forecasts that has neither mergeable sums nor an interval in closed form.
+pub(crate) fn index(metric: &MetricId, cases: &Cases) -> Result<Result<f64, Undefined>, InputError> {
+    if cases.score.is_empty() {
+        return Ok(Err(Undefined::TooFew));
     }
+    let forecasts = Forecasts::new(&cases.score, &cases.label)?;
+    if metric.spec.id == "smece" {
+        return Ok(Ok(forecasts.smooth_ece().value));
+    }
+    Ok(forecasts.calibration_index(Smoother::R)?.map(|index| match metric.spec.id {
+        "e50" => index.e50,
+        "e90" => index.e90,
+        _ => index.ici,
+    }))
 }
 
 /// Merges two summaries of one metric; the order of merging does not matter.
@@ -140,19 +274,23 @@ pub fn merge(a: &Summary, b: &Summary) -> Result<Summary, MetricError> {
         (Summary::Scores(a), Summary::Scores(b)) => Summary::Scores(scores::merge(a, b)?),
         (Summary::Calibration(a), Summary::Calibration(b)) => Summary::Calibration(calibration::merge(a, b)?),
         (Summary::Confusion(a), Summary::Confusion(b)) => Summary::Confusion(confusion::merge(a, b)?),
+        (Summary::Agreement(a), Summary::Agreement(b)) => Summary::Agreement(agreement::merge(a, b)?),
+        (Summary::PerSite(a), Summary::PerSite(b)) => Summary::PerSite(per_site::merge(a, b)?),
         _ => return Err(MetricError::Mismatch { left: kind(a).to_owned(), right: kind(b).to_owned() }),
     })
 }
 
 /// The metric's value from a summary, with its interval and the certified bound on its distance from the
-/// value over the same cases held centrally.
+/// value over the same cases held centrally; for metrics that no sums give, random effects over the sites, labelled so.
 pub fn estimate(metric_id: &str, summary: &Summary) -> Result<Estimate, MetricError> {
     let metric = MetricId::parse(metric_id)?;
     match (kind_of(&metric), summary) {
-        (Some(Kind::Moments), Summary::Moments(m)) => moments::estimate(m, metric.spec.range),
-        (Some(Kind::Bins), Summary::Calibration(c)) => calibration_estimate(&metric, c),
-        (Some(Kind::Scores), Summary::Scores(s)) => scores_estimate(&metric, s),
-        (Some(Kind::Confusion), Summary::Confusion(c)) => confusion::estimate(&metric, c),
+        (Kind::Mean, Summary::Moments(m)) => mean_estimate(&metric, m),
+        (Kind::Bins, Summary::Calibration(c)) => calibration_estimate(&metric, c),
+        (Kind::Scores, Summary::Scores(s)) => scores_estimate(&metric, s),
+        (Kind::Confusion, Summary::Confusion(c)) => confusion::estimate(&metric, c),
+        (Kind::Agreement, Summary::Agreement(a)) => agreement::estimate(&metric, a),
+        (Kind::PerSite, Summary::PerSite(p)) => per_site::estimate(&metric, p),
         _ => Err(MetricError::Mismatch {
             left: format!("the metric `{metric_id}`"),
             right: kind(summary).to_owned(),
@@ -160,8 +298,22 @@ pub fn estimate(metric_id: &str, summary: &Summary) -> Result<Estimate, MetricEr
     }
 }
 
+fn mean_estimate(
+    metric: &MetricId,
+    m: &fiel_schemas::summary::Moments,
+) -> Result<Estimate, MetricError> {
+    let mean = moments::estimate(m, metric.spec.range)?;
+    Ok(Estimate {
+        value: mean.value.map(|v| of_mean(metric, v)),
+        ci95: mean.ci95.map(|ends| ends.map(|v| of_mean(metric, v))),
+        // Quartiles of squares are those of no error that the metric is in.
+        quartiles: mean.quartiles.filter(|_| metric.spec.level == Level::Case),
+        ..mean
+    })
+}
+
 fn calibration_estimate(metric: &MetricId, c: &Calibration) -> Result<Estimate, MetricError> {
-    let n = c.bins.iter().try_fold(c.suppressed, |n, b| crate::fixed::count(n, b.n))?;
+    let n = c.bins.iter().try_fold(c.suppressed, |n, b| fixed::count(n, b.n))?;
     let merged = calibration::merged(metric, c)?;
     Ok(finish(merged, c.exact.as_ref(), n, u64::from(n == 0)))
 }
@@ -172,28 +324,34 @@ fn scores_estimate(metric: &MetricId, s: &Scores) -> Result<Estimate, MetricErro
         (_, Some(_)) => Answer::default(),
         ("auc", None) => ranking::auc_merged(s)?,
         ("average_precision", None) => ranking::average_precision_merged(s),
+        ("partial_auc", None) => ranking::partial_auc_merged(s, parameter(metric)),
         ("calibration_slope", None) => logistic::slope_merged(&s.cells),
         ("calibration_intercept", None) => logistic::intercept_merged(&s.cells),
-        _ => ranking::sensitivity_merged(s, specificity(metric)),
+        ("specificity@sensitivity", None) => ranking::specificity_merged(s, parameter(metric)),
+        ("sensitivity@specificity", None) => ranking::sensitivity_merged(s, parameter(metric)),
+        _ => equal_mass::merged(metric, s)?,
     };
-    Ok(finish(answer, s.exact.as_ref(), crate::fixed::count(s.pos, s.neg)?, s.one_class))
+    Ok(finish(answer, s.exact.as_ref(), fixed::count(s.pos, s.neg)?, s.one_class))
 }
 
 /// The exact value where there is one; then the metric is undefined for this set or defined, nothing between.
 fn finish(merged: Answer, exact: Option<&ExactValue>, n: u64, undefined: u64) -> Estimate {
     match exact {
         Some(e) => {
-            Estimate { value: e.value, ci95: e.ci95, bound: 0.0, n, undefined: u64::from(e.value.is_none()) }
+            let answer = Answer { value: e.value, ci95: e.ci95, bound: 0.0 };
+            answer.estimate(n, u64::from(e.value.is_none()))
         }
-        None => Estimate { value: merged.value, ci95: merged.ci95, bound: merged.bound, n, undefined },
+        None => merged.estimate(n, undefined),
     }
 }
 
 fn kind(summary: &Summary) -> &'static str {
     match summary {
-        Summary::Moments(Moments { .. }) => "a summary of moments",
+        Summary::Moments(_) => "a summary of moments",
         Summary::Scores(_) => "a summary of scores",
         Summary::Calibration(_) => "a summary of calibration bins",
         Summary::Confusion(_) => "a summary of decisions",
+        Summary::Agreement(_) => "a summary of pairs of numbers",
+        Summary::PerSite(_) => "a summary of sites' values",
     }
 }

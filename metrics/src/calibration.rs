@@ -22,15 +22,17 @@ fn number_of_bins(metric: &MetricId) -> usize {
     bins.max(1)
 }
 
-/// The bin of a probability: closed on the left, the last closed on both sides, edges i * (1/bins).
-fn bin(p: f64, bins: usize) -> usize {
+/// The bin of a probability, edges i * (1/bins): closed on the left, the last bin on both sides; or closed on the right,
+/// the first bin on both sides.
+fn bin(p: f64, bins: usize, right_closed: bool) -> usize {
     let step = 1.0 / bins as f64;
+    let beyond = |edge: usize| if right_closed { p > edge as f64 * step } else { p >= edge as f64 * step };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "p lies in [0, 1]")]
     let mut bin = ((p * bins as f64) as usize).min(bins - 1);
-    while bin > 0 && p < bin as f64 * step {
+    while bin > 0 && !beyond(bin) {
         bin -= 1;
     }
-    while bin + 1 < bins && p >= (bin + 1) as f64 * step {
+    while bin + 1 < bins && beyond(bin + 1) {
         bin += 1;
     }
     bin
@@ -46,10 +48,11 @@ struct Bin {
     slack: f64,
 }
 
-fn bins(cases: &Cases, number: usize) -> Result<Vec<Bin>, MetricError> {
+fn bins(metric: &MetricId, cases: &Cases) -> Result<Vec<Bin>, MetricError> {
+    let (number, right_closed) = (number_of_bins(metric), metric.is("right_closed"));
     let mut bins = vec![Bin::default(); number];
     for (&p, &y) in cases.score.iter().zip(&cases.label) {
-        let b = &mut bins[bin(p, number)];
+        let b = &mut bins[bin(p, number, right_closed)];
         let cell = grid::cell(p);
         let [low, high] = grid::probabilities(cell, cell);
         b.n += 1;
@@ -69,7 +72,7 @@ fn bins(cases: &Cases, number: usize) -> Result<Vec<Bin>, MetricError> {
 /// its scores. Where such bins hold fewer than that many cases together, the smallest other bins do the same:
 /// otherwise the exact metric minus the exact bins would give a lone score away.
 pub(crate) fn build(metric: &MetricId, cases: &Cases, min_cell: u64) -> Result<Calibration, MetricError> {
-    let bins = bins(cases, number_of_bins(metric))?;
+    let bins = bins(metric, cases)?;
     let enough = EXACT.max(min_cell);
     let mut exact: Vec<bool> = bins.iter().map(|b| b.n >= enough).collect();
     let mut hidden: u64 = bins.iter().filter(|b| b.n < enough).map(|b| b.n).sum();
@@ -94,11 +97,23 @@ pub(crate) fn build(metric: &MetricId, cases: &Cases, min_cell: u64) -> Result<C
     Ok(out)
 }
 
-/// The exact error over the cases themselves.
+/// The bins of cases as (cases, positives, sum of scores).
+fn exact_bins(metric: &MetricId, cases: &Cases) -> Result<Vec<(u64, u64, i128)>, MetricError> {
+    Ok(bins(metric, cases)?.iter().map(|b| (b.n, b.pos, b.sum)).collect())
+}
+
+/// The exact error over the cases themselves, with a bootstrap interval.
 pub(crate) fn exact(metric: &MetricId, cases: &Cases) -> Result<Answer, MetricError> {
-    let bins = bins(cases, number_of_bins(metric))?;
-    let bins: Vec<(u64, u64, i128)> = bins.iter().map(|b| (b.n, b.pos, b.sum)).collect();
-    answer(error_of(metric), &bins, cases.score.len() as u64, 0.0)
+    answer(error_of(metric), &exact_bins(metric, cases)?, cases.score.len() as u64, 0.0)
+}
+
+/// The exact error over the cases themselves; `None` for none.
+pub(crate) fn value(metric: &MetricId, cases: &Cases) -> Result<Option<f64>, MetricError> {
+    let n = cases.score.len() as u64;
+    if n == 0 {
+        return Ok(None);
+    }
+    error_value(error_of(metric), &exact_bins(metric, cases)?, n).map(Some)
 }
 
 /// Adds two sets of bins.
@@ -175,21 +190,25 @@ fn answer(error: Error, bins: &[(u64, u64, i128)], n: u64, bound: f64) -> Result
     if n == 0 {
         return Ok(Answer::default());
     }
+    let value = error_value(error, bins, n)?;
+    let mut rng = Rng::new(0x000f_1e1b);
+    let replicates = (0..REPLICATES).filter_map(|_| replicate(error, bins, &mut rng)).collect();
+    let ci95 = stats::percentile_interval(replicates, value)
+        .map(|[low, high]| [(low - bound).max(0.0), (high + bound).min(1.0)]);
+    Ok(Answer { value: Some(value), ci95, bound })
+}
+
+fn error_value(error: Error, bins: &[(u64, u64, i128)], n: u64) -> Result<f64, MetricError> {
     let (mut total, mut largest) = (0i128, 0f64);
     for &(size, pos, sum) in bins {
         let hits = i128::from(pos).checked_mul(ONE).ok_or(MetricError::Overflow("a number of cases"))?;
         total = fixed::add(total, (sum - hits).abs(), "the calibration error")?;
         largest = largest.max(fixed::mean((sum - hits).abs(), size.max(1)));
     }
-    let value = match error {
+    Ok(match error {
         Error::Expected => fixed::mean(total, n).min(1.0),
         Error::Maximum => largest.min(1.0),
-    };
-    let mut rng = Rng::new(0x000f_1e1b);
-    let replicates = (0..REPLICATES).filter_map(|_| replicate(error, bins, &mut rng)).collect();
-    let ci95 = stats::percentile_interval(replicates, value)
-        .map(|[low, high]| [(low - bound).max(0.0), (high + bound).min(1.0)]);
-    Ok(Answer { value: Some(value), ci95, bound })
+    })
 }
 
 /// The error of one bootstrap sample, each bin keeping its mean score.

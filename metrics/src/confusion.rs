@@ -2,6 +2,7 @@
 
 use crate::error::MetricError;
 use crate::fixed::count;
+use crate::ranking::Answer;
 use crate::registry::MetricId;
 use crate::stats::{self, Rng};
 use crate::table::Cases;
@@ -51,7 +52,7 @@ pub(crate) fn estimate(metric: &MetricId, c: &Confusion) -> Result<Estimate, Met
     let n = [c.fp, c.r#fn, c.tn].into_iter().try_fold(c.tp, count)?;
     let all = count(n, c.suppressed)?;
     let Some(value) = value(metric, [c.tp, c.fp, c.r#fn, c.tn].map(|v| v as f64)) else {
-        return Ok(Estimate { value: None, ci95: None, bound: 0.0, n: all, undefined: 1 });
+        return Ok(Answer::default().estimate(all, 1));
     };
     let ci95 = match metric.spec.id {
         "accuracy" => Some(stats::wilson(c.tp + c.tn, n)),
@@ -63,7 +64,7 @@ pub(crate) fn estimate(metric: &MetricId, c: &Confusion) -> Result<Estimate, Met
     };
     // Nothing is known of suppressed cases: the value over all of them could be any.
     let bound = if c.suppressed > 0 { width(metric) } else { 0.0 };
-    Ok(Estimate { value: Some(value), ci95, bound, n: all, undefined: 0 })
+    Ok(Answer { value: Some(value), ci95, bound }.estimate(all, 0))
 }
 
 /// Distance of the metric's largest and smallest value.
@@ -77,6 +78,12 @@ fn bootstrap(metric: &MetricId, c: &Confusion, centre: f64) -> Option<[f64; 2]> 
     let mut rng = Rng::new(0x000f_1e1b);
     let draw = |_| value(metric, [c.tp, c.fp, c.r#fn, c.tn].map(|v| rng.poisson(v)));
     stats::percentile_interval((0..REPLICATES).filter_map(draw).collect(), centre)
+}
+
+/// The metric over the cases themselves.
+pub(crate) fn of_cases(metric: &MetricId, cases: &Cases) -> Option<f64> {
+    let c = build(metric, cases, 1);
+    value(metric, [c.tp, c.fp, c.r#fn, c.tn].map(|v| v as f64))
 }
 
 /// The metric of tp, fp, fn, tn; `None` where its denominator is zero.

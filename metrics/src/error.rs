@@ -12,11 +12,21 @@ pub enum MetricError {
         "there is no metric `{0}`; `fiel metrics` lists those that exist with their conventions and parameters"
     )]
     UnknownMetric(String),
-    /// The metric exists, but no summary carries it over sites.
+    /// The metric measures answers of another kind than the table's.
+    #[error("`{id}` is a metric of {found}, and cannot be computed from a case table of {wanted}")]
+    OtherTask {
+        /// The id as asked.
+        id: String,
+        /// Its task.
+        found: &'static str,
+        /// The tasks that have case tables.
+        wanted: &'static str,
+    },
+    /// Failed cases cannot be given a worst value.
     #[error(
-        "`{0}` is computed over cases in one place (`fiel score`), and cannot be pooled over sites; choose another metric"
+        "`{0}` has no worst value that a failed case could count as; leave failed cases out (`failed_cases: exclude`)"
     )]
-    NotPooled(String),
+    NoWorst(String),
     /// The number after `@` is not one that the metric takes.
     #[error("`{id}`: {name} must be {whole}from {low} to {high}")]
     Parameter {
@@ -73,6 +83,9 @@ pub enum MetricError {
         /// What is wrong with it.
         problem: String,
     },
+    /// Values that a metric cannot be computed from.
+    #[error(transparent)]
+    Input(#[from] fiel_kernels::InputError),
     /// A table operation failed.
     #[error("the case table could not be processed: {0}")]
     Table(#[from] polars::error::PolarsError),

@@ -2,6 +2,7 @@
 
 use crate::error::MetricError;
 use crate::fixed;
+use crate::sketch;
 use crate::stats;
 use fiel_schemas::assessment::Estimate;
 use fiel_schemas::summary::Moments;
@@ -19,7 +20,13 @@ pub(crate) fn build(values: &[Option<f64>]) -> Result<Moments, MetricError> {
         let square = fixed::from_f64(value * value, "the square of a value")?;
         sum_sq = fixed::add(sum_sq, square, "the sum of squares")?;
     }
-    Ok(Moments { n, undefined, sum: sum.to_string(), sum_sq: sum_sq.to_string() })
+    Ok(Moments { n, undefined, sum: sum.to_string(), sum_sq: sum_sq.to_string(), cells: Vec::new() })
+}
+
+/// [`build`] with a sketch of the values' distribution, each cell of at least `least` values.
+pub(crate) fn build_sketched(values: &[Option<f64>], least: u64) -> Result<Moments, MetricError> {
+    let defined: Vec<f64> = values.iter().flatten().copied().collect();
+    Ok(Moments { cells: sketch::build(&defined, least), ..build(values)? })
 }
 
 /// Adds two states.
@@ -31,7 +38,13 @@ pub(crate) fn merge(a: &Moments, b: &Moments) -> Result<Moments, MetricError> {
         undefined: fixed::count(a.undefined, b.undefined)?,
         sum: sum.to_string(),
         sum_sq: sum_sq.to_string(),
+        // A sketch of some of the cases would be one of others than the mean is of.
+        cells: if is_sketched(a) && is_sketched(b) { sketch::merge(&a.cells, &b.cells)? } else { Vec::new() },
     })
+}
+
+fn is_sketched(m: &Moments) -> bool {
+    m.n == 0 || !m.cells.is_empty()
 }
 
 /// Mean with its Student-t interval, clipped to the metric's range.
@@ -53,5 +66,6 @@ pub(crate) fn estimate(m: &Moments, range: (f64, f64)) -> Result<Estimate, Metri
         let half = stats::student_t_975(m.n - 1) * (variance / n).sqrt();
         [(mean - half).max(range.0), (mean + half).min(range.1)]
     });
-    Ok(Estimate { value, ci95, bound: 0.0, n: m.n, undefined: m.undefined })
+    let quartiles = sketch::quartiles(&m.cells, m.n, range)?;
+    Ok(Estimate { value, ci95, bound: Some(0.0), n: m.n, undefined: m.undefined, pooling: None, quartiles })
 }

@@ -4,6 +4,7 @@ use crate::error::MetricError;
 use crate::scores::{Pairs, Reach};
 use crate::stats::{self, Rng, Z};
 use crate::table::Group;
+use fiel_schemas::assessment::Estimate;
 use fiel_schemas::summary::{ScoreCell, Scores};
 use std::collections::BTreeMap;
 
@@ -19,8 +20,16 @@ pub(crate) struct Answer {
     pub(crate) bound: f64,
 }
 
-/// Area under the ROC curve with DeLong's interval.
-pub(crate) fn auc(groups: &[Group]) -> Answer {
+impl Answer {
+    /// The answer for this many cases (and sets of cases without a value).
+    pub(crate) fn estimate(self, n: u64, undefined: u64) -> Estimate {
+        let Self { value, ci95, bound } = self;
+        Estimate { value, ci95, bound: Some(bound), n, undefined, pooling: None, quartiles: None }
+    }
+}
+
+/// Area under the ROC curve; `None` for one class.
+pub(crate) fn area(groups: &[Group]) -> Option<f64> {
     let (pos, neg) = totals(groups);
     let (mut below, mut u2) = (0u128, 0u128);
     for g in groups {
@@ -28,11 +37,15 @@ pub(crate) fn auc(groups: &[Group]) -> Answer {
         below += u128::from(g.neg);
     }
     let pairs = 2 * u128::from(pos) * u128::from(neg);
-    if pairs == 0 {
-        return Answer::default();
+    (pairs > 0).then(|| u2 as f64 / pairs as f64)
+}
+
+/// Area under the ROC curve with DeLong's interval.
+pub(crate) fn auc(groups: &[Group]) -> Answer {
+    match area(groups) {
+        None => Answer::default(),
+        Some(value) => Answer { value: Some(value), ci95: wald(value, delong(groups), 0.0), bound: 0.0 },
     }
-    let value = u2 as f64 / pairs as f64;
-    Answer { value: Some(value), ci95: wald(value, delong(groups), 0.0), bound: 0.0 }
 }
 
 /// The pooled area: exact within each part, certain between separate cells, open only between cases of
@@ -90,15 +103,19 @@ fn wald(value: f64, variance: Option<f64>, bound: f64) -> Option<[f64; 2]> {
     Some([(value - half).max(0.0), (value + half).min(1.0)])
 }
 
-/// Average precision: the step sum, tied scores grouped.
+/// Average precision: the step sum, tied scores grouped; `None` without a positive.
+pub(crate) fn precision(groups: &[Group]) -> Option<f64> {
+    step_sum(counts(groups))
+}
+
+fn counts(groups: &[Group]) -> impl Iterator<Item = (f64, f64)> + Clone {
+    groups.iter().rev().map(|g| (g.pos as f64, g.neg as f64))
+}
+
+/// [`precision`] with a bootstrap interval.
 pub(crate) fn average_precision(groups: &[Group]) -> Answer {
-    let counts = |g: &Group| (g.pos as f64, g.neg as f64);
-    match step_sum(groups.iter().rev().map(counts)) {
-        None => Answer::default(),
-        Some(value) => {
-            Answer { value: Some(value), ci95: bootstrap_precision(groups, value, 0.0), bound: 0.0 }
-        }
-    }
+    let Some(value) = precision(groups) else { return Answer::default() };
+    Answer { value: Some(value), ci95: bootstrap(groups, value, 0.0, &step_sum_of), bound: 0.0 }
 }
 
 /// Groups from the highest score down.
@@ -114,13 +131,26 @@ fn step_sum(groups: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     (hits > 0.0).then(|| (sum / hits).min(1.0))
 }
 
-fn bootstrap_precision(groups: &[Group], value: f64, bound: f64) -> Option<[f64; 2]> {
+fn step_sum_of(drawn: &[(f64, f64)]) -> Option<f64> {
+    step_sum(drawn.iter().copied())
+}
+
+/// Percentile interval over Poisson resamples of groups, highest score first, widened by `bound`.
+fn bootstrap(
+    groups: &[Group],
+    value: f64,
+    bound: f64,
+    statistic: &dyn Fn(&[(f64, f64)]) -> Option<f64>,
+) -> Option<[f64; 2]> {
     let mut rng = Rng::new(0x000f_1e1a);
     let rounds = REPLICATES.min((MOST_DRAWS / groups.len().max(1)).max(100));
-    let replicates = (0..rounds)
-        .filter_map(|_| step_sum(groups.iter().rev().map(|g| (rng.poisson(g.pos), rng.poisson(g.neg)))))
-        .collect();
-    let [low, high] = stats::percentile_interval(replicates, value)?;
+    let mut drawn = Vec::with_capacity(groups.len());
+    let replicates = (0..rounds).filter_map(|_| {
+        drawn.clear();
+        drawn.extend(groups.iter().rev().map(|g| (rng.poisson(g.pos), rng.poisson(g.neg))));
+        statistic(&drawn)
+    });
+    let [low, high] = stats::percentile_interval(replicates.collect(), value)?;
     Some([(low - bound).max(0.0), (high + bound).min(1.0)])
 }
 
@@ -148,7 +178,7 @@ pub(crate) fn average_precision_merged(s: &Scores) -> Answer {
     let (low, high) = (low / s.pos as f64, (high / s.pos as f64).min(1.0));
     // Rounding may leave equal sums a last bit apart.
     let (value, bound) = (0.5 * (low + high), 0.5 * (high - low).max(0.0));
-    let ci95 = bootstrap_precision(&cell_groups(&s.cells), value, bound);
+    let ci95 = bootstrap(&cell_groups(&s.cells), value, bound, &step_sum_of);
     Answer { value: Some(value), ci95, bound }
 }
 
@@ -168,18 +198,101 @@ fn least_precision(above: u64, k: u64, wrong: u64) -> f64 {
 /// Largest sensitivity at a specificity of at least this, with Wilson's interval at that threshold.
 pub(crate) fn sensitivity(groups: &[Group], specificity: f64) -> Answer {
     let (pos, neg) = totals(groups);
-    if pos == 0 || neg == 0 {
-        return Answer::default();
-    }
     let (mut hits, mut wrong) = (0, 0);
     for g in groups.iter().rev() {
         wrong += g.neg;
-        if !specific(wrong, neg, specificity) {
+        if !reaches(neg - wrong.min(neg), neg, specificity) {
             break;
         }
         hits += g.pos;
     }
-    Answer { value: Some(hits as f64 / pos as f64), ci95: Some(stats::wilson(hits, pos)), bound: 0.0 }
+    share(hits, pos, neg)
+}
+
+/// Largest specificity at a sensitivity of at least this, with Wilson's interval at that threshold.
+pub(crate) fn specificity(groups: &[Group], sensitivity: f64) -> Answer {
+    let (pos, neg) = totals(groups);
+    // A negative is called so where the positives above it are enough.
+    let (mut above, mut right) = (0, 0);
+    for g in groups.iter().rev() {
+        if reaches(above, pos, sensitivity) {
+            right += g.neg;
+        }
+        above += g.pos;
+    }
+    share(right, neg, pos)
+}
+
+/// `part` of `whole` with Wilson's interval; undefined where this or the other class is empty.
+fn share(part: u64, whole: u64, other: u64) -> Answer {
+    if whole == 0 || other == 0 {
+        return Answer::default();
+    }
+    let value = part as f64 / whole as f64;
+    Answer { value: Some(value), ci95: Some(stats::wilson(part, whole)), bound: 0.0 }
+}
+
+/// Area under the ROC curve up to a false positive rate, standardised to 1/2 for chance (McClish); `None` for one class.
+pub(crate) fn partial_area(groups: &[Group], most: f64) -> Option<f64> {
+    partial_of(counts(groups), most)
+}
+
+/// [`partial_area`] with a bootstrap interval.
+pub(crate) fn partial_auc(groups: &[Group], most: f64) -> Answer {
+    let Some(value) = partial_area(groups, most) else { return Answer::default() };
+    let ci95 = bootstrap(groups, value, 0.0, &|drawn| partial_of(drawn.iter().copied(), most));
+    Answer { value: Some(value), ci95, bound: 0.0 }
+}
+
+/// The same over groups from the highest score down.
+fn partial_of(groups: impl Iterator<Item = (f64, f64)> + Clone, most: f64) -> Option<f64> {
+    let (pos, neg) = groups.clone().fold((0.0, 0.0), |(p, n), g| (p + g.0, n + g.1));
+    if pos == 0.0 || neg == 0.0 {
+        return None;
+    }
+    let (mut above, mut sum) = (0.0, 0.0);
+    for (p, n) in groups {
+        sum += p * kept_area(above / neg, n / neg, most);
+        above += n;
+    }
+    Some(standardised(sum / pos, most))
+}
+
+/// Area up to the rate `most` under the curve of one positive, which rises from 0 to 1 between the rates `from` and
+/// `from + ramp` (its tied negatives).
+fn kept_area(from: f64, ramp: f64, most: f64) -> f64 {
+    let inside = (most - from).clamp(0.0, ramp);
+    let risen = if ramp > 0.0 { 0.5 * inside * inside / ramp } else { 0.0 };
+    risen + (most - from - ramp).max(0.0)
+}
+
+fn standardised(area: f64, most: f64) -> f64 {
+    if most >= 1.0 {
+        return area;
+    }
+    let chance = 0.5 * most * most;
+    0.5 * (1.0 + (area - chance) / (most - chance))
+}
+
+/// Certified partial area of merged cells: each positive has at least and at most so many negatives above it.
+pub(crate) fn partial_auc_merged(s: &Scores, most: f64) -> Answer {
+    if s.pos == 0 || s.neg == 0 {
+        return Answer::default();
+    }
+    let cells = Located::all(&s.cells);
+    let negatives = Reach::new(cells.iter().map(|c| (c.first, c.last, c.neg)));
+    let (neg, mut low, mut high) = (s.neg as f64, 0.0, 0.0);
+    for c in &cells {
+        let own = if c.tied { c.neg } else { 0 };
+        let (least, worst) = (negatives.above(c.last), s.neg - negatives.below(c.first) - own);
+        let area = |above: u64| kept_area(above as f64 / neg, own as f64 / neg, most);
+        high += c.pos as f64 * area(least);
+        low += c.pos as f64 * area(worst);
+    }
+    let [low, high] = [low, high].map(|sum| standardised(sum / s.pos as f64, most));
+    let (value, bound) = (0.5 * (low + high), 0.5 * (high - low).max(0.0));
+    let ci95 = bootstrap(&cell_groups(&s.cells), value, bound, &|d| partial_of(d.iter().copied(), most));
+    Answer { value: Some(value), ci95, bound }
 }
 
 /// Certified sensitivity of merged cells: a positive counts if few enough negatives score as high.
@@ -193,22 +306,44 @@ pub(crate) fn sensitivity_merged(s: &Scores, specificity: f64) -> Answer {
     for c in &cells {
         let least = negatives.above(c.last) + if c.tied { c.neg } else { 0 };
         let most = s.neg - negatives.below(c.first);
-        low += if specific(most, s.neg, specificity) { c.pos } else { 0 };
-        high += if specific(least, s.neg, specificity) { c.pos } else { 0 };
+        low += if reaches(s.neg - most, s.neg, specificity) { c.pos } else { 0 };
+        high += if reaches(s.neg - least, s.neg, specificity) { c.pos } else { 0 };
     }
-    let pos = s.pos as f64;
-    let ci95 = [stats::wilson(low, s.pos)[0], stats::wilson(high, s.pos)[1]];
+    share_between(low, high, s.pos)
+}
+
+/// Certified specificity of merged cells: a negative is called so if enough positives score higher.
+pub(crate) fn specificity_merged(s: &Scores, sensitivity: f64) -> Answer {
+    if s.pos == 0 || s.neg == 0 {
+        return Answer::default();
+    }
+    let cells = Located::all(&s.cells);
+    let positives = Reach::new(cells.iter().map(|c| (c.first, c.last, c.pos)));
+    let (mut low, mut high) = (0, 0);
+    for c in &cells {
+        let least = positives.above(c.last);
+        let most = s.pos - positives.below(c.first) - if c.tied { c.pos } else { 0 };
+        low += if reaches(least, s.pos, sensitivity) { c.neg } else { 0 };
+        high += if reaches(most, s.pos, sensitivity) { c.neg } else { 0 };
+    }
+    share_between(low, high, s.neg)
+}
+
+/// A share of `whole` that lies between `low` and `high` of it.
+fn share_between(low: u64, high: u64, whole: u64) -> Answer {
+    let ci95 = [stats::wilson(low, whole)[0], stats::wilson(high, whole)[1]];
+    let twice = 2.0 * whole as f64;
     Answer {
-        value: Some((low + high) as f64 / (2.0 * pos)),
+        value: Some((low + high) as f64 / twice),
         ci95: Some(ci95),
-        bound: (high - low) as f64 / (2.0 * pos),
+        bound: (high - low) as f64 / twice,
     }
 }
 
-/// Whether this many false positives leave at least this specificity. The quotient is rounded as the number that was
-/// written is, so that 19 of 20 is 0.95.
-fn specific(wrong: u64, neg: u64, specificity: f64) -> bool {
-    (neg - wrong.min(neg)) as f64 / neg as f64 >= specificity
+/// Whether `part` of `whole` is at least this share. The quotient is rounded as the number that was written is, so that
+/// 19 of 20 is 0.95.
+fn reaches(part: u64, whole: u64, least: f64) -> bool {
+    part as f64 / whole as f64 >= least
 }
 
 fn totals(groups: &[Group]) -> (u64, u64) {

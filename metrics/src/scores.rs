@@ -1,6 +1,7 @@
 //! Score histograms: built so that every cell holds enough cases, merged by addition, and counted so that
 //! pairs of cases from one site keep the exact order that the site knew.
 
+use crate::cells::{self, Run};
 use crate::error::MetricError;
 use crate::fixed::count;
 use crate::grid;
@@ -14,7 +15,7 @@ pub(crate) const TIE: u64 = 10;
 
 /// The histogram of one set of cases, without the metric's exact value.
 pub(crate) fn build(cases: &Cases, min_cell: u64) -> Result<Scores, MetricError> {
-    let cells = release(cells(cases, min_cell));
+    let cells = release(drafts(cases, min_cell));
     let pairs = Pairs::of(&cells)?;
     let groups = cases.groups();
     let (mut below, mut u2) = (0u128, 0u128);
@@ -172,11 +173,9 @@ struct Draft {
     counts: (u64, u64),
 }
 
-/// Divides the cases into cells of at least `min_cell`: grid cells where they are full enough, otherwise runs of
-/// neighbouring grid cells. A run ends at the roundest grid line before the next case, and the outer ends of
-/// the first and last run are rounded outwards, so that no edge of a cell marks a case. A set smaller than one
-/// cell becomes one cell over the whole grid, which says no more than the numbers of positives and negatives.
-fn cells(cases: &Cases, min_cell: u64) -> Vec<Draft> {
+/// Divides the cases into cells of at least `min_cell`: a cell for each score that many share, runs of grid cells for
+/// the others.
+fn drafts(cases: &Cases, min_cell: u64) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let mut rest: Vec<usize> = Vec::new();
     let mut order: Vec<usize> = (0..cases.score.len()).collect();
@@ -212,46 +211,16 @@ fn cells(cases: &Cases, min_cell: u64) -> Vec<Draft> {
 
 /// Cuts sorted cases into runs of at least `min_cell`, never within a grid cell.
 fn runs(cases: &Cases, sorted: &[usize], min_cell: u64) -> Vec<Draft> {
-    let cell = |i: &usize| grid::cell(cases.score[*i]);
-    let mut runs: Vec<Vec<usize>> = Vec::new();
-    let mut open: Vec<usize> = Vec::new();
-    for bucket in sorted.chunk_by(|a, b| cell(a) == cell(b)) {
-        open.extend_from_slice(bucket);
-        if open.len() as u64 >= min_cell {
-            runs.push(std::mem::take(&mut open));
-        }
-    }
-    match runs.last_mut() {
-        Some(last) => last.append(&mut open),
-        None if open.is_empty() => {}
-        None => {
-            return vec![Draft { range: (0, grid::CELLS - 1), members: open, tied: None, counts: (0, 0) }];
-        }
-    }
-    let ends: Vec<(u16, u16)> = runs.iter().map(|r| (cell(&r[0]), cell(&r[r.len() - 1]))).collect();
-    let range = |k: usize| {
-        let (first, last) = ends[k];
-        if first == last {
-            return (first, last);
-        }
-        let low = if k == 0 { first & !(ROUND - 1) } else { roundest(ends[k - 1].1 + 1, first) };
-        let high =
-            if k + 1 == ends.len() { last | (ROUND - 1) } else { roundest(last + 1, ends[k + 1].0) - 1 };
-        (low, high)
+    let of_case: Vec<i32> = sorted.iter().map(|&i| i32::from(grid::cell(cases.score[i]))).collect();
+    // The grid's numbers are those of 16 bits.
+    let narrow = |cell: i32| u16::try_from(cell).unwrap_or(grid::CELLS - 1);
+    let draft = |run: Run| Draft {
+        range: (narrow(run.first), narrow(run.last)),
+        members: sorted[run.members].to_vec(),
+        tied: None,
+        counts: (0, 0),
     };
-    let ranges: Vec<_> = (0..runs.len()).map(range).collect();
-    runs.into_iter()
-        .zip(ranges)
-        .map(|(members, range)| Draft { range, members, tied: None, counts: (0, 0) })
-        .collect()
-}
-
-/// The outer ends of the outer runs are multiples of this.
-const ROUND: u16 = 32;
-
-/// The number from `low` to `high` that the highest power of two divides.
-fn roundest(low: u16, high: u16) -> u16 {
-    (low..=high).max_by_key(|n| if *n == 0 { u16::BITS } else { n.trailing_zeros() }).unwrap_or(low)
+    cells::runs(&of_case, min_cell, (0, i32::from(grid::CELLS) - 1)).into_iter().map(draft).collect()
 }
 
 fn release(drafts: Vec<Draft>) -> Vec<ScoreCell> {

@@ -1,45 +1,13 @@
 //! Small statistics: quantiles, intervals for proportions, a seeded generator.
 
+use fiel_kernels::inference::student_upper_quantile;
+
 /// Two-sided 95 % quantile of the normal distribution.
 pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// 97.5 % quantile of Student's t with `df` degrees of freedom.
 pub(crate) fn student_t_975(df: u64) -> f64 {
-    if df > 200 {
-        return cornish_fisher(df as f64);
-    }
-    let (mut low, mut high) = (0.0, 13.0);
-    for _ in 0..60 {
-        let middle = 0.5 * (low + high);
-        if student_two_sided(middle, df) < 0.95 {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    0.5 * (low + high)
-}
-
-fn cornish_fisher(v: f64) -> f64 {
-    let (z3, z5, z7) = (Z.powi(3), Z.powi(5), Z.powi(7));
-    Z + (z3 + Z) / (4.0 * v)
-        + (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / (96.0 * v * v)
-        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * v * v * v)
-}
-
-/// P(|T| <= t), Abramowitz and Stegun 26.7.3 and 26.7.4.
-fn student_two_sided(t: f64, df: u64) -> f64 {
-    let theta = (t / (df as f64).sqrt()).atan();
-    let (sin, cos) = theta.sin_cos();
-    let odd = df % 2 == 1;
-    let (mut term, mut sum, mut k) = if odd { (cos, 0.0, 2) } else { (1.0, 0.0, 1) };
-    let terms = if odd { (df - 1) / 2 } else { df / 2 };
-    for _ in 0..terms {
-        sum += term;
-        term *= cos * cos * f64::from(k) / f64::from(k + 1);
-        k += 2;
-    }
-    if odd { std::f64::consts::FRAC_2_PI * (theta + sin * sum) } else { sin * sum }
+    student_upper_quantile(0.025, df as f64)
 }
 
 /// Wilson's 95 % interval of `hits` in `n`; the whole range for no cases.

@@ -1,5 +1,6 @@
 //! Case tables: what a metric takes from them, and what a failed case counts as.
 
+use crate::agreement::Numbers;
 use crate::assess::Options;
 use crate::error::MetricError;
 use crate::registry::{MetricId, MetricSpec};
@@ -45,6 +46,17 @@ pub(crate) struct Cases {
     pub(crate) label: Vec<bool>,
     /// Squared difference of both.
     pub(crate) brier: Vec<Option<f64>>,
+    /// Each case's row in its table, from 0.
+    pub(crate) row: Vec<usize>,
+}
+
+/// A per-case value.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    /// The values; `None` where undefined.
+    pub(crate) value: Vec<Option<f64>>,
+    /// Each case's row in its table, from 0.
+    pub(crate) row: Vec<usize>,
 }
 
 /// Cases that share one score, or one cell.
@@ -59,7 +71,13 @@ impl Cases {
     pub(crate) fn new(score: Vec<f64>, label: Vec<bool>) -> Self {
         let squared = |(s, y): (&f64, &bool)| Some((s - f64::from(u8::from(*y))).powi(2));
         let brier = score.iter().zip(&label).map(squared).collect();
-        Self { score, label, brier }
+        let row = (0..score.len()).collect();
+        Self { score, label, brier, row }
+    }
+
+    /// The cases of these numbers, with repetitions.
+    pub(crate) fn chosen(&self, cases: &[usize]) -> Self {
+        Self::new(cases.iter().map(|&i| self.score[i]).collect(), cases.iter().map(|&i| self.label[i]).collect())
     }
 
     /// `-ln` of the probability given to the true class, probabilities clipped to 2^-52 as scikit-learn does.
@@ -122,6 +140,7 @@ pub(crate) fn classification(table: &DataFrame, options: &Options) -> Result<Cas
         score: Vec::with_capacity(frame.height()),
         label: Vec::with_capacity(frame.height()),
         brier: frame.column("brier")?.f64()?.iter().collect(),
+        row: rows(&frame)?,
     };
     for (i, (score, label)) in score.iter().zip(label.iter()).enumerate() {
         match (score, label) {
@@ -163,7 +182,7 @@ pub(crate) fn segmentation(
     table: &DataFrame,
     metric: &str,
     options: &Options,
-) -> Result<Vec<Option<f64>>, MetricError> {
+) -> Result<Values, MetricError> {
     let spec = MetricId::parse(metric)?.spec;
     let mut columns = vec![metric, "reference_ml"];
     if spec.unit == "mm" {
@@ -206,7 +225,52 @@ pub(crate) fn segmentation(
             _ => out.push(value),
         }
     }
-    Ok(out)
+    Ok(Values { value: out, row: rows(&frame)? })
+}
+
+/// The cases of a regression table: numbers under `prediction` and `reference`. Cases without a valid answer are left out
+/// and counted; there is no worst number to give them.
+pub(crate) fn regression(
+    table: &DataFrame,
+    metric: &str,
+    options: &Options,
+) -> Result<Numbers, MetricError> {
+    need(table, &["case_id", "outcome", "reference", "prediction"])?;
+    numeric(table, &["reference", "prediction"])?;
+    let number = |name: &str| col(name).cast(DataType::Float64);
+    let prediction = when(answered()).then(number("prediction")).otherwise(lit(NULL));
+    let frame = table.clone().lazy().with_row_index("row", Some(1)).select([
+        col("row"),
+        col("case_id").cast(DataType::String),
+        number("reference").alias("reference"),
+        prediction.alias("prediction"),
+    ]);
+    let frame = frame.collect()?;
+    let (prediction, reference) = (frame.column("prediction")?.f64()?, frame.column("reference")?.f64()?);
+    let mut found = Numbers::default();
+    for (i, (prediction, reference)) in prediction.iter().zip(reference.iter()).enumerate() {
+        match (prediction, reference) {
+            (Some(p), Some(r)) if p.is_finite() && r.is_finite() => {
+                found.prediction.push(p);
+                found.reference.push(r);
+                found.row.push(i);
+            }
+            (None, Some(_)) if options.failed_cases == FailedCases::Worst => {
+                return Err(MetricError::NoWorst(metric.to_owned()));
+            }
+            (None, Some(_)) => found.undefined += 1,
+            (_, None) => return case(&frame, i, "the reference is missing".to_owned()),
+            _ => return case(&frame, i, "prediction and reference must be finite numbers".to_owned()),
+        }
+    }
+    Ok(found)
+}
+
+/// Each case's row in the table that a frame was made of, from 0.
+fn rows(frame: &DataFrame) -> Result<Vec<usize>, MetricError> {
+    let rows = frame.column("row")?.cast(&DataType::UInt64)?;
+    let position = |row: u64| usize::try_from(row).unwrap_or(usize::MAX).saturating_sub(1);
+    Ok(rows.u64()?.iter().flatten().map(position).collect())
 }
 
 fn need(table: &DataFrame, columns: &[&str]) -> Result<(), MetricError> {

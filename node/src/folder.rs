@@ -103,6 +103,24 @@ pub fn signing_key(root: &Path) -> Result<SigningKey, NodeError> {
     Ok(key)
 }
 
+/// The secret that bootstrap weights are drawn from (`replicates.key`, 32 bytes); made where there is none. It stays the
+/// same for every submission, so that their replicates are paired.
+pub(crate) fn replicates_secret(root: &Path) -> Result<[u8; 32], NodeError> {
+    let path = root.join("replicates.key");
+    if path.exists() {
+        return fs_err::read(&path)?.try_into().map_err(|_| NodeError::Document {
+            path,
+            message: "not 32 bytes; restore it from a backup, or remove it and lose the pairing with earlier results"
+                .to_owned(),
+        });
+    }
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|e| NodeError::Task(format!("no randomness from the system: {e}")))?;
+    write_atomic(&path, &secret, Access::Private)?;
+    Ok(secret)
+}
+
 /// Reads a JSON document, naming the file in errors.
 pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, NodeError> {
     let bytes = fs_err::read(path)?;

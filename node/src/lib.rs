@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `node.json` | hub address, site, token (readable by the owner only) |
 //! | `key.pem` | the site's Ed25519 key, PKCS#8 (readable by the owner only) |
+//! | `replicates.key` | what bootstrap weights are drawn from (readable by the owner only) |
 //! | `policy.json` | what may be released, see [`policy::Policy`] |
 //! | `reference-sets/<id>/` | held-out cases, see [`mod@reference_set`] |
 //! | `runs/<run>/` | `cases.parquet`, `statement.json`, `envelope.json`, `logs/`: all of it stays |

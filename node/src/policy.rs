@@ -23,6 +23,10 @@ pub struct Policy {
     pub min_cases: u64,
     /// Fewest cases in a released histogram cell; at least 1, 5 by default.
     pub min_cell: u64,
+    /// Bootstrap replicates that are released of the metrics a challenge ranks by, at most 1,000; none by default, since
+    /// together with weights that somebody may come to know they are equations for the cases' values.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replicates: u16,
     /// Who lets a result leave; [`ReleaseRule::Ask`] by default.
     pub release: ReleaseRule,
     /// What may run here, and how well confined.
@@ -74,6 +78,12 @@ impl Engines {
     }
 }
 
+/// Absent and 0 are one policy with one digest.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(n: &u16) -> bool {
+    *n == 0
+}
+
 /// Who lets a result leave the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,6 +100,7 @@ impl Default for Policy {
             schema: POLICY_SCHEMA.to_owned(),
             min_cases: 10,
             min_cell: 5,
+            replicates: 0,
             release: ReleaseRule::Ask,
             engines: Engines::default(),
         }
@@ -110,6 +121,9 @@ impl Policy {
         }
         if policy.min_cases == 0 || policy.min_cell == 0 {
             return Err(wrong("`min_cases` and `min_cell` must be at least 1".to_owned()));
+        }
+        if policy.replicates > fiel_metrics::REPLICATES_MAX {
+            return Err(wrong(format!("`replicates` must be at most {}", fiel_metrics::REPLICATES_MAX)));
         }
         Ok(policy)
     }
@@ -198,6 +212,7 @@ mod tests {
             r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"always"}"#,
             r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask","engines":{"allow":["docker"]}}"#,
             r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask","engines":{"deny":[]}}"#,
+            r#"{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"replicates":1001,"release":"ask"}"#,
             r#"{"schema":"fiel/policy/v2","min_cases":10,"min_cell":5,"release":"ask"}"#,
         ] {
             std::fs::write(dir.path().join("policy.json"), text).unwrap();

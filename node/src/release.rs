@@ -7,7 +7,7 @@ use crate::policy::Policy;
 use crate::reference_set::LoadedReferenceSet;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use ed25519_dalek::SigningKey;
-use fiel_metrics::Options;
+use fiel_metrics::{Draws, Options};
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::{Assessment, PREDICATE_TYPE, STATEMENT_TYPE, SiteMetric, Statement, Subject};
 use fiel_schemas::challenge::Challenge;
@@ -18,14 +18,24 @@ use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::validate::{self, Kind};
 use std::collections::BTreeMap;
 
+/// What a site's folder says about releases.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// What may be released.
+    pub policy: &'a Policy,
+    /// What bootstrap weights are drawn from.
+    pub secret: &'a [u8; 32],
+}
+
 /// Builds the statement of a run, or refuses with `too-few-cases`.
 pub fn statement(
     order: &RunOrder,
     set: &LoadedReferenceSet,
     evaluation: &Evaluation,
-    policy: &Policy,
+    terms: Terms<'_>,
     measured_at: DateTime<Utc>,
 ) -> Result<Statement, NodeError> {
+    let policy = terms.policy;
     check_counts(&evaluation.cases, policy)?;
     let submission = &order.submission;
     let sha256 = submission.artifact.sha256.clone();
@@ -48,7 +58,7 @@ pub fn statement(
             engine: evaluation.engine.clone(),
             metrics_version: fiel_metrics::VERSION.to_owned(),
             cases: evaluation.cases.clone(),
-            metrics: summaries(&order.challenge, evaluation, policy.min_cell)?,
+            metrics: summaries(&order.challenge, evaluation, &set.digest, terms)?,
             costs: evaluation.costs.clone(),
             policy: policy.info(),
             measured_at: measured_at.duration_round(TimeDelta::minutes(1)).unwrap_or(measured_at),
@@ -56,17 +66,26 @@ pub fn statement(
     })
 }
 
-/// Summary and estimate of every metric of the challenge that is measured on answers; the others follow from costs.
+/// Summary and estimate of every metric of the challenge that is measured on answers (the others follow from costs), and
+/// replicates of those it ranks by where the policy permits.
 pub fn summaries(
     challenge: &Challenge,
     evaluation: &Evaluation,
-    min_cell: u64,
+    set_digest: &str,
+    terms: Terms<'_>,
 ) -> Result<BTreeMap<String, SiteMetric>, NodeError> {
-    let options = Options { min_cell, failed_cases: challenge.ranking.failed_cases };
+    let policy = terms.policy;
+    let options = Options { min_cell: policy.min_cell, failed_cases: challenge.ranking.failed_cases };
+    let draws = Draws::new(terms.secret, set_digest, policy.replicates, policy.min_cases);
+    let ranking = &challenge.ranking;
     let mut metrics = BTreeMap::new();
     for id in challenge.metrics.iter().filter(|id| !judge::is_technical(id)) {
-        let metric = fiel_metrics::assess(id, &evaluation.table, &options)
-            .map_err(|e| NodeError::Metric(format!("{id}: {e}")))?;
+        let wrong = |e: fiel_metrics::MetricError| NodeError::Metric(format!("{id}: {e}"));
+        let mut metric = fiel_metrics::assess(id, &evaluation.table, &options).map_err(wrong)?;
+        if policy.replicates > 0 && (*id == ranking.metric || ranking.mean_rank_with.contains(id)) {
+            metric.replicates =
+                fiel_metrics::replicates(id, &evaluation.table, &options, &draws).map_err(wrong)?;
+        }
         metrics.insert(id.clone(), metric);
     }
     Ok(metrics)

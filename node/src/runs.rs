@@ -212,10 +212,13 @@ impl Inner {
                 return Err(NodeError::Abandoned("the node is stopping"));
             }
         };
+        let this = Arc::clone(&self);
         let (order, policy, run_dir) = (order.clone(), policy.clone(), run_dir.to_owned());
         blocking(move || {
             store_evaluation(&run_dir, &evaluation)?;
-            let statement = release::statement(&order, &set, &evaluation, &policy, Utc::now())?;
+            let secret = folder::replicates_secret(this.data.root())?;
+            let terms = release::Terms { policy: &policy, secret: &secret };
+            let statement = release::statement(&order, &set, &evaluation, terms, Utc::now())?;
             release::payload(&statement)?;
             folder::write_json(&run_dir.join("statement.json"), &statement, Access::Shared)?;
             Ok(statement)

@@ -1,6 +1,6 @@
 //! The assessment statement: what a site signs about a run (in-toto Statement v1).
 
-use crate::summary::Summary;
+use crate::summary::{Replicates, Summary};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,6 +80,9 @@ pub struct SiteMetric {
     pub estimate: Estimate,
     /// State that merges with other sites'.
     pub summary: Summary,
+    /// Replicates that merge with other sites', where the challenge ranks by the metric and the site's policy permits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicates: Option<Replicates>,
 }
 
 /// A metric's value with its uncertainty.
@@ -90,12 +93,41 @@ pub struct Estimate {
     pub value: Option<f64>,
     /// 95 % confidence interval.
     pub ci95: Option<[f64; 2]>,
-    /// The value for the same cases held centrally differs from `value` by at most this.
-    pub bound: f64,
+    /// The value for the same cases held centrally differs from `value` by at most this; `null` where `pooling` says
+    /// that `value` is not meant to be that value.
+    pub bound: Option<f64>,
     /// Cases that entered.
     pub n: u64,
     /// Cases (or, for whole-set metrics, sites) for which the metric was undefined.
     pub undefined: u64,
+    /// How the sites' values were joined, where the result is another quantity than the metric over all cases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pooling: Option<Pooling>,
+    /// Quartiles of a per-case value: lower quartile, median, upper quartile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quartiles: Option<[Quantile; 3]>,
+}
+
+/// How sites' values were joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pooling {
+    /// Random effects over the sites' own values: DerSimonian and Laird, interval of Hartung and Knapp.
+    RandomEffects,
+}
+
+/// A quantile of per-case values, read from a sketch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quantile {
+    /// An approximate value.
+    pub value: f64,
+    /// The exact quantile, the smallest value with at least its share of the cases at or below it, is at least this ...
+    pub low: f64,
+    /// ... and at most this.
+    pub high: f64,
+    /// The share of the cases that lie at or below `value` differs from the quantile's by at most this.
+    pub rank_error: f64,
 }
 
 /// Which engine ran the model.

@@ -15,6 +15,16 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     to_hex(&Sha256::digest(bytes))
 }
 
+/// SHA-256 of bytes.
+///
+/// ```
+/// assert_eq!(fiel_schemas::digest::sha256(b"abc")[..2], [0xba, 0x78]);
+/// ```
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// Lower-case hexadecimal of bytes.
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {

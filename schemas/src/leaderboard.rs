@@ -23,8 +23,41 @@ pub struct Leaderboard {
     pub primary_metric: String,
     /// When the newest assessment in it arrived.
     pub updated_at: Option<DateTime<Utc>>,
+    /// How stable the ranking is, where every site of every ranked row sent replicates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability: Option<Stability>,
     /// Ranked rows first, then rows without a rank.
     pub leaderboard: Vec<Row>,
+}
+
+/// How stable a ranking is over bootstrap replicates of the cases, paired over submissions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stability {
+    /// Replicates.
+    pub replicates: u32,
+    /// Ranked submissions.
+    pub submissions: u64,
+    /// Mean over the replicates of Kendall's tau-b between the replicate's ranks and those of all cases.
+    pub kendall_tau: f64,
+    /// Range of the middle 95 % of the replicates.
+    pub kendall_tau_ci95: [f64; 2],
+}
+
+/// How stable a row's rank is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowStability {
+    /// Range of the ranks in the middle 95 % of the replicates.
+    pub ranks: [u32; 2],
+    /// Share of the replicates in which the row is first.
+    pub first: f64,
+    /// 95 % interval of how much better the row is than the one ranked next, over the same replicates: in the primary
+    /// metric, or in mean ranks where several metrics order the board; `null` for the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<[f64; 2]>,
+    /// Number of its group, from 1: the interval of its distance to the group's first row includes zero.
+    pub group: u32,
 }
 
 /// One submission on the board.
@@ -41,6 +74,9 @@ pub struct Row {
     /// Mean of the ranks in the metrics that the challenge ranks by, where these are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean_rank: Option<f64>,
+    /// How stable the rank is, where the board's `stability` is known and the row is ranked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability: Option<RowStability>,
     /// Tool name.
     pub submission: String,
     /// Tool version.

@@ -15,6 +15,56 @@ pub enum Summary {
     Calibration(Calibration),
     /// Decisions at a threshold against labels (accuracy, F1, MCC, ...): counts are exact.
     Confusion(Confusion),
+    /// Sums over pairs of numbers (coefficient of determination, concordance, intraclass correlation): exact.
+    Agreement(Agreement),
+    /// Each site's own estimate and variance, for metrics that no sums of cases give (Harrell's C, ICI, FROC, ...).
+    /// They are pooled by random effects, which is another quantity than the metric over all cases.
+    PerSite(PerSite),
+}
+
+/// Exact sums over pairs of a predicted and a reference number, in units of 2^-72.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Agreement {
+    /// Cases.
+    pub n: u64,
+    /// Cases without a prediction.
+    pub undefined: u64,
+    /// Sum of the predictions.
+    pub sum_p: String,
+    /// Sum of the references.
+    pub sum_r: String,
+    /// Sum of the squared predictions.
+    pub sum_pp: String,
+    /// Sum of the squared references.
+    pub sum_rr: String,
+    /// Sum of the products.
+    pub sum_pr: String,
+}
+
+/// The sites' own values of a metric.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerSite {
+    /// Sites that have a value, sorted by value, variance and cases.
+    pub sites: Vec<SiteEstimate>,
+    /// Sites that have none.
+    pub undefined: u64,
+    /// Cases of the sites that have none.
+    pub undefined_cases: u64,
+}
+
+/// A metric's value over the cases of one site.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SiteEstimate {
+    /// The value.
+    pub value: f64,
+    /// Its variance over resamples of the site's cases; `null` where too few resamples have a value, and then the
+    /// site cannot be weighed against others.
+    pub variance: Option<f64>,
+    /// Cases.
+    pub n: u64,
 }
 
 /// Decisions against labels.
@@ -45,6 +95,22 @@ pub struct Moments {
     pub sum: String,
     /// Sum of squares in the same units.
     pub sum_sq: String,
+    /// Sketch of the distribution, for quantiles; empty where none is released.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<ValueCell>,
+}
+
+/// A cell of the sketch of a distribution: a run of cells of a fixed grid on which a value's cell is its sign,
+/// exponent and seven leading binary digits. A cell of the grid is at most 1/128 of its values wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueCell {
+    /// First cell of the grid, -262144 to 262143.
+    pub first: i32,
+    /// Last cell of the grid, inclusive.
+    pub last: i32,
+    /// Cases.
+    pub n: u64,
 }
 
 /// Class-conditional histogram on the fixed grid of 1,024 cells over the score's range [0, 1]; cells may be
@@ -123,4 +189,19 @@ pub struct CalibrationBin {
     pub sum_p: String,
     /// The true sum differs by at most this.
     pub slack: f64,
+}
+
+/// Bootstrap replicates of a metric, paired over submissions: the site draws how often each case counts in each
+/// replicate from a secret of its own, the same for every submission.
+///
+/// The b-th pair of a site's replicates says, for metrics that are means over cases, the weighted sum of their values
+/// and the sum of the weights; for other metrics, by how much the metric of the resampled cases differs from that of
+/// the cases, times the number of cases, and that number. Pairs add up over sites.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replicates {
+    /// Sums in units of 2^-13 (about 1e-4), rounded.
+    pub sums: Vec<i64>,
+    /// Weights; 0 where the resampled cases have no value.
+    pub weights: Vec<u64>,
 }

@@ -316,14 +316,16 @@ pub fn open_policy(node_data: &Path) {
     write_policy(node_data, 1);
 }
 
-/// Writes a policy that releases automatically, with the fewest cases that a histogram's cell may describe.
+/// Writes a policy that releases automatically, bootstrap replicates too, with the fewest cases that a histogram's cell
+/// may describe.
 ///
 /// # Panics
 /// When the folder cannot be written.
 pub fn write_policy(node_data: &Path, min_cell: u64) {
     fs_err::create_dir_all(node_data).expect("the folder can be made");
-    let policy =
-        json!({"schema": "fiel/policy/v1", "min_cases": 10, "min_cell": min_cell, "release": "automatic"});
+    let policy = json!({
+        "schema": "fiel/policy/v1", "min_cases": 10, "min_cell": min_cell, "replicates": 200, "release": "automatic",
+    });
     fs_err::write(node_data.join("policy.json"), policy.to_string()).expect("the policy can be written");
 }
 

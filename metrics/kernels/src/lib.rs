@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod assignment;
 pub mod calibration;
 pub mod classification;
 pub mod components;
@@ -15,6 +16,7 @@ pub mod skeleton;
 pub mod surface;
 pub mod survival;
 
+mod draws;
 mod error;
 mod vectorized;
 

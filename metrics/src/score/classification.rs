@@ -2,13 +2,12 @@
 
 use super::columns::Columns;
 use super::measured::{self, NoValue, Valued};
-use super::{Request, ScoreError, ScoreReport};
-use crate::assess;
+use super::{Request, ScoreError, ScoreReport, compare, curves};
+use crate::assess::{self, Data};
 use crate::registry::{MetricId, MetricTask};
 use crate::table::{self, Cases};
 use fiel_kernels::Undefined;
-use fiel_kernels::calibration::{BinEdges, Forecasts, Grouping, Smoother, TieRule};
-use fiel_kernels::classification::Scores;
+use fiel_kernels::classification::PairedScores;
 use std::path::Path;
 
 /// Where probabilities and labels stand.
@@ -20,6 +19,8 @@ pub struct ClassificationFiles<'a> {
     pub label: &'a str,
     /// Column of probabilities.
     pub score: &'a str,
+    /// Column of the probabilities of another model, to compare.
+    pub compare: Option<&'a str>,
     /// Column of case names; by default `case_id`, without one the row's number.
     pub case: Option<&'a str>,
 }
@@ -28,16 +29,24 @@ pub struct ClassificationFiles<'a> {
 pub fn classification(files: &ClassificationFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
     let label = columns.numbers(files.label, "a label, 0 or 1", table::is_label)?;
-    let score = columns.numbers(files.score, "a probability from 0 to 1", |v| (0.0..=1.0).contains(&v))?;
+    let label: Vec<bool> = label.into_iter().map(|y| y > 0.5).collect();
     let names = columns.names(files.case)?;
-    let set = Forecast {
-        names,
+    let set = |column: &str| -> Result<Forecast, ScoreError> {
+        let score = columns.numbers(column, "a probability from 0 to 1", |v| (0.0..=1.0).contains(&v))?;
         // Adding zero turns -0 into 0, so that equal scores have equal bits.
-        score: score.into_iter().map(|s| s + 0.0).collect(),
-        label: label.into_iter().map(|y| y > 0.5).collect(),
+        let score = score.into_iter().map(|s| s + 0.0).collect();
+        Ok(Forecast { names: names.clone(), score, label: label.clone() })
     };
+    let own = set(files.score)?;
     let strata = request.by.as_ref().map(|by| columns.words(by)).transpose()?;
-    measured::report(&set, request, strata)
+    let mut report = measured::report(&own, request, strata)?;
+    if let Some(other) = files.compare {
+        report.comparison = Some(compare::compare(&own, &set(other)?, other, request)?);
+    }
+    if request.curves {
+        report.curves = Some(curves::of_forecasts(&own.score, &own.label)?);
+    }
+    Ok(report)
 }
 
 struct Forecast {
@@ -67,25 +76,19 @@ impl measured::Cases for Forecast {
             let value = estimate.value.ok_or(why(metric, &chosen))?;
             return Ok(Valued { value, interval: estimate.ci95 });
         }
-        let forecasts = Forecasts::new(&chosen.score, &chosen.label)?;
-        let index = || forecasts.calibration_index(Smoother::R);
-        Ok(match metric.spec.id {
-            "partial_auc" => {
-                let most = metric.parameter.unwrap_or(1.0);
-                Scores::new(&chosen.score, &chosen.label)?.partial_auc_mcclish(most)??.into()
-            }
-            "specificity@sensitivity" => {
-                let least = metric.parameter.unwrap_or(0.95);
-                let scores = Scores::new(&chosen.score, &chosen.label)?;
-                scores.specificity_at_sensitivity(least)??.counts.specificity()?.into()
-            }
-            "ece" => forecasts.bins(grouping(metric))?.ece().into(),
-            "mce" => forecasts.bins(grouping(metric))?.mce().into(),
-            "ici" => index()??.ici.into(),
-            "e50" => index()??.e50.into(),
-            "e90" => index()??.e90.into(),
-            _ => forecasts.smooth_ece().value.into(),
-        })
+        Ok(assess::index(metric, &chosen)??.into())
+    }
+
+    fn paired_test(&self, other: &Self, metric: &MetricId) -> Option<(&'static str, f64, Option<[f64; 2]>)> {
+        if metric.spec.id != "auc" {
+            return None;
+        }
+        let paired = PairedScores::new(&self.score, &other.score, &self.label).ok()?.delong().ok()?;
+        Some(("delong", paired.p_two_sided().ok()?, paired.interval(0.95).ok()))
+    }
+
+    fn data(&self) -> Option<Data> {
+        Some(Data::Forecasts(self.chosen(&(0..self.names.len()).collect::<Vec<_>>())))
     }
 
     fn of_cases(&self, metric: &MetricId) -> Vec<Option<f64>> {
@@ -95,18 +98,7 @@ impl measured::Cases for Forecast {
     }
 }
 
-/// The bins that an id such as `ece.equal_mass@15` asks for.
-fn grouping(metric: &MetricId) -> Grouping {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number up to 1000")]
-    let bins = metric.parameter.unwrap_or(15.0) as usize;
-    match metric.convention() {
-        Some("equal_mass") => Grouping::EqualMass { bins, ties: TieRule::Straddle },
-        Some("right_closed") => Grouping::EqualWidth { bins, edges: BinEdges::RightClosed },
-        _ => Grouping::EqualWidth { bins, edges: BinEdges::LeftClosed },
-    }
-}
-
-/// Why a metric that sites can pool has no value on these cases.
+/// Why a metric has no value on these cases.
 fn why(metric: &MetricId, cases: &Cases) -> Undefined {
     let (pos, neg) = cases.classes();
     match metric.spec.id {

@@ -1,10 +1,13 @@
 //! From a set of cases to a report: values, intervals, strata.
 
 use super::{Gap, Intervals, Request, ScoreCase, ScoreError, ScoreMetric, ScoreReport, Strata, Stratum};
-use crate::moments;
+use crate::assess::{self, Data, Options};
 use crate::registry::{Level, MetricId, MetricTask};
-use fiel_kernels::Undefined;
-use fiel_kernels::inference::{Confidence, Replicates, Resamples};
+use crate::{moments, per_site};
+use fiel_kernels::inference::{Confidence, Jackknife, Replicates, Resamples};
+use fiel_kernels::{InputError, Undefined};
+use fiel_schemas::assessment::SiteMetric;
+use fiel_schemas::summary::Summary;
 use std::collections::BTreeMap;
 
 /// Why a metric has no value: the cases leave it undefined, or they are wrong for it.
@@ -14,6 +17,16 @@ pub(super) enum NoValue {
     Undefined(Undefined),
     /// The metric cannot be computed from such cases at all.
     Error(ScoreError),
+}
+
+impl NoValue {
+    /// Why a resample has no value: a sample of valid cases is valid, but it may be too poor for the metric.
+    pub(super) fn reason(self) -> Undefined {
+        match self {
+            Self::Undefined(reason) => reason,
+            Self::Error(_) => Undefined::TooFew,
+        }
+    }
 }
 
 impl From<Undefined> for NoValue {
@@ -55,6 +68,20 @@ pub(super) trait Cases: Sync {
     /// A metric of a whole set over the cases of these numbers.
     fn of_set(&self, metric: &MetricId, cases: &[usize]) -> Result<Valued, NoValue>;
 
+    /// The cases as a table's, where the metrics of a whole set have sums that merge.
+    fn data(&self) -> Option<Data> {
+        None
+    }
+
+    /// A paired test in closed form of a metric of both sets being equal: its name, two-sided p, interval of the
+    /// difference.
+    fn paired_test(&self, _: &Self, _: &MetricId) -> Option<(&'static str, f64, Option<[f64; 2]>)>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// A metric of single cases: each case's value, `None` where undefined.
     fn of_cases(&self, metric: &MetricId) -> Vec<Option<f64>>;
 }
@@ -85,7 +112,39 @@ pub(super) fn report<C: Cases>(
     };
     let n = names.len() as u64;
     let cases = names.into_iter().enumerate().map(case).collect();
-    Ok(ScoreReport { task: C::TASK.as_str(), n, metrics, cases, by })
+    let summaries = request.summaries.map(|options| summaries(set, request, &own, &options)).transpose()?;
+    Ok(ScoreReport { task: C::TASK.as_str(), n, metrics, cases, by, comparison: None, curves: None, summaries })
+}
+
+/// What a site would send of these cases: for each metric an estimate and the summary that merges with others.
+fn summaries<C: Cases>(
+    set: &C,
+    request: &Request,
+    own: &[Option<Vec<Option<f64>>>],
+    options: &Options,
+) -> Result<BTreeMap<String, SiteMetric>, ScoreError> {
+    let data = set.data();
+    let all: Vec<usize> = (0..set.names().len()).collect();
+    let mut found = BTreeMap::new();
+    for ((id, metric), own) in request.metrics.iter().zip(own) {
+        let summary = match (&data, own) {
+            (Some(data), _) => data.summary(metric, options)?,
+            (None, Some(values)) => Summary::Moments(moments::build_sketched(values, options.min_cell)?),
+            (None, None) => {
+                let value = |cases: &[usize]| set.of_set(metric, cases).map(|v| v.value);
+                let whole = match value(&all) {
+                    Ok(value) => Some(value),
+                    Err(NoValue::Undefined(_)) => None,
+                    Err(NoValue::Error(e)) => return Err(e),
+                };
+                let statistic = |cases: &[usize]| value(cases).map_err(NoValue::reason);
+                Summary::PerSite(per_site::build(all.len(), whole, statistic)?)
+            }
+        };
+        let estimate = assess::estimate(id, &summary)?;
+        found.insert(id.clone(), SiteMetric { estimate, summary, replicates: None });
+    }
+    Ok(found)
 }
 
 fn stratify<C: Cases>(
@@ -151,7 +210,7 @@ fn mean(
     let ci95 = match request.intervals {
         Intervals::Off => None,
         Intervals::Auto => estimate.ci95,
-        Intervals::Bootstrap => {
+        Intervals::Bootstrap | Intervals::Bca => {
             let defined: Vec<f64> = chosen.iter().flatten().copied().collect();
             bootstrap(defined.len(), request, |drawn| {
                 Ok(drawn.iter().map(|&i| defined[i]).sum::<f64>() / drawn.len() as f64)
@@ -181,17 +240,13 @@ fn of_set<C: Cases>(
         (_, Some(interval)) => Some(interval),
         (_, None) => bootstrap(cases.len(), request, |drawn| {
             let drawn: Vec<usize> = drawn.iter().map(|&i| cases[i]).collect();
-            set.of_set(metric, &drawn).map(|v| v.value).map_err(|e| match e {
-                NoValue::Undefined(reason) => reason,
-                // A sample of valid cases is valid, but it may be too poor for the metric.
-                NoValue::Error(_) => Undefined::TooFew,
-            })
+            set.of_set(metric, &drawn).map(|v| v.value).map_err(NoValue::reason)
         })?,
     };
     Ok(scored(metric, Some(found.value), ci95, 0))
 }
 
-/// The percentile interval over samples of cases; none where too few samples have a value.
+/// The percentile or BCa interval over samples of cases; none where too few samples have a value.
 fn bootstrap(
     cases: usize,
     request: &Request,
@@ -201,9 +256,20 @@ fn bootstrap(
         return Ok(None);
     }
     let resamples = Resamples::multinomial(request.seed, request.replicates, cases)?;
-    let replicates = Replicates::of_cases(&resamples, statistic);
+    let replicates = Replicates::of_cases(&resamples, &statistic);
     if replicates.undefined() * 20 > request.replicates {
         return Ok(None);
     }
+    if request.intervals == Intervals::Bca {
+        if cases > BCA_CASES_MAX {
+            let (what, found, limit) = ("cases of a BCa interval", cases as u64, BCA_CASES_MAX as u64);
+            return Err(InputError::TooLarge { what, found, limit }.into());
+        }
+        let bca = Jackknife::of_cases(cases, &statistic).and_then(|j| replicates.bca(&j, Confidence::P95));
+        return Ok(bca.ok().map(|found| found.interval));
+    }
     Ok(replicates.percentile(Confidence::P95).ok())
 }
+
+/// The jackknife measures as often as there are cases.
+const BCA_CASES_MAX: usize = 20_000;

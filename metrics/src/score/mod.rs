@@ -1,7 +1,9 @@
 //! Scoring files at once, for the command line: no server, no challenge.
 
 mod classification;
+mod compare;
 pub(crate) mod columns;
+mod curves;
 mod detection;
 mod measured;
 mod pairs;
@@ -10,13 +12,17 @@ mod segmentation;
 mod survival;
 
 pub use classification::{ClassificationFiles, classification};
+pub use compare::{Compared, Comparison};
+pub use curves::{Curves, DecisionCurve, ReliabilityCurve, SurvivalCurves, SurvivalGroup};
 pub use detection::{DetectionFiles, detection};
 pub use regression::{RegressionFiles, regression};
 pub use segmentation::{SegmentationFiles, segmentation};
 pub use survival::{SurvivalFiles, survival};
 
+use crate::assess::Options;
 use crate::error::ScoreError;
 use crate::registry::{MetricId, MetricTask};
+use fiel_schemas::assessment::SiteMetric;
 use polars::prelude::{Column, DataFrame, ParquetWriter};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,6 +42,15 @@ pub struct ScoreReport {
     /// The same metrics within strata, where these were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<Strata>,
+    /// The same metrics of other answers to the same cases, where these were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+    /// Curves, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub curves: Option<Curves>,
+    /// For each metric an estimate and a summary that merges with other sites', where these were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summaries: Option<BTreeMap<String, SiteMetric>>,
 }
 
 /// One metric over all cases.
@@ -129,6 +144,8 @@ pub enum Intervals {
     Auto,
     /// By percentile bootstrap over cases, always.
     Bootstrap,
+    /// By bias-corrected and accelerated bootstrap over at most 20,000 cases, always.
+    Bca,
 }
 
 /// What to compute.
@@ -144,6 +161,10 @@ pub struct Request {
     pub seed: u64,
     /// Column that divides the cases into strata.
     pub by: Option<String>,
+    /// Whether curves are given: for classification decisions and reliability, for survival Kaplan-Meier.
+    pub curves: bool,
+    /// How summaries that merge with other sites' are made, where they are asked for.
+    pub summaries: Option<Options>,
 }
 
 impl Request {
@@ -186,6 +207,6 @@ impl Request {
             }
             metrics.push((id.clone(), metric));
         }
-        Ok(Self { metrics, intervals: Intervals::Auto, replicates: 1000, seed: 1, by: None })
+        Ok(Self { metrics, intervals: Intervals::Auto, replicates: 1000, seed: 1, by: None, curves: false, summaries: None })
     }
 }

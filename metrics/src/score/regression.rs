@@ -2,9 +2,11 @@
 
 use super::columns::Columns;
 use super::measured::{self, NoValue, Valued};
-use super::{Request, ScoreError, ScoreReport};
+use super::{Request, ScoreError, ScoreReport, compare};
+use crate::agreement::{self, icc_form};
+use crate::assess::Data;
 use crate::registry::{MetricId, MetricTask};
-use fiel_kernels::regression::{IccForm, Pairs, Ratings};
+use fiel_kernels::regression::{Pairs, Ratings};
 use std::path::Path;
 
 /// Where references and predictions stand.
@@ -16,6 +18,8 @@ pub struct RegressionFiles<'a> {
     pub reference: &'a str,
     /// Column of predicted values.
     pub prediction: &'a str,
+    /// Column of the predictions of another model, to compare.
+    pub compare: Option<&'a str>,
     /// Column of case names; by default `case_id`, without one the row's number.
     pub case: Option<&'a str>,
 }
@@ -23,13 +27,19 @@ pub struct RegressionFiles<'a> {
 /// Scores predicted numbers against reference numbers.
 pub fn regression(files: &RegressionFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
-    let set = Numbers {
-        names: columns.names(files.case)?,
-        reference: columns.numbers(files.reference, "a finite number", f64::is_finite)?,
-        prediction: columns.numbers(files.prediction, "a finite number", f64::is_finite)?,
+    let names = columns.names(files.case)?;
+    let number = |column: &str| columns.numbers(column, "a finite number", f64::is_finite);
+    let reference = number(files.reference)?;
+    let set = |column: &str| -> Result<Numbers, ScoreError> {
+        Ok(Numbers { names: names.clone(), reference: reference.clone(), prediction: number(column)? })
     };
+    let own = set(files.prediction)?;
     let strata = request.by.as_ref().map(|by| columns.words(by)).transpose()?;
-    measured::report(&set, request, strata)
+    let mut report = measured::report(&own, request, strata)?;
+    if let Some(other) = files.compare {
+        report.comparison = Some(compare::compare(&own, &set(other)?, other, request)?);
+    }
+    Ok(report)
 }
 
 struct Numbers {
@@ -41,6 +51,12 @@ struct Numbers {
 impl measured::Cases for Numbers {
     const TASK: MetricTask = MetricTask::Regression;
 
+    fn data(&self) -> Option<Data> {
+        let row = (0..self.names.len()).collect();
+        let (prediction, reference) = (self.prediction.clone(), self.reference.clone());
+        Some(Data::Numbers(agreement::Numbers { prediction, reference, undefined: 0, row }))
+    }
+
     fn names(&self) -> Vec<(String, Option<u8>)> {
         self.names.iter().map(|n| (n.clone(), None)).collect()
     }
@@ -49,22 +65,17 @@ impl measured::Cases for Numbers {
         let chosen = |values: &[f64]| cases.iter().map(|&i| values[i]).collect::<Vec<f64>>();
         let (prediction, reference) = (chosen(&self.prediction), chosen(&self.reference));
         let pairs = Pairs::new(&prediction, &reference)?;
-        Ok(match (metric.spec.id, metric.convention()) {
-            ("rmse", _) => pairs.root_mean_squared_error().into(),
-            ("r2", _) => pairs.r2()?.into(),
-            ("ccc", _) => {
+        Ok(match metric.spec.id {
+            "rmse" => pairs.root_mean_squared_error().into(),
+            "r2" => pairs.r2()?.into(),
+            "ccc" => {
                 let found = pairs.concordance(0.95)??;
                 Valued { value: found.value, interval: found.interval }
             }
-            (_, convention) => {
-                let form = match convention {
-                    Some("consistency") => IccForm::TwoWayMixedSingle,
-                    Some("one_way") => IccForm::OneWaySingle,
-                    _ => IccForm::TwoWayRandomSingle,
-                };
+            _ => {
                 let ratings: Vec<f64> =
                     reference.iter().zip(&prediction).flat_map(|(r, p)| [*r, *p]).collect();
-                let found = Ratings::new(&ratings, 2)?.icc(form, 0.95)??;
+                let found = Ratings::new(&ratings, 2)?.icc(icc_form(metric), 0.95)??;
                 Valued { value: found.value, interval: found.interval }
             }
         })

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::measured::{self, NoValue, Valued};
-use super::{Request, ScoreError, ScoreReport};
+use super::{Request, ScoreError, ScoreReport, curves};
 use crate::registry::{MetricId, MetricTask};
 use crate::table;
 use fiel_kernels::survival::{
@@ -57,7 +57,8 @@ pub fn survival(files: &SurvivalFiles<'_>, request: &Request) -> Result<ScoreRep
         censoring,
     };
     let strata = request.by.as_ref().map(|by| columns.words(by)).transpose()?;
-    measured::report(&set, request, strata)
+    let curves = request.curves.then(|| curves::of_times(&set.time, &set.event, strata.as_deref())).transpose()?;
+    Ok(ScoreReport { curves, ..measured::report(&set, request, strata)? })
 }
 
 /// Predicted probabilities of being free of the event, at times in ascending order.

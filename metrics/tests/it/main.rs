@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 #![allow(clippy::float_cmp, reason = "what is exact by construction is compared exactly")]
 
+mod federation;
 mod golden_values;
 mod hostile_images;
 mod pooling;
+mod replicates;
 mod scoring;
 
 use fiel_metrics::Options;

@@ -4,7 +4,7 @@ use fiel_metrics::ScoreError;
 use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
-    ClassificationFiles, DetectionFiles, RegressionFiles, Request, ScoreReport, SegmentationFiles,
+    ClassificationFiles, Curves, DetectionFiles, Intervals, RegressionFiles, Request, ScoreReport, SegmentationFiles,
     SurvivalFiles, detection, regression, survival,
 };
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ fn request(task: MetricTask, ids: &[&str]) -> Request {
 
 /// Labels in `y`, probabilities in `p`.
 fn classification(table: &Path, case: Option<&str>) -> Result<ScoreReport, ScoreError> {
-    let files = ClassificationFiles { table, label: "y", score: "p", case };
+    let files = ClassificationFiles { table, label: "y", score: "p", compare: None, case };
     fiel_metrics::score::classification(&files, &Request::default_of(MetricTask::Classification)?)
 }
 
@@ -139,7 +139,7 @@ fn every_metric_of_classification_has_a_value_and_an_interval_on_ordinary_cases(
         .map(|m| m.id)
         .chain(["ece.equal_mass@5", "ece.right_closed", "mce.equal_mass"])
         .collect();
-    let files = ClassificationFiles { table: &table, label: "y", score: "p", case: None };
+    let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: None, case: None };
     let by = Some("site".to_owned());
     let asked = Request { by, replicates: 200, ..request(MetricTask::Classification, &ids) };
     let report = fiel_metrics::score::classification(&files, &asked).unwrap();
@@ -235,7 +235,7 @@ fn survival_regression_and_detection_are_scored_from_tables() {
     assert!(refused.contains("--curve"), "{refused}");
 
     let table = at("r.csv", "case_id,x,y\na,1,2\nb,2,2\nc,4,3\n");
-    let files = RegressionFiles { table: &table, reference: "x", prediction: "y", case: None };
+    let files = RegressionFiles { table: &table, reference: "x", prediction: "y", compare: None, case: None };
     let ids = ["mae", "bias", "rmse", "r2", "ccc", "icc", "icc.consistency"];
     let report = regression(&files, &request(MetricTask::Regression, &ids)).unwrap();
     assert_eq!(report.metrics["mae"].value, Some(2.0 / 3.0));
@@ -255,4 +255,90 @@ fn survival_regression_and_detection_are_scored_from_tables() {
     assert!(report.metrics["picai_score"].value.is_some());
     let refused = detection(&files, &request(MetricTask::Detection, &["cpm"])).unwrap_err().to_string();
     assert!(refused.contains("diameter_mm"), "{refused}");
+}
+
+#[test]
+fn two_models_are_compared_in_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "y,p,q,truth\n".to_owned();
+    for i in 0..80u32 {
+        let label = i % 2;
+        // The first model is a little nearer to the truth on every case than the second, but for a few.
+        let hard = f64::from(i * 37 % 80) / 160.0;
+        let away = |by: f64| if label == 1 { 1.0 - hard - by } else { hard + by };
+        let lead = if i % 9 == 0 { -0.05 } else { 0.05 };
+        writeln!(text, "{label},{},{},{}", away(0.05), away(0.05 + lead), f64::from(label)).unwrap();
+    }
+    let table = csv(folder.path(), &text);
+    let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: Some("q"), case: None };
+    let asked = Request { replicates: 400, ..request(MetricTask::Classification, &["auc", "brier", "f1@0.4"]) };
+    let report = fiel_metrics::score::classification(&files, &asked).unwrap();
+    let found = report.comparison.unwrap();
+    assert_eq!(found.with, "q");
+    let brier = &found.metrics["brier"];
+    let [low, high] = brier.ci95.unwrap();
+    assert!(brier.difference.unwrap() < 0.0 && low < high && high < 0.0, "{brier:?}");
+    assert!(brier.p["wilcoxon"] < 1e-3 && brier.p["permutation"] < 1e-3, "{brier:?}");
+    let own = report.metrics["brier"].value.unwrap();
+    assert!((own - brier.other.unwrap() - brier.difference.unwrap()).abs() < 1e-15);
+    let auc = &found.metrics["auc"];
+    assert_eq!(auc.p.keys().collect::<Vec<_>>(), [&"delong"]);
+    assert!(auc.ci95.unwrap()[0] <= auc.difference.unwrap());
+    assert!(found.metrics["f1@0.4"].ci95.is_some() && found.metrics["f1@0.4"].p.is_empty());
+
+    let files =
+        RegressionFiles { table: &table, reference: "truth", prediction: "p", compare: Some("q"), case: None };
+    let report = regression(&files, &request(MetricTask::Regression, &["mae", "r2"])).unwrap();
+    let found = report.comparison.unwrap();
+    assert!(found.metrics["mae"].difference.unwrap() < 0.0 && found.metrics["mae"].p["wilcoxon"] < 1e-3);
+    assert!(found.metrics["r2"].difference.unwrap() > 0.0 && found.metrics["r2"].ci95.is_some());
+}
+
+#[test]
+fn bca_intervals_and_curves_are_given_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "y,p,t,arm\n".to_owned();
+    for i in 0..40u32 {
+        let p = (f64::from(i * 17 % 40) + 0.5) / 40.0;
+        writeln!(text, "{},{p},{},{}", u32::from(i * 7 % 40 < i * 17 % 40), i % 13 + i % 2 * 6, ["a", "b"][i as usize % 2])
+            .unwrap();
+    }
+    let table = csv(folder.path(), &text);
+    let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: None, case: None };
+    let of = |intervals| {
+        let asked = Request { intervals, curves: true, ..request(MetricTask::Classification, &["brier", "auc"]) };
+        fiel_metrics::score::classification(&files, &asked).unwrap()
+    };
+    let (bca, percentile) = (of(Intervals::Bca), of(Intervals::Bootstrap));
+    for id in ["brier", "auc"] {
+        let (a, b) = (bca.metrics[id].ci95.unwrap(), percentile.metrics[id].ci95.unwrap());
+        assert!(a != b && (a[0] - b[0]).abs() < 0.1 && (a[1] - b[1]).abs() < 0.1, "{id}: {a:?} {b:?}");
+    }
+    let Some(Curves::Forecasts { decision, reliability }) = bca.curves else { panic!("no curves") };
+    // Below every score, treating by the model is treating everybody.
+    assert_eq!(decision.net_benefit[0], decision.treat_all[0]);
+    assert!(reliability.recalibrated.windows(2).all(|w| w[0] <= w[1]), "isotonic");
+    assert_eq!(reliability.consistency_95.len(), reliability.probability.len());
+    let parts = reliability.miscalibration - reliability.discrimination + reliability.uncertainty;
+    assert!((parts - bca.metrics["brier"].value.unwrap()).abs() < 1e-12);
+
+    let files = SurvivalFiles {
+        table: &table,
+        time: "t",
+        event: "y",
+        risk: "p",
+        curve: None,
+        training: None,
+        case: None,
+    };
+    let asked = request(MetricTask::Survival, &["c_index_harrell"]);
+    let by = Request { curves: true, by: Some("arm".to_owned()), ..asked.clone() };
+    let Some(Curves::Times(found)) = survival(&files, &by).unwrap().curves else { panic!("no curves") };
+    assert_eq!(found.groups.iter().map(|g| g.group.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(found.groups.iter().map(|g| g.at_risk[0]).sum::<u64>(), 40);
+    assert!(found.log_rank_p.is_some_and(|p| p < 0.05), "{found:?}");
+    let Some(Curves::Times(whole)) = survival(&files, &Request { curves: true, ..asked }).unwrap().curves else {
+        panic!("no curves")
+    };
+    assert_eq!((whole.groups.len(), whole.log_rank_p), (1, None));
 }

@@ -220,6 +220,15 @@ fn statement(statement: &Statement) -> Vec<Problem> {
             let found = format!("[{lower}, {upper}]");
             problems.push(Problem::new(format!("{pointer}/estimate/ci95"), found, "the lower end first"));
         }
+        if metric.estimate.bound.is_none() && metric.estimate.pooling.is_none() {
+            let expected = "a number, unless `pooling` says that the value is another quantity";
+            problems.push(Problem::new(format!("{pointer}/estimate/bound"), "null", expected));
+        }
+        if let Some(replicates) = metric.replicates.as_ref().filter(|r| r.sums.len() != r.weights.len()) {
+            let found = format!("{} weights", replicates.weights.len());
+            let expected = format!("as many as sums, {}", replicates.sums.len());
+            problems.push(Problem::new(format!("{pointer}/replicates/weights"), found, expected));
+        }
         problems.extend(summary(&format!("{pointer}/summary"), &metric.summary));
     }
     problems
@@ -227,19 +236,26 @@ fn statement(statement: &Statement) -> Vec<Problem> {
 
 fn summary(pointer: &str, summary: &Summary) -> Vec<Problem> {
     match summary {
-        Summary::Moments(moments) => [("sum", &moments.sum), ("sum_sq", &moments.sum_sq)]
-            .into_iter()
-            .filter_map(|(field, text)| fixed(format!("{pointer}/{field}"), text))
-            .collect(),
+        Summary::Moments(moments) => {
+            let mut problems = all_fixed(pointer, &[("sum", &moments.sum), ("sum_sq", &moments.sum_sq)]);
+            problems.extend(ranges(pointer, moments.cells.iter().map(|cell| (cell.first, cell.last))));
+            problems
+        }
+        Summary::Agreement(a) => all_fixed(
+            pointer,
+            &[
+                ("sum_p", &a.sum_p),
+                ("sum_r", &a.sum_r),
+                ("sum_pp", &a.sum_pp),
+                ("sum_rr", &a.sum_rr),
+                ("sum_pr", &a.sum_pr),
+            ],
+        ),
+        // Sites' values are independent of each other.
+        Summary::PerSite(_) => Vec::new(),
         Summary::Scores(scores) => {
-            let cells = scores.cells.iter().enumerate();
-            cells
-                .filter(|(_, cell)| cell.first > cell.last)
-                .map(|(index, cell)| {
-                    let found = format!("{} after {}", cell.first, cell.last);
-                    Problem::new(format!("{pointer}/cells/{index}/first"), found, "`first` not above `last`")
-                })
-                .collect()
+            let cells = scores.cells.iter().map(|cell| (cell.first.into(), cell.last.into()));
+            ranges(pointer, cells)
         }
         // Counts of decisions are independent of each other.
         Summary::Confusion(_) => Vec::new(),
@@ -259,6 +275,19 @@ fn summary(pointer: &str, summary: &Summary) -> Vec<Problem> {
             .collect()
         }
     }
+}
+
+/// Cells that end before they start.
+fn ranges(pointer: &str, cells: impl Iterator<Item = (i32, i32)>) -> Vec<Problem> {
+    let problem = |(index, (first, last)): (usize, (i32, i32))| {
+        let found = format!("{first} after {last}");
+        Problem::new(format!("{pointer}/cells/{index}/first"), found, "`first` not above `last`")
+    };
+    cells.enumerate().filter(|(_, (first, last))| first > last).map(problem).collect()
+}
+
+fn all_fixed(pointer: &str, fields: &[(&str, &String)]) -> Vec<Problem> {
+    fields.iter().filter_map(|(field, text)| fixed(format!("{pointer}/{field}"), text)).collect()
 }
 
 /// 39 digits can exceed the 128 bits that a sum is held in.

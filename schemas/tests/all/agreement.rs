@@ -328,7 +328,7 @@ proptest! {
         for metric in predicate.metrics.values_mut() {
             metric.estimate.value = value;
             metric.estimate.ci95 = value.map(|value| [value - spread, value + spread]);
-            (metric.estimate.bound, metric.estimate.n) = (bound, n);
+            (metric.estimate.bound, metric.estimate.n) = (Some(bound), n);
             match &mut metric.summary {
                 Summary::Moments(moments) => (moments.sum, moments.sum_sq) = (sum.to_string(), sum_sq.to_string()),
                 Summary::Scores(scores) => scores.cells = cells.iter().map(|(a, b, count, tie)| ScoreCell {
@@ -336,6 +336,10 @@ proptest! {
                 }).collect(),
                 Summary::Calibration(calibration) => calibration.bins[0].slack = bound,
                 Summary::Confusion(confusion) => confusion.tp = n,
+                Summary::Agreement(agreement) => (agreement.sum_p, agreement.sum_pr) = (sum.to_string(), sum_sq.to_string()),
+                Summary::PerSite(per_site) => {
+                    (per_site.sites[0].value, per_site.sites[0].variance) = (spread, value.map(f64::abs));
+                }
             }
         }
         let bytes = serde_json::to_vec(&statement).unwrap();

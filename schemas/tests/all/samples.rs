@@ -10,7 +10,7 @@ use fiel_schemas::challenge::{
     Task,
 };
 use fiel_schemas::digest::{challenge_digest, sha256_hex};
-use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
+use fiel_schemas::leaderboard::{Leaderboard, Row, RowStability, SiteRow, Stability};
 use fiel_schemas::onnx::{
     Activation, Axes, Blend, ElementType, ImageInput, InputColumn, Layout, MaskOutput, OnnxManifest,
     OutputColumn, ScoreOutput, SpacingRange, TableInput, Window,
@@ -140,14 +140,35 @@ pub(crate) fn run_order() -> RunOrder {
 }
 
 pub(crate) fn estimate() -> Estimate {
-    Estimate { value: Some(0.875), ci95: Some([0.75, 0.9375]), bound: 0.0, n: 220, undefined: 0 }
+    let quantile = Quantile { value: 0.875, low: 0.75, high: 1.0, rank_error: 0.03125 };
+    Estimate {
+        value: Some(0.875),
+        ci95: Some([0.75, 0.9375]),
+        bound: Some(0.0),
+        n: 220,
+        undefined: 0,
+        pooling: Some(Pooling::RandomEffects),
+        quartiles: Some([quantile; 3]),
+    }
 }
 
 fn summaries() -> Vec<(&'static str, Summary)> {
     let exact = ExactValue { value: Some(0.875), ci95: Some([0.75, 0.9375]) };
     let cell = ScoreCell { first: 3, last: 4, pos: 2, neg: 18, tie: Some("0123456789abcdef".into()) };
     let bin = CalibrationBin { n: 20, pos: 2, sum_p: "12345678901234567890123".into(), slack: 0.5 };
-    let moments = Moments { n: 220, undefined: 1, sum: "-4722366482869645213696".into(), sum_sq: "0".into() };
+    let moments = Moments { n: 220, undefined: 1, sum: "-4722366482869645213696".into(), sum_sq: "0".into(), cells: vec![ValueCell { first: -3, last: 4, n: 220 }] };
+    let sum = String::from("-4722366482869645213696");
+    let agreement = Agreement {
+        n: 220,
+        undefined: 1,
+        sum_p: sum.clone(),
+        sum_r: sum.clone(),
+        sum_pp: sum.clone(),
+        sum_rr: sum.clone(),
+        sum_pr: sum,
+    };
+    let site = SiteEstimate { value: 0.875, variance: Some(0.0625), n: 220 };
+    let per_site = PerSite { sites: vec![site], undefined: 1, undefined_cases: 12 };
     let scores = Scores {
         pos: 2,
         neg: 18,
@@ -161,6 +182,8 @@ fn summaries() -> Vec<(&'static str, Summary)> {
     vec![
         ("auc", Summary::Scores(scores)),
         ("brier", Summary::Moments(moments)),
+        ("ccc", Summary::Agreement(agreement)),
+        ("ici", Summary::PerSite(per_site)),
         ("f1@0.5", Summary::Confusion(Confusion { tp: 1, fp: 2, r#fn: 3, tn: 4, suppressed: 5 })),
         ("ece@15", Summary::Calibration(Calibration { bins: vec![bin], suppressed: 3, exact: Some(exact) })),
     ]
@@ -169,7 +192,10 @@ fn summaries() -> Vec<(&'static str, Summary)> {
 pub(crate) fn statement() -> Statement {
     let metrics: Vec<_> = summaries()
         .into_iter()
-        .map(|(id, summary)| (id, SiteMetric { estimate: estimate(), summary }))
+        .map(|(id, summary)| {
+            let replicates = Some(Replicates { sums: vec![-8192, 17], weights: vec![219, 0] });
+            (id, SiteMetric { estimate: estimate(), summary, replicates })
+        })
         .collect();
     Statement {
         statement_type: STATEMENT_TYPE.into(),
@@ -232,6 +258,7 @@ pub(crate) fn leaderboard() -> Leaderboard {
         mean_rank: Some(1.5),
         unranked: Some("too many failed cases".into()),
         tied: false,
+        stability: Some(RowStability { ranks: [1, 2], first: 0.75, lead: Some([-0.125, 0.25]), group: 1 }),
         submission: "Logistic regression".into(),
         version: "1.0".into(),
         submission_id: SUBMISSION.into(),
@@ -250,6 +277,12 @@ pub(crate) fn leaderboard() -> Leaderboard {
         phase: "open".into(),
         primary_metric: "auc".into(),
         updated_at: Some(time()),
+        stability: Some(Stability {
+            replicates: 200,
+            submissions: 1,
+            kendall_tau: 0.875,
+            kendall_tau_ci95: [0.75, 1.0],
+        }),
         leaderboard: vec![row],
     }
 }

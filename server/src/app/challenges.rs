@@ -8,8 +8,7 @@ use crate::state::{AppState, time};
 use crate::store::{challenges, entities};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use fiel_metrics::MetricError;
-use fiel_metrics::registry::MetricId;
+use fiel_metrics::registry::{MetricId, MetricTask};
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest::challenge_digest;
 use fiel_schemas::reference_set::FileDigest;
@@ -69,14 +68,19 @@ pub async fn get(state: &AppState, id: &str) -> Result<ChallengeEntry, Error> {
     entry(state, row).await
 }
 
-/// Every metric must be one that sites can pool or that costs give, and submissions can only be ordered by what is measured.
+/// Every metric must be one of the challenge's task or of costs, and submissions can only be ordered by what is measured.
 fn check_metrics(challenge: &Challenge) -> Result<(), Error> {
     let invalid = |message: String| Err(Error::new(Code::DocumentInvalid, message));
+    let task = match challenge.task {
+        Task::Classification => MetricTask::Classification,
+        Task::Segmentation => MetricTask::Segmentation,
+    };
     for (i, id) in challenge.metrics.iter().enumerate() {
         match MetricId::parse(id) {
             Err(e) => return invalid(format!("`/metrics/{i}`: {e}.")),
-            Ok(metric) if !metric.is_technical() && !fiel_metrics::is_pooled(&metric) => {
-                return invalid(format!("`/metrics/{i}`: {}.", MetricError::NotPooled(id.clone())));
+            Ok(metric) if !metric.is_technical() && metric.spec.task != task => {
+                let (found, wanted) = (metric.spec.task.as_str(), task.as_str());
+                return invalid(format!("`/metrics/{i}`: `{id}` is a metric of {found}, not of {wanted}."));
             }
             Ok(_) => {}
         }

@@ -2,11 +2,13 @@
 
 use super::output::{CommandError, OrFail, Result, say, say_json};
 use super::tables;
+use fiel_metrics::Options;
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
-    ClassificationFiles, DetectionFiles, Intervals, RegressionFiles, Request, ScoreMetric, ScoreReport,
+    ClassificationFiles, Comparison, DetectionFiles, Intervals, RegressionFiles, Request, ScoreMetric, ScoreReport,
     SegmentationFiles, SurvivalFiles, classification, detection, regression, segmentation, survival,
 };
+use fiel_schemas::challenge::FailedCases;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,9 +21,10 @@ Examples:
   fiel score classification --table answers.csv --label y --score p --metrics auc,ece.equal_mass@20,ici --by site
   fiel score segmentation --reference truth/ --prediction masks/ --metrics dice,nsd@2,hd95.pooled --json
   fiel score segmentation --reference ct.nii.gz --prediction answer.mha --labels 1,2,5
+  fiel score classification --table answers.csv --label y --score p --compare q --metrics auc,brier
   fiel score survival --table patients.csv --time days --event died --risk risk
   fiel score detection --reference nodules.csv --prediction marks.csv --images scans.csv --metrics cpm
-  fiel score regression --table volumes.csv --reference measured --prediction predicted
+  fiel score regression --table volumes.csv --reference measured --prediction predicted --ci bca
 
 `fiel metrics` lists the metrics of each task with their conventions and parameters.")]
 pub(crate) struct Args {
@@ -35,7 +38,8 @@ struct Common {
     /// Metrics to compute, separated by commas; the task's usual ones when absent.
     #[arg(long, value_delimiter = ',', value_name = "ID,...")]
     metrics: Vec<String>,
-    /// Confidence intervals: none, in closed form where there is one and else by bootstrap, or always by bootstrap.
+    /// Confidence intervals: none, in closed form where there is one and else by bootstrap, always by percentile bootstrap, or
+    /// always by BCa bootstrap.
     #[arg(long, value_enum, default_value_t = Ci::Auto)]
     ci: Ci,
     /// Bootstrap samples.
@@ -47,6 +51,10 @@ struct Common {
     /// Column that divides the cases into strata, each scored on its own.
     #[arg(long, value_name = "COLUMN")]
     by: Option<String>,
+    /// With `--json`, give beside each metric the summary that merges with other sites', its cells holding at least this
+    /// many cases.
+    #[arg(long, value_name = "MIN_CELL", requires = "json", value_parser = clap::value_parser!(u64).range(1..))]
+    summaries: Option<u64>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -63,6 +71,7 @@ enum Ci {
     Off,
     Auto,
     Bootstrap,
+    Bca,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -78,6 +87,12 @@ enum Task {
         /// Column of probabilities, 0 to 1.
         #[arg(long, value_name = "COLUMN")]
         score: String,
+        /// Column of another model's probabilities: differences with paired intervals and tests (DeLong, Wilcoxon, permutation).
+        #[arg(long, value_name = "COLUMN")]
+        compare: Option<String>,
+        /// With `--json`, give the decision curve and the CORP reliability curve.
+        #[arg(long, requires = "json")]
+        curves: bool,
         /// Column of case names; `case_id` where there is one, else the row number.
         #[arg(long, value_name = "COLUMN")]
         case: Option<String>,
@@ -142,6 +157,9 @@ enum Task {
         /// Table of times and events whose censoring gives the weights; the table itself when absent.
         #[arg(long, value_name = "FILE")]
         training: Option<PathBuf>,
+        /// With `--json`, give Kaplan-Meier curves, and with `--by` those of the strata and their log-rank test.
+        #[arg(long, requires = "json")]
+        curves: bool,
         /// Column of case names; `case_id` where there is one, else the row number.
         #[arg(long, value_name = "COLUMN")]
         case: Option<String>,
@@ -159,6 +177,9 @@ enum Task {
         /// Column of predicted values.
         #[arg(long, value_name = "COLUMN")]
         prediction: String,
+        /// Column of another model's predictions: differences with paired intervals and tests (Wilcoxon, permutation).
+        #[arg(long, value_name = "COLUMN")]
+        compare: Option<String>,
         /// Column of case names; `case_id` where there is one, else the row number.
         #[arg(long, value_name = "COLUMN")]
         case: Option<String>,
@@ -170,9 +191,10 @@ enum Task {
 /// Runs `fiel score`.
 pub(crate) fn run(args: &Args) -> Result {
     match &args.task {
-        Task::Classification { table, label, score, case, common } => {
-            let request = request(MetricTask::Classification, common)?;
-            let files = ClassificationFiles { table, label, score, case: case.as_deref() };
+        Task::Classification { table, label, score, compare, curves, case, common } => {
+            let request = Request { curves: *curves, ..request(MetricTask::Classification, common)? };
+            let (compare, case) = (compare.as_deref(), case.as_deref());
+            let files = ClassificationFiles { table, label, score, compare, case };
             print(&classification(&files, &request).or_fail()?, &request, common)
         }
         Task::Segmentation { reference, prediction, labels, plane, resample, strata, common } => {
@@ -194,15 +216,16 @@ pub(crate) fn run(args: &Args) -> Result {
             let files = DetectionFiles { reference, prediction, images: images.as_deref() };
             print(&detection(&files, &request).or_fail()?, &request, common)
         }
-        Task::Survival { table, time, event, risk, curve, training, case, common } => {
-            let request = request(MetricTask::Survival, common)?;
+        Task::Survival { table, time, event, risk, curve, training, curves, case, common } => {
+            let request = Request { curves: *curves, ..request(MetricTask::Survival, common)? };
             let (curve, training, case) = (curve.as_deref(), training.as_deref(), case.as_deref());
             let files = SurvivalFiles { table, time, event, risk, curve, training, case };
             print(&survival(&files, &request).or_fail()?, &request, common)
         }
-        Task::Regression { table, reference, prediction, case, common } => {
+        Task::Regression { table, reference, prediction, compare, case, common } => {
             let request = request(MetricTask::Regression, common)?;
-            let files = RegressionFiles { table, reference, prediction, case: case.as_deref() };
+            let (compare, case) = (compare.as_deref(), case.as_deref());
+            let files = RegressionFiles { table, reference, prediction, compare, case };
             print(&regression(&files, &request).or_fail()?, &request, common)
         }
     }
@@ -217,9 +240,12 @@ fn request(task: MetricTask, common: &Common) -> Result<Request> {
         Ci::Off => Intervals::Off,
         Ci::Auto => Intervals::Auto,
         Ci::Bootstrap => Intervals::Bootstrap,
+        Ci::Bca => Intervals::Bca,
     };
     let (replicates, seed, by) = (common.replicates as usize, common.seed, common.by.clone());
-    Ok(Request { intervals, replicates, seed, by, ..request })
+    let summaries =
+        common.summaries.map(|min_cell| Options { min_cell, failed_cases: FailedCases::Exclude });
+    Ok(Request { intervals, replicates, seed, by, summaries, ..request })
 }
 
 fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
@@ -233,6 +259,10 @@ fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
         return say(csv(report, request));
     }
     let mut parts = vec![format!("{}, {} cases", report.task, report.n), table(&report.metrics, request)];
+    if let Some(comparison) = &report.comparison {
+        parts.push(format!("less {}", comparison.with));
+        parts.push(differences(comparison, request));
+    }
     if let Some(by) = &report.by {
         for (name, stratum) in &by.groups {
             parts.push(format!("{} {name}, {} cases", by.column, stratum.n));
@@ -258,6 +288,23 @@ fn table(metrics: &BTreeMap<String, ScoreMetric>, request: &Request) -> String {
             value.ci95.map_or("-".into(), |[low, high]| format!("{low:.4} to {high:.4}")),
             value.unit.to_string(),
             value.reason.clone().unwrap_or_else(|| value.undefined.to_string()),
+        ]);
+    }
+    table.trim_fmt()
+}
+
+fn differences(comparison: &Comparison, request: &Request) -> String {
+    let mut table = tables::table(["metric", "other", "difference", "95 % CI", "p of no difference"]);
+    let number = |value: Option<f64>| value.map_or("undefined".into(), |v| format!("{v:.4}"));
+    for (id, _) in &request.metrics {
+        let Some(found) = comparison.metrics.get(id) else { continue };
+        let tests: Vec<String> = found.p.iter().map(|(test, p)| format!("{p:.3e} {test}")).collect();
+        table.add_row(vec![
+            id.clone(),
+            number(found.other),
+            number(found.difference),
+            found.ci95.map_or("-".into(), |[low, high]| format!("{low:.4} to {high:.4}")),
+            if tests.is_empty() { "-".into() } else { tests.join(", ") },
         ]);
     }
     table.trim_fmt()

@@ -1,7 +1,7 @@
 //! Tables for people.
 
 use comfy_table::{Table, presets};
-use fiel_schemas::assessment::Estimate;
+use fiel_schemas::assessment::{Estimate, Pooling};
 use fiel_schemas::leaderboard::{Leaderboard, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,13 +35,21 @@ fn ranking(board: &Leaderboard) -> String {
     let primary = board.primary_metric.as_str();
     let sites: BTreeSet<&str> =
         board.leaderboard.iter().flat_map(|row| row.sites.keys().map(String::as_str)).collect();
+    let is_stable = board.stability.is_some();
     let mut header = vec!["rank".into(), "submission".into(), format!("{primary} [95 % CI]")];
     header.extend(sites.iter().map(ToString::to_string));
+    if is_stable {
+        header.push("ranks in 95 %".into());
+    }
     header.extend(["cases".into(), "failed".into(), "s/case".into()]);
     let mut table = table(header);
     for row in &board.leaderboard {
         let mut line = vec![rank(row), row.submission.clone(), with_interval(row.metrics.get(primary))];
         line.extend(sites.iter().map(|site| at_site(row, site, primary)));
+        if is_stable {
+            let ranks = row.stability.as_ref().map(|s| s.ranks);
+            line.push(ranks.map_or("-".into(), |[low, high]| format!("{low}-{high}")));
+        }
         let all: u64 = row.cases.values().sum();
         line.push(all.to_string());
         line.push((all - row.cases.get("ok").copied().unwrap_or(0)).to_string());
@@ -103,12 +111,13 @@ fn failures(cases: &BTreeMap<String, u64>) -> Option<String> {
     (!text.is_empty()).then(|| text.join(", "))
 }
 
-/// A value with four decimals; `undefined` where there is none.
+/// A value with four decimals, `(RE)` after it where it was pooled by random effects; `undefined` where there is none.
 pub(crate) fn value(estimate: Option<&Estimate>) -> String {
-    match estimate.map(|e| e.value) {
-        Some(Some(value)) => format!("{value:.4}"),
-        Some(None) => "undefined".into(),
-        None => "-".into(),
+    let Some(estimate) = estimate else { return "-".into() };
+    match (estimate.value, estimate.pooling) {
+        (Some(value), None) => format!("{value:.4}"),
+        (Some(value), Some(Pooling::RandomEffects)) => format!("{value:.4} (RE)"),
+        (None, _) => "undefined".into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The leaderboard as CSV: one line per submission, the same numbers as the JSON document.
 
-use fiel_schemas::assessment::Estimate;
-use fiel_schemas::leaderboard::Leaderboard;
+use fiel_schemas::assessment::{Estimate, Pooling};
+use fiel_schemas::leaderboard::{Leaderboard, RowStability};
 use fiel_schemas::outcome::Outcome;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -25,11 +25,25 @@ fn estimate(fields: &mut Vec<String>, found: Option<&Estimate>) {
     fields.push(number(found.and_then(|e| e.value)));
     fields.push(number(found.and_then(|e| e.ci95).map(|c| c[0])));
     fields.push(number(found.and_then(|e| e.ci95).map(|c| c[1])));
-    fields.push(number(found.map(|e| e.bound)));
+    fields.push(number(found.and_then(|e| e.bound)));
+    let words = found.and_then(|e| e.pooling).map(|p| match p {
+        Pooling::RandomEffects => "random-effects",
+    });
+    fields.push(words.unwrap_or_default().to_owned());
 }
 
-/// The leaderboard as CSV with a header: identity, pooled value, interval and bound per metric, cases by outcome,
-/// then state and value of the primary metric per site.
+fn stability(fields: &mut Vec<String>, found: Option<&RowStability>) {
+    let text = |value: Option<String>| value.unwrap_or_default();
+    fields.push(text(found.map(|s| s.ranks[0].to_string())));
+    fields.push(text(found.map(|s| s.ranks[1].to_string())));
+    fields.push(number(found.map(|s| s.first)));
+    fields.push(number(found.and_then(|s| s.lead).map(|l| l[0])));
+    fields.push(number(found.and_then(|s| s.lead).map(|l| l[1])));
+    fields.push(text(found.map(|s| s.group.to_string())));
+}
+
+/// The leaderboard as CSV with a header: identity, stability of the rank, pooled value, interval, bound and way of pooling
+/// per metric, cases by outcome, then state and value of the primary metric per site.
 pub fn to_csv(board: &Leaderboard) -> String {
     let rows = &board.leaderboard;
     let metrics: BTreeSet<&String> = rows.iter().flat_map(|r| r.metrics.keys()).collect();
@@ -54,8 +68,9 @@ pub fn to_csv(board: &Leaderboard) -> String {
     ]
     .map(String::from)
     .into();
+    header.extend(["rank low", "rank high", "share first", "lead low", "lead high", "group"].map(String::from));
     for m in &ordered {
-        header.extend([(*m).clone(), format!("{m} low"), format!("{m} high"), format!("{m} bound")]);
+        header.extend([(*m).clone(), format!("{m} low"), format!("{m} high"), format!("{m} bound"), format!("{m} pooling")]);
     }
     header.extend(Outcome::ALL.iter().map(|o| format!("cases {}", o.as_str())));
     header.push("case_s_p50".into());
@@ -76,6 +91,7 @@ pub fn to_csv(board: &Leaderboard) -> String {
             r.unranked.clone().unwrap_or_default(),
         ];
         let identity = fields.len();
+        stability(&mut fields, r.stability.as_ref());
         for m in &ordered {
             estimate(&mut fields, r.metrics.get(*m));
         }

@@ -4,6 +4,7 @@ mod boards;
 mod csv;
 mod ranking;
 mod rows;
+mod stability;
 
 pub use boards::{Board, Boards};
 pub(crate) use boards::{keep_fresh, keep_in_step};
@@ -73,7 +74,7 @@ pub(crate) fn build(task: Task, rows: &mut Rows) -> Result<Leaderboard, Error> {
         }
     }
     let made: Vec<&rows::Made> = task.entries.iter().filter_map(|e| rows.get(&e.submission.id)).collect();
-    let leaderboard = ranking::rank(&task.challenge, &made)?;
+    let (leaderboard, stability) = ranking::rank(&task.challenge, &made)?;
     Ok(Leaderboard {
         schema: "fiel/leaderboard/v1".into(),
         challenge: task.challenge.id,
@@ -82,6 +83,7 @@ pub(crate) fn build(task: Task, rows: &mut Rows) -> Result<Leaderboard, Error> {
         phase: task.phase,
         primary_metric: task.challenge.ranking.metric,
         updated_at: made.iter().filter_map(|m| m.received_at).max(),
+        stability,
         leaderboard,
     })
 }

@@ -1,10 +1,11 @@
 //! Ranking: sums over sites, who is ranked, in which order, who ties.
 
 use super::rows::Made;
+use super::stability;
 use crate::error::Error;
 use fiel_metrics::registry;
 use fiel_schemas::challenge::Challenge;
-use fiel_schemas::leaderboard::Row;
+use fiel_schemas::leaderboard::{Row, Stability};
 use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -95,14 +96,15 @@ fn unranked(
 }
 
 /// The metrics that order submissions, the primary one first.
-fn ranking_metrics(challenge: &Challenge) -> impl Iterator<Item = &String> {
+pub(super) fn ranking_metrics(challenge: &Challenge) -> impl Iterator<Item = &String> {
     std::iter::once(&challenge.ranking.metric).chain(&challenge.ranking.mean_rank_with)
 }
 
-/// A row's value of a metric with its numeric bound.
+/// A row's value of a metric with its numeric bound; none is known of values pooled by random effects, which tie only
+/// where they are equal.
 fn value_of(row: &Row, metric: &str) -> Option<(f64, f64)> {
     let estimate = row.metrics.get(metric)?;
-    Some((estimate.value.filter(|v| v.is_finite())?, estimate.bound))
+    Some((estimate.value.filter(|v| v.is_finite())?, estimate.bound.unwrap_or(0.0)))
 }
 
 /// The order of the ranked rows, best first; equal values by age of the submission.
@@ -148,8 +150,11 @@ fn ranked(rows: &[Row], candidates: &[u32], metric: &str) -> Result<(Vec<u32>, R
     Ok((order, competition(&ordered)))
 }
 
-/// Ranked rows first, best first; then the others by age.
-pub(super) fn rank(challenge: &Challenge, made: &[&Made]) -> Result<Vec<Row>, Error> {
+/// Ranked rows first, best first; then the others by age; and how stable the ranking is.
+pub(super) fn rank(
+    challenge: &Challenge,
+    made: &[&Made],
+) -> Result<(Vec<Row>, Option<Stability>), Error> {
     let needed: BTreeSet<&String> = made.iter().flat_map(|m| &m.reported).collect();
     let cases = cases(made).map_err(Error::internal)?;
     let seconds = seconds(made).map_err(Error::internal)?;
@@ -184,10 +189,17 @@ pub(super) fn rank(challenge: &Challenge, made: &[&Made]) -> Result<Vec<Row>, Er
         rows[*i as usize].rank = Some(rank);
         rows[*i as usize].tied = tied;
     }
+    let ordered: Vec<&Made> = order.iter().map(|i| made[*i as usize]).collect();
+    let stability = stability::of(challenge, &ordered).map(|(board, found)| {
+        for (i, stability) in order.iter().zip(found) {
+            rows[*i as usize].stability = Some(stability);
+        }
+        board
+    });
     let mut slots: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
     let mut sorted: Vec<Row> = order.iter().filter_map(|i| slots[*i as usize].take()).collect();
     sorted.extend(slots.into_iter().flatten());
-    Ok(sorted)
+    Ok((sorted, stability))
 }
 
 #[cfg(test)]

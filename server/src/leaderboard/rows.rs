@@ -1,5 +1,6 @@
 //! One row: its sites' results and their pooled values.
 
+use super::ranking::ranking_metrics;
 use super::{Entry, RunPart};
 use chrono::{DateTime, Utc};
 use fiel_metrics::registry::MetricId;
@@ -18,6 +19,8 @@ pub(super) struct Made {
     pub(super) row: Row,
     /// Pooled summaries per metric.
     pub(super) pooled: Arc<BTreeMap<String, Summary>>,
+    /// The ranking metrics in each replicate, the primary one first; empty unless every site that reported sent them.
+    pub(super) replicates: Vec<Vec<Option<f64>>>,
     /// Cases by outcome per site.
     pub(super) outcomes: Vec<(String, u64)>,
     /// Median seconds per case at each site.
@@ -78,6 +81,15 @@ fn technical<'a>(id: &str, entry: &Entry, of: impl Iterator<Item = &'a Assessmen
     technical::pool(&metric, entry.submission.artifact.size, &costs)
 }
 
+/// A metric in each replicate over all sites; `None` unless every site that reported sent replicates.
+fn pool_replicates(metric: &str, entry: &Entry, summary: &Summary) -> Option<Vec<Option<f64>>> {
+    let assessed = entry.runs.iter().filter_map(|r| r.assessment.as_ref());
+    let mut all = assessed.map(|(_, a)| a.metrics.get(metric)?.replicates.as_ref());
+    let first = all.next()??.clone();
+    let merged = all.try_fold(first, |a, b| fiel_metrics::merge_replicates(&a, b?).ok())?;
+    fiel_metrics::replicate_values(metric, summary, &merged).ok()
+}
+
 fn site_row(challenge: &Challenge, entry: &Entry, run: &RunPart) -> SiteRow {
     let mut row = SiteRow {
         state: run.state.clone(),
@@ -135,12 +147,16 @@ pub(super) fn make(challenge: &Challenge, entry: &Entry) -> Made {
             metrics.insert(id.clone(), estimate);
         }
     }
+    let replicates: Option<Vec<_>> = ranking_metrics(challenge)
+        .map(|id| pool_replicates(id, entry, pooled.get(id)?))
+        .collect();
     let s = &entry.submission;
     let row = Row {
         rank: None,
         mean_rank: None,
         unranked: unranked_so_far(entry),
         tied: false,
+        stability: None,
         submission: s.tool.clone(),
         version: s.version.clone(),
         submission_id: s.id.clone(),
@@ -154,6 +170,7 @@ pub(super) fn make(challenge: &Challenge, entry: &Entry) -> Made {
     Made {
         row,
         pooled: Arc::new(pooled),
+        replicates: replicates.unwrap_or_default(),
         outcomes: assessed().flat_map(|a| a.cases.iter().map(|(k, n)| (k.clone(), *n))).collect(),
         case_s: assessed().map(|a| a.costs.case_s_p50).filter(|s| s.is_finite()).collect(),
         reported: entry.runs.iter().filter(|r| r.state == "reported").map(|r| r.column.clone()).collect(),

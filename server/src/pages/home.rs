@@ -33,8 +33,8 @@ pub(super) async fn list(state: Data<AppState>, viewer: Viewer) -> Answer {
 fn card(challenge: &Challenge, board: Option<&Leaderboard>, sites: usize, now: DateTime<Utc>) -> Card {
     let phase = challenge.phases.iter().find(|p| is_open(p, now)).or(challenge.phases.last());
     let best = board.and_then(|b| b.leaderboard.iter().find(|r| r.rank == Some(1)));
-    let value = best.and_then(|r| r.metrics.get(&challenge.ranking.metric)?.value);
     let column = Column::of(&challenge.ranking.metric);
+    let value = best.and_then(|r| format::estimate(r.metrics.get(&challenge.ranking.metric)?, column.decimals));
     Card {
         id: challenge.id.clone(),
         title: challenge.title.clone(),
@@ -45,6 +45,6 @@ fn card(challenge: &Challenge, board: Option<&Leaderboard>, sites: usize, now: D
         open: phase.is_some_and(|p| is_open(p, now)),
         submissions: board.map_or(0, |b| b.leaderboard.len()),
         sites,
-        best: value.map(|v| format!("{} {}", column.short, format::number(v, column.decimals))),
+        best: value.map(|text| format!("{} {text}", column.short)),
     }
 }

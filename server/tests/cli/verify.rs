@@ -17,9 +17,17 @@ use std::path::Path;
 
 fn statement() -> Statement {
     let digest = sha256_hex(b"something");
-    let estimate = Estimate { value: Some(0.25), ci95: Some([0.2, 0.3]), bound: 0.0, n: 20, undefined: 0 };
-    let moments = Moments { n: 20, undefined: 0, sum: "23611832414348226068480".into(), sum_sq: "1".into() };
-    let metric = SiteMetric { estimate, summary: Summary::Moments(moments) };
+    let estimate = Estimate {
+        value: Some(0.25),
+        ci95: Some([0.2, 0.3]),
+        bound: Some(0.0),
+        n: 20,
+        undefined: 0,
+        pooling: None,
+        quartiles: None,
+    };
+    let moments = Moments { n: 20, undefined: 0, sum: "23611832414348226068480".into(), sum_sq: "1".into(), cells: Vec::new() };
+    let metric = SiteMetric { estimate, summary: Summary::Moments(moments), replicates: None };
     let id = "019ac1f2-7b11-7d3e-a111-0123456789ab".to_string();
     Statement {
         statement_type: STATEMENT_TYPE.into(),

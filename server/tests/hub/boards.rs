@@ -1,6 +1,7 @@
 //! Leaderboards: pooled values, ranks, ties, rows without a rank, JSON and CSV.
 
 use crate::harness::{TestHub, TestSite, challenge, sign, statement};
+use fiel_schemas::summary::Replicates;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -92,12 +93,64 @@ async fn a_wrong_challenge_is_refused_with_pointer_and_hint_and_an_open_one_is_f
     assert_eq!((status.as_u16(), body["code"].as_str()), (422, Some("document-invalid")));
     assert!(body["detail"].as_str().unwrap().contains("/task"), "{body}");
     let mut unknown = challenge(1);
-    unknown["metrics"] = json!(["dice", "luck"]);
-    assert_eq!(hub.post("/challenges", Some(&hub.admin), &unknown).await.0, 422);
+    for metric in ["luck", "auc", "mae"] {
+        unknown["metrics"] = json!(["dice", metric]);
+        let (status, body) = hub.post("/challenges", Some(&hub.admin), &unknown).await;
+        assert!(status == 422 && body["detail"].as_str().unwrap().contains(metric), "{body}");
+    }
     hub.challenge(1).await;
     let (status, body) = hub.post("/challenges", Some(&hub.admin), &challenge(2)).await;
     assert_eq!((status.as_u16(), body["code"].as_str()), (409, Some("challenge-fixed")));
     assert_eq!(hub.post("/challenges", Some(&hub.admin), &challenge(1)).await.0, 200, "the same again");
     assert_eq!(hub.get("/challenges/none/leaderboard", None).await.0, 404);
+    hub.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicates_of_all_sites_say_how_stable_the_ranks_are() {
+    let hub = TestHub::start().await;
+    hub.challenge(100).await;
+    let sites = [hub.site("north").await, hub.site("south").await];
+    let token = hub.account("anna", "participant").await;
+    for tool in ["clear", "close", "nearly"] {
+        hub.submit(&token, tool).await;
+    }
+    hub.board_when(|b| b["leaderboard"].as_array().unwrap().len() == 3).await;
+    let mut left = 6;
+    for site in &sites {
+        while let Some(order) = hub.claim(site).await {
+            let dice = match order.submission.tool.as_str() {
+                "clear" => 1.0,
+                "close" => 0.5,
+                _ => 0.25,
+            };
+            let mut statement = statement(&order, dice, 20, 0);
+            // 20 cases of weight 1; "close" and "nearly" change places in one replicate of three.
+            let swing = |b: i64| if order.submission.tool == "nearly" && b % 3 == 0 { 0.5 } else { 0.0 };
+            let sums = (0..60).map(|b| ((dice + swing(b)) * 20.0 * 8192.0) as i64).collect();
+            let replicates = Replicates { sums, weights: vec![20; 60] };
+            statement.predicate.metrics.get_mut("dice").unwrap().replicates = Some(replicates);
+            assert_eq!(hub.report(site, &order, &sign(&statement, &site.key)).await.0, 200);
+            left -= 1;
+        }
+    }
+    assert_eq!(left, 0);
+    let board = hub.board_when(|b| !b["stability"].is_null()).await;
+    assert_eq!((board["stability"]["replicates"].as_u64(), board["stability"]["submissions"].as_u64()), (Some(60), Some(3)));
+    // Two of three orders agree with the ranking, in the others one pair of three is turned: tau 1/3.
+    let tau = board["stability"]["kendall_tau"].as_f64().unwrap();
+    assert!((tau - (2.0 + 1.0 / 3.0) / 3.0).abs() < 1e-12, "{tau}");
+    let of = |tool: &str| row(&board, tool)["stability"].clone();
+    assert_eq!((&of("clear")["ranks"], &of("clear")["first"]), (&json!([1, 1]), &json!(1.0)));
+    assert_eq!((&of("close")["ranks"], &of("nearly")["ranks"]), (&json!([2, 3]), &json!([2, 3])));
+    assert_eq!(
+        [&of("clear")["group"], &of("close")["group"], &of("nearly")["group"]],
+        [&json!(1), &json!(2), &json!(2)]
+    );
+    assert!(of("clear")["lead"][0].as_f64() > Some(0.0) && of("close")["lead"][0].as_f64() < Some(0.0));
+    assert!(of("nearly")["lead"].is_null(), "nobody is ranked after the last");
+    let csv = hub.request(Method::GET, "/challenges/test/leaderboard.csv", None).send().await.unwrap();
+    let csv = csv.text().await.unwrap();
+    assert!(csv.lines().next().unwrap().contains("rank low,rank high,share first"), "{csv}");
     hub.end().await;
 }

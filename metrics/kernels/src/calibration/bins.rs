@@ -4,7 +4,7 @@ use super::forecasts::Forecasts;
 use super::fused::ForecastSummary;
 use super::sums::{Sum, quantile_sorted, sum};
 use crate::InputError;
-use crate::regression::distributions::normal_quantile_upper;
+use crate::inference::normal_upper_quantile;
 
 /// Which bin a probability on the edge of two equal-width bins belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -244,7 +244,7 @@ impl Bins {
 /// The two-sided critical value of the normal distribution; refuses levels outside (0, 1).
 pub(crate) fn critical_value(level: f64) -> Result<f64, InputError> {
     if level > 0.0 && level < 1.0 {
-        return Ok(normal_quantile_upper(0.5 * (1.0 - level)));
+        return Ok(normal_upper_quantile(0.5 * (1.0 - level)));
     }
     Err(InputError::Setting { what: "the confidence level", value: level, expected: "above 0 and below 1" })
 }

@@ -2,7 +2,7 @@
 
 use super::class_forecasts::ClassForecasts;
 use super::sums::{Sum, sum};
-use crate::regression::distributions::ln_gamma;
+use crate::inference::ln_gamma;
 use crate::vectorized::vectorized;
 use crate::{InputError, Undefined};
 use rayon::prelude::*;

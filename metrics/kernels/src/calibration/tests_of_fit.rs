@@ -3,7 +3,7 @@
 use super::bins::{Grouping, TieRule};
 use super::forecasts::Forecasts;
 use super::sums::sum;
-use crate::regression::distributions::{chi_squared_upper, normal_two_sided};
+use crate::inference::{chi_squared_upper, normal_two_sided};
 use crate::{InputError, Undefined};
 
 /// A test's statistic and its p value.

@@ -1,6 +1,7 @@
 //! The area under the ROC curve and DeLong's variance of it.
 
-use super::{scores::Scores, special::normal_quantile};
+use super::scores::Scores;
+use crate::inference::normal_upper_quantile;
 use crate::{InputError, Undefined, vectorized::vectorized};
 
 /// An area under the ROC curve with DeLong's variance.
@@ -84,7 +85,7 @@ impl DeLong {
 /// How many standard errors an interval of this coverage reaches to either side.
 pub(super) fn two_sided_z(level: f64) -> Result<f64, InputError> {
     if level > 0.0 && level < 1.0 {
-        return Ok(normal_quantile(0.5 + level / 2.0));
+        return Ok(normal_upper_quantile((1.0 - level) / 2.0));
     }
     Err(InputError::Setting { what: "the interval's level", value: level, expected: "between 0 and 1" })
 }

@@ -4,8 +4,8 @@ use super::{
     auc::two_sided_z,
     scores::Scores,
     sort,
-    weights::{POISSON_MAX, case_key, draws, multinomial_weights, poisson, quartet_key},
 };
+use crate::draws::{POISSON_MAX, case_key, draws, multinomial_weights, poisson, quartet_key};
 use crate::{InputError, Undefined, vectorized::vectorized};
 use rayon::prelude::*;
 

@@ -30,9 +30,8 @@ mod proportion;
 mod roc;
 mod scores;
 mod sort;
-mod special;
-mod weights;
 
+pub use crate::draws::{multinomial_weights, poisson_weight};
 pub use auc::DeLong;
 pub use bootstrap::{AucBootstrap, AucReplicates};
 pub use confusion::Confusion;
@@ -46,4 +45,3 @@ pub use precision_recall::PrecisionRecallCurve;
 pub use proportion::Proportion;
 pub use roc::RocCurve;
 pub use scores::Scores;
-pub use weights::{multinomial_weights, poisson_weight};

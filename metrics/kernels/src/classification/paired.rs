@@ -4,8 +4,8 @@ use super::{
     auc::{DeLong, mean_variance, two_sided_z},
     scores::check_lists,
     sort::{self, finite_range, order},
-    special::normal_two_sided,
 };
+use crate::inference::normal_two_sided;
 use crate::{InputError, Undefined};
 
 /// Scores of two models for the same cases.

@@ -1,7 +1,8 @@
 //! Intervals for a proportion, such as a sensitivity.
 
-use super::{auc::two_sided_z, special::beta_quantile};
+use super::auc::two_sided_z;
 use crate::InputError;
+use crate::inference::beta_lower_quantile;
 
 /// A number of successes among independent trials.
 ///
@@ -92,11 +93,11 @@ impl Proportion {
         two_sided_z(level)?;
         let outside = (1.0 - level) / 2.0;
         let (hits, misses) = (self.successes as f64, (self.trials - self.successes) as f64);
-        let low = if self.successes == 0 { 0.0 } else { beta_quantile(outside, hits, misses + 1.0) };
+        let low = if self.successes == 0 { 0.0 } else { beta_lower_quantile(outside, hits, misses + 1.0) };
         let high = if self.successes == self.trials {
             1.0
         } else {
-            beta_quantile(1.0 - outside, hits + 1.0, misses)
+            beta_lower_quantile(1.0 - outside, hits + 1.0, misses)
         };
         Ok([low, high])
     }
@@ -120,7 +121,7 @@ impl Proportion {
         two_sided_z(level)?;
         let outside = (1.0 - level) / 2.0;
         let (hits, misses) = (self.successes as f64 + 0.5, (self.trials - self.successes) as f64 + 0.5);
-        Ok([outside, 1.0 - outside].map(|p| beta_quantile(p, hits, misses)))
+        Ok([outside, 1.0 - outside].map(|p| beta_lower_quantile(p, hits, misses)))
     }
 
     /// Agresti and Coull's interval: Wald's with z²/2 successes and as many failures added, cut at 0 and 1.

@@ -1,6 +1,6 @@
 //! Which candidate is taken for which reference finding.
 
-use super::assignment::largest_weight;
+use crate::assignment::largest_weight;
 use super::geometry::{AxisBox, HitCriterion};
 use crate::InputError;
 

@@ -4,7 +4,6 @@
 //! to be found. [`Hits`] says which candidate hits which reference and [`Hits::matched`] pairs them; the curves and
 //! scores are computed from the pairs.
 
-pub mod assignment;
 mod froc;
 mod geometry;
 mod luna;
@@ -13,6 +12,7 @@ mod picai;
 mod precision;
 mod random;
 
+pub use crate::assignment;
 pub use froc::{CurveEnd, Froc, FrocIntervals, FrocPoint, Rates, Resampling, ScanOutcome};
 pub use geometry::{AxisBox, HitCriterion};
 pub use luna::{LunaScan, Mark, Nodule, luna16_scan};

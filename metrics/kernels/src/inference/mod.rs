@@ -19,6 +19,7 @@ mod signed_rank;
 mod special;
 pub(crate) mod weighted_sums;
 
+pub use crate::draws::{poisson_of, poisson_weight};
 pub use adjust::{PValues, benjamini_hochberg, holm};
 pub use bootstrap::{Bca, Confidence, Jackknife, Replicates};
 pub use correlation::{Kendall, RankedPairs};
@@ -31,9 +32,11 @@ pub use meta::{HartungKnapp, RandomEffects, SiteEstimates};
 pub use paired::{Differences, McNemar, PairedT, mcnemar};
 pub use permutation::SignFlip;
 pub use ranks::midranks;
-pub use resamples::{Resamples, poisson_weight};
+pub use resamples::Resamples;
 pub use signed_rank::{Alternative, SignedRank, SignedRankMethod, Zeros};
 
 pub(crate) use bootstrap::quantile_sorted;
+pub(crate) use distributions::{beta_lower_quantile, f_upper_quantile, normal_two_sided};
 pub(crate) use friedman::friedman_of_rows;
 pub(crate) use resamples::{bits, replicate_key};
+pub(crate) use special::ln_gamma;

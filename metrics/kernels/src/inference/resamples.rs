@@ -1,6 +1,7 @@
 //! Resamples of the cases: how often each case counts in each bootstrap replicate.
 
 use crate::InputError;
+use crate::draws::poisson_weight;
 use crate::vectorized::vectorized;
 
 /// Odd constant of the Weyl sequence (2^64 divided by the golden ratio), as in SplitMix64.
@@ -26,59 +27,6 @@ pub(crate) fn replicate_key(seed: u64, replicate: u64) -> u64 {
 #[inline(always)]
 pub(crate) fn bits(key: u64, position: u64) -> u64 {
     mix(key.wrapping_add(position.wrapping_add(1).wrapping_mul(GOLDEN)))
-}
-
-/// `POISSON[k]`: 2^32 times the probability that a Poisson value of mean 1 is at most k.
-const POISSON: [u32; 12] = poisson_thresholds();
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^32 by construction")]
-const fn poisson_thresholds() -> [u32; 12] {
-    let mut thresholds = [0; 12];
-    let (mut term, mut sum, mut k) = (1.0 / std::f64::consts::E, 0.0, 0);
-    while k < 12 {
-        sum += term;
-        thresholds[k] = (sum * 4_294_967_296.0) as u32;
-        k += 1;
-        term /= k as f64;
-    }
-    thresholds
-}
-
-/// Poisson weight (mean 1) of a case in a replicate: a pure function of its three arguments.
-///
-/// Whoever knows the seed gets the same weight for the same case, in any order, on any machine, for any number of
-/// threads: this keeps the replicates of different submissions paired. Weights are 0 to 12; the probabilities are
-/// those of the Poisson distribution to 2^-32. Source: Chamandy et al. 2012, "Estimating uncertainty for massive
-/// data streams".
-///
-/// ```
-/// use fiel_kernels::inference::poisson_weight;
-/// assert_eq!(poisson_weight(7, 0, 42), poisson_weight(7, 0, 42));
-/// let total: u32 = (0..10_000).map(|case| u32::from(poisson_weight(7, 0, case))).sum();
-/// assert!((9_600..10_400).contains(&total));
-/// ```
-pub fn poisson_weight(seed: u64, replicate: u64, case: u64) -> u8 {
-    weight_of(bits(replicate_key(seed, replicate), case))
-}
-
-#[allow(clippy::inline_always, reason = "must be compiled into each vector version of its callers")]
-#[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "at most 12")]
-fn weight_of(random: u64) -> u8 {
-    let high = (random >> 32) as u32;
-    let mut weight = 0;
-    for threshold in POISSON {
-        weight += u32::from(high >= threshold);
-    }
-    weight as u8
-}
-
-vectorized! {
-    fn poisson_row(key: u64, weights: &mut [u8]) -> () {
-        for (case, weight) in weights.iter_mut().enumerate() {
-            *weight = weight_of(bits(key, case as u64));
-        }
-    }
 }
 
 /// Numbers drawn at once: small enough to stay in the first-level cache.
@@ -143,7 +91,7 @@ impl Resamples {
         Self::checked(replicates, cases, Scheme::Multinomial { seed })
     }
 
-    /// The Poisson bootstrap: every case counts 0, 1, 2, ... times on its own, see [`poisson_weight`].
+    /// The Poisson bootstrap: every case counts 0, 1, 2, ... times on its own, see [`super::poisson_weight`].
     ///
     /// # Errors
     /// As [`Resamples::multinomial`].
@@ -256,7 +204,11 @@ impl Resamples {
     /// Writes the weights of a replicate into `weights`, one per case.
     pub(crate) fn fill(&self, replicate: usize, weights: &mut [u8]) {
         match &self.scheme {
-            Scheme::Poisson { seed } => poisson_row(replicate_key(*seed, replicate as u64), weights),
+            Scheme::Poisson { seed } => {
+                for (case, weight) in weights.iter_mut().enumerate() {
+                    *weight = poisson_weight(*seed, replicate as u64, case as u64);
+                }
+            }
             Scheme::Multinomial { seed } => {
                 weights.fill(0);
                 let key = replicate_key(*seed, replicate as u64);
@@ -284,23 +236,6 @@ impl Resamples {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn thresholds_are_the_poisson_distribution() {
-        let exact = [0.367_879_441_171_442_3, 0.735_758_882_342_884_6, 0.919_698_602_928_605_8];
-        for (threshold, p) in POISSON.into_iter().zip(exact) {
-            assert!((f64::from(threshold) / 4_294_967_296.0 - p).abs() < 1e-9);
-        }
-        assert!(POISSON.windows(2).all(|pair| pair[0] < pair[1]));
-    }
-
-    #[test]
-    fn the_ends_of_the_bits_give_the_ends_of_the_weights() {
-        assert_eq!(weight_of(0), 0);
-        assert_eq!(weight_of(u64::MAX), 12);
-        assert_eq!(weight_of(u64::from(POISSON[0]) << 32), 1);
-        assert_eq!(weight_of((u64::from(POISSON[0]) << 32) - 1), 0);
-    }
 
     #[test]
     fn the_numbers_are_those_of_the_published_generator() {

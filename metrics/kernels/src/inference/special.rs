@@ -5,7 +5,7 @@
 
 #![expect(clippy::many_single_char_names, reason = "the names of the formulas")]
 
-use std::f64::consts::{PI, TAU};
+use std::f64::consts::TAU;
 
 /// Terms after which a series or continued fraction is taken as it is; never reached for tails used here.
 const TERMS_MAX: usize = 1_000_000;
@@ -98,9 +98,7 @@ pub(super) fn incomplete_beta(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
         return (1.0, 0.0);
     }
     let n = a + b;
-    let exponent =
-        stirling_error(n) - stirling_error(a) - stirling_error(b) - deviance(a, n * x) - deviance(b, n * y);
-    let factor = exponent.exp() * (n / (2.0 * PI * a * b)).sqrt();
+    let factor = beta_kernel(a, b, x, y) * n / (a * b);
     if x < (a + 1.0) / (n + 2.0) {
         let lower = (factor * b / n * beta_fraction(a, b, x)).min(1.0);
         (lower, 1.0 - lower)
@@ -108,6 +106,52 @@ pub(super) fn incomplete_beta(a: f64, b: f64, x: f64, y: f64) -> (f64, f64) {
         let upper = (factor * a / n * beta_fraction(b, a, y)).min(1.0);
         (1.0 - upper, upper)
     }
+}
+
+/// x^a y^b / B(a, b), for x + y = 1.
+fn beta_kernel(a: f64, b: f64, x: f64, y: f64) -> f64 {
+    let n = a + b;
+    let exponent =
+        stirling_error(n) - stirling_error(a) - stirling_error(b) - deviance(a, n * x) - deviance(b, n * y);
+    exponent.exp() * (a * b / (TAU * n)).sqrt()
+}
+
+/// The `x` below which the share `p` (above 0 and below 1) of the beta distribution lies.
+pub(super) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
+    if !a.is_finite() || !b.is_finite() {
+        // Degrees of freedom of nothing over nothing.
+        return f64::NAN;
+    }
+    // Whichever tail is smaller is solved for, so that digits are not lost in its complement.
+    let excess = |x: f64| {
+        let (lower, upper) = incomplete_beta(a, b, x, 1.0 - x);
+        if p <= 0.5 { lower - p } else { (1.0 - p) - upper }
+    };
+    let (mut low, mut high) = (0.0_f64, 1.0_f64);
+    let mut x = a / (a + b);
+    for _ in 0..200 {
+        let off = excess(x);
+        if off > 0.0 { high = x } else { low = x }
+        let step = off * x * (1.0 - x) / beta_kernel(a, b, x, 1.0 - x);
+        if step.abs() <= 1e-16 * x {
+            return x;
+        }
+        // Newton's step where it stays inside the bracket; elsewhere the middle, near zero that of the exponents.
+        let newton = x - step;
+        let middle = if low > 0.0 && low < 1e-3 { (low * high).sqrt() } else { 0.5 * (low + high) };
+        let next = if newton > low && newton < high { newton } else { middle };
+        if next.to_bits() == x.to_bits() {
+            return x;
+        }
+        x = next;
+    }
+    x
+}
+
+/// Logarithm of the gamma function for arguments above zero, to about 1e-15 absolute where it is small.
+pub(crate) fn ln_gamma(x: f64) -> f64 {
+    // Gamma(x) = Gamma(x + 1) / x.
+    stirling_error(x) + (x + 0.5) * x.ln() - x + 0.5 * TAU.ln() - x.ln()
 }
 
 /// Continued fraction of the incomplete beta function (Lentz).

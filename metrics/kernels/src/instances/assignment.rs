@@ -2,7 +2,7 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "the number of scores is checked to be below 2^32")]
 
-use crate::InputError;
+use crate::{InputError, assignment};
 use std::collections::BTreeMap;
 
 /// A row and a column that were assigned to each other.
@@ -133,62 +133,7 @@ fn solve(pairs: &[(u32, u32, f64)], group: &[usize], chosen: &mut Vec<usize>) {
         costs[cell] = -pairs[i].2;
         origin[cell] = Some(i);
     }
-    for (row, column) in cheapest(&costs, rows.len(), width).into_iter().enumerate() {
-        chosen.extend(origin[row * width + column]);
+    for (row, column) in assignment::solve(rows.len(), width, &costs).into_iter().enumerate() {
+        chosen.extend(column.and_then(|column| origin[row * width + column]));
     }
-}
-
-/// Column of each row in the assignment of the least total cost; there are at least as many columns as rows.
-fn cheapest(costs: &[f64], rows: usize, columns: usize) -> Vec<usize> {
-    let mut row_price = vec![0.0; rows];
-    // The column after the last is where a search starts.
-    let start = columns;
-    let mut column_price = vec![0.0; columns + 1];
-    let mut owner: Vec<Option<usize>> = vec![None; columns + 1];
-    for new_row in 0..rows {
-        owner[start] = Some(new_row);
-        let mut column = start;
-        let mut least = vec![f64::INFINITY; columns];
-        let mut came_from = vec![start; columns];
-        let mut visited = vec![false; columns + 1];
-        while let Some(row) = owner[column] {
-            visited[column] = true;
-            let (mut step, mut nearest) = (f64::INFINITY, start);
-            for next in 0..columns {
-                if visited[next] {
-                    continue;
-                }
-                let slack = costs[row * columns + next] - row_price[row] - column_price[next];
-                if slack < least[next] {
-                    (least[next], came_from[next]) = (slack, column);
-                }
-                if least[next] < step {
-                    (step, nearest) = (least[next], next);
-                }
-            }
-            for other in 0..=columns {
-                if visited[other] {
-                    if let Some(row) = owner[other] {
-                        row_price[row] += step;
-                    }
-                    column_price[other] -= step;
-                } else {
-                    least[other] -= step;
-                }
-            }
-            column = nearest;
-        }
-        while column != start {
-            let before = came_from[column];
-            owner[column] = owner[before];
-            column = before;
-        }
-    }
-    let mut assigned = vec![0; rows];
-    for (column, row) in owner[..columns].iter().enumerate() {
-        if let &Some(row) = row {
-            assigned[row] = column;
-        }
-    }
-    assigned
 }

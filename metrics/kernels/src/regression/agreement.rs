@@ -1,8 +1,8 @@
 //! Agreement of two measurements.
 
-use super::distributions::t_quantile_upper;
 use super::errors::{Pairs, is_constant, mean};
 use crate::calibration::critical_value;
+use crate::inference::student_upper_quantile;
 use crate::{InputError, Undefined};
 
 /// Bland and Altman's limits of agreement of predicted minus reference values.
@@ -65,7 +65,7 @@ impl Pairs<'_> {
         let bias = self.bias();
         let variance = mean(self.differences().map(|d| (d - bias).powi(2))) * n / (n - 1.0);
         let deviation = variance.sqrt();
-        let t = t_quantile_upper(0.5 * (1.0 - level), n - 1.0);
+        let t = student_upper_quantile(0.5 * (1.0 - level), n - 1.0);
         let around = |centre: f64, half: f64| [centre - half, centre + half];
         let limits = around(bias, z * deviation);
         let half = t * deviation * (1.0 / n + z * z / (2.0 * (n - 1.0))).sqrt();
@@ -95,7 +95,7 @@ impl Pairs<'_> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn concordance(&self, level: f64) -> Result<Result<Concordance, Undefined>, InputError> {
-        let z = critical_value(level)?;
+        critical_value(level)?;
         if self.count() < 2 {
             return Ok(Err(Undefined::TooFew));
         }
@@ -104,9 +104,53 @@ impl Pairs<'_> {
         let s1 = mean(self.predicted.iter().map(|p| (p - m1).powi(2)));
         let s2 = mean(self.reference.iter().map(|r| (r - m2).powi(2)));
         let s12 = mean(self.predicted.iter().zip(self.reference).map(|(p, r)| (p - m1) * (r - m2)));
-        let shift = (m1 - m2).powi(2);
         let all_equal = is_constant(self.predicted) && is_constant(self.reference);
-        if (all_equal && self.predicted[0] == self.reference[0]) || s1 + s2 + shift == 0.0 {
+        if all_equal && self.predicted[0] == self.reference[0] {
+            return Ok(Err(Undefined::Constant));
+        }
+        SecondMoments { n, predicted: s1, reference: s2, covariance: s12, shift: m1 - m2 }.concordance(level)
+    }
+}
+
+/// Moments of two lists of numbers, divided by n: what sites can add up without showing a number.
+///
+/// ```
+/// use fiel_kernels::regression::SecondMoments;
+///
+/// // Predicted 1, 2, 3 where the reference is 2, 3, 4.
+/// let third = 2.0 / 3.0;
+/// let moments = SecondMoments { n: 3.0, predicted: third, reference: third, covariance: third, shift: -1.0 };
+/// assert!((moments.concordance(0.95)??.value - 4.0 / 7.0).abs() < 1e-15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SecondMoments {
+    /// Number of pairs.
+    pub n: f64,
+    /// Variance of the predicted values.
+    pub predicted: f64,
+    /// Variance of the reference values.
+    pub reference: f64,
+    /// Covariance of both.
+    pub covariance: f64,
+    /// Difference of the means.
+    pub shift: f64,
+}
+
+impl SecondMoments {
+    /// Lin's concordance correlation coefficient, as [`Pairs::concordance`].
+    ///
+    /// # Errors
+    /// [`Undefined::TooFew`] for less than two pairs; [`Undefined::Constant`] where nothing varies or differs;
+    /// [`InputError::Setting`] for a level outside (0, 1).
+    pub fn concordance(&self, level: f64) -> Result<Result<Concordance, Undefined>, InputError> {
+        let z = critical_value(level)?;
+        let Self { n, predicted: s1, reference: s2, covariance: s12, shift } = *self;
+        if n < 2.0 {
+            return Ok(Err(Undefined::TooFew));
+        }
+        let shift = shift.powi(2);
+        if s1 + s2 + shift == 0.0 {
             return Ok(Err(Undefined::Constant));
         }
         let value = (2.0 * s12 / (s1 + s2 + shift)).clamp(-1.0, 1.0);

@@ -1,9 +1,9 @@
 //! Intraclass correlation coefficients.
 
-use super::distributions::f_quantile_upper;
 use super::errors::{is_constant, mean, refuse};
 use crate::calibration::critical_value;
 use crate::calibration::sums::sum;
+use crate::inference::f_upper_quantile;
 use crate::{InputError, Undefined};
 
 /// Forms of Shrout and Fleiss: the model (who rates), then what is judged (one rating or the mean of k).
@@ -49,12 +49,32 @@ pub struct Ratings<'a> {
     raters: usize,
 }
 
-/// Mean squares of the analysis of variance.
-struct MeanSquares {
-    subjects: f64,
-    raters: f64,
-    residual: f64,
-    within: f64,
+/// Mean squares of the analysis of variance of ratings, from which every form of the coefficient follows: what sites
+/// can add up without showing a rating.
+///
+/// ```
+/// use fiel_kernels::regression::{IccForm, MeanSquares};
+///
+/// // Three subjects, whose ratings by two raters are 1 and 2, 2 and 3, 3 and 4.
+/// let squares =
+///     MeanSquares { cases: 3.0, rater_count: 2.0, subjects: 2.0, raters: 1.5, residual: 0.0, within: 0.5 };
+/// assert!((squares.icc(IccForm::TwoWayRandomSingle, 0.95)??.value - 2.0 / 3.0).abs() < 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MeanSquares {
+    /// Number of subjects, 2 or more.
+    pub cases: f64,
+    /// Number of raters, 2 or more.
+    pub rater_count: f64,
+    /// Mean square between subjects.
+    pub subjects: f64,
+    /// Mean square between raters.
+    pub raters: f64,
+    /// Mean square of what neither explains.
+    pub residual: f64,
+    /// Mean square within subjects.
+    pub within: f64,
 }
 
 impl<'a> Ratings<'a> {
@@ -107,6 +127,8 @@ impl<'a> Ratings<'a> {
         let within = sum(cells().map(|(v, row, _)| (v - rows[row]).powi(2)));
         let residual = sum(cells().map(|(v, row, column)| (v - rows[row] - columns[column] + grand).powi(2)));
         MeanSquares {
+            cases: n,
+            rater_count: k,
             subjects: k * spread(&rows) / (n - 1.0),
             raters: n * spread(&columns) / (k - 1.0),
             residual: residual / ((n - 1.0) * (k - 1.0)),
@@ -135,11 +157,21 @@ impl<'a> Ratings<'a> {
         if is_constant(self.values) {
             return Ok(Err(Undefined::Constant));
         }
-        let squares = self.mean_squares();
+        self.mean_squares().icc(form, level)
+    }
+}
+
+impl MeanSquares {
+    /// The intraclass correlation of this form with its interval of coverage `level`, as [`Ratings::icc`].
+    ///
+    /// # Errors
+    /// [`Undefined::ZeroDenominator`] where nothing varies; [`InputError::Setting`] for a level outside (0, 1).
+    pub fn icc(&self, form: IccForm, level: f64) -> Result<Result<Icc, Undefined>, InputError> {
+        critical_value(level)?;
         let (value, f, interval) = match form {
-            IccForm::OneWaySingle | IccForm::OneWayMean => self.one_way(&squares, form, level),
-            IccForm::TwoWayMixedSingle | IccForm::TwoWayMixedMean => self.mixed(&squares, form, level),
-            IccForm::TwoWayRandomSingle | IccForm::TwoWayRandomMean => self.random(&squares, form, level),
+            IccForm::OneWaySingle | IccForm::OneWayMean => self.one_way(form, level),
+            IccForm::TwoWayMixedSingle | IccForm::TwoWayMixedMean => self.mixed(form, level),
+            IccForm::TwoWayRandomSingle | IccForm::TwoWayRandomMean => self.random(form, level),
         };
         if !value.is_finite() {
             return Ok(Err(Undefined::ZeroDenominator));
@@ -148,30 +180,30 @@ impl<'a> Ratings<'a> {
         Ok(Ok(Icc { value, interval, f: Some(f).filter(|f| f.is_finite()) }))
     }
 
-    fn one_way(&self, squares: &MeanSquares, form: IccForm, level: f64) -> Parts {
-        let (n, k) = (self.subjects() as f64, self.raters as f64);
+    fn one_way(&self, form: IccForm, level: f64) -> Parts {
+        let (n, k) = (self.cases, self.rater_count);
         let degrees = [n - 1.0, n * (k - 1.0)];
-        ratio_icc(squares.subjects, squares.within, degrees, k, form == IccForm::OneWaySingle, level)
+        ratio_icc(self.subjects, self.within, degrees, k, form == IccForm::OneWaySingle, level)
     }
 
-    fn mixed(&self, squares: &MeanSquares, form: IccForm, level: f64) -> Parts {
-        let (n, k) = (self.subjects() as f64, self.raters as f64);
+    fn mixed(&self, form: IccForm, level: f64) -> Parts {
+        let (n, k) = (self.cases, self.rater_count);
         let degrees = [n - 1.0, (n - 1.0) * (k - 1.0)];
-        ratio_icc(squares.subjects, squares.residual, degrees, k, form == IccForm::TwoWayMixedSingle, level)
+        ratio_icc(self.subjects, self.residual, degrees, k, form == IccForm::TwoWayMixedSingle, level)
     }
 
     /// Absolute agreement: the raters' own variation counts as error; Satterthwaite's degrees of freedom.
-    fn random(&self, squares: &MeanSquares, form: IccForm, level: f64) -> Parts {
-        let (n, k) = (self.subjects() as f64, self.raters as f64);
-        let MeanSquares { subjects, raters, residual, .. } = *squares;
+    fn random(&self, form: IccForm, level: f64) -> Parts {
+        let (n, k) = (self.cases, self.rater_count);
+        let MeanSquares { subjects, raters, residual, .. } = *self;
         let single = (subjects - residual) / (subjects + (k - 1.0) * residual + k * (raters - residual) / n);
         let f_raters = raters / residual;
         let rest = n * (1.0 + (k - 1.0) * single) - k * single;
         let numerator = (k - 1.0) * (n - 1.0) * (k * single * f_raters + rest).powi(2);
         let degrees = numerator / ((n - 1.0) * (k * single * f_raters).powi(2) + rest.powi(2));
         let tail = 0.5 * (1.0 - level);
-        let up = f_quantile_upper(tail, n - 1.0, degrees);
-        let down = f_quantile_upper(tail, degrees, n - 1.0);
+        let up = f_upper_quantile(tail, n - 1.0, degrees);
+        let down = f_upper_quantile(tail, degrees, n - 1.0);
         let error = k * raters + (k * n - k - n) * residual;
         let low = n * (subjects - up * residual) / (up * error + n * subjects);
         let high = n * (down * subjects - residual) / (error + n * down * subjects);
@@ -192,8 +224,8 @@ type Parts = (f64, f64, [f64; 2]);
 fn ratio_icc(subjects: f64, error: f64, [d1, d2]: [f64; 2], k: f64, single: bool, level: f64) -> Parts {
     let tail = 0.5 * (1.0 - level);
     let f = subjects / error;
-    let low = f / f_quantile_upper(tail, d1, d2);
-    let high = f * f_quantile_upper(tail, d2, d1);
+    let low = f / f_upper_quantile(tail, d1, d2);
+    let high = f * f_upper_quantile(tail, d2, d1);
     let icc = |f: f64| if single { (f - 1.0) / (f + k - 1.0) } else { 1.0 - 1.0 / f };
     let value = (subjects - error) / if single { subjects + (k - 1.0) * error } else { subjects };
     (value, f, [icc(low), icc(high)])

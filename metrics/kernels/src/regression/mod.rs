@@ -7,10 +7,9 @@
 
 mod agreement;
 mod correlation;
-pub(crate) mod distributions;
 mod errors;
 mod icc;
 
-pub use agreement::{BlandAltman, Concordance};
+pub use agreement::{BlandAltman, Concordance, SecondMoments};
 pub use errors::{Pairs, ZeroReference};
-pub use icc::{Icc, IccForm, Ratings};
+pub use icc::{Icc, IccForm, MeanSquares, Ratings};

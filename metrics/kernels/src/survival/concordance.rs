@@ -3,7 +3,7 @@
 use super::counter::RankCounter;
 use super::curve::CensoringDistribution;
 use super::order::ascending;
-use super::tails::Confidence;
+use super::confidence::Confidence;
 use super::times::{SurvivalTimes, all, same_length};
 use crate::vectorized::vectorized;
 use crate::{InputError, Undefined};

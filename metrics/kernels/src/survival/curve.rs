@@ -1,7 +1,7 @@
 //! Kaplan-Meier curves of events and of censoring.
 
 use super::concordance::Horizon;
-use super::tails::Confidence;
+use super::confidence::Confidence;
 use super::times::{Step, SurvivalTimes};
 use crate::Undefined;
 

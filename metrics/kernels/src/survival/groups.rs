@@ -2,8 +2,9 @@
 
 use super::curve::{IntervalScale, KaplanMeier};
 use super::order::ascending;
-use super::tails::{Confidence, chi_squared_tail};
+use super::confidence::Confidence;
 use super::times::{SurvivalTimes, all, same_length};
+use crate::inference::chi_squared_upper;
 use crate::{InputError, Undefined};
 
 const GROUPS_MAX: usize = 100;
@@ -161,7 +162,7 @@ impl<'t> GroupedTimes<'t> {
         let covariance =
             part.iter().map(|&g| part.iter().map(|&h| sums.covariance[g][h]).collect()).collect();
         let chi_squared = quadratic_form(covariance, excess)?;
-        let p_value = chi_squared_tail(chi_squared, part.len());
+        let p_value = chi_squared_upper(chi_squared, part.len() as f64);
         Ok(LogRank { chi_squared, degrees_of_freedom: part.len(), p_value })
     }
 

@@ -20,8 +20,10 @@ pub(super) fn title(name: &str) -> String {
 /// Writes a site's policy and its reference sets into its node's data folder.
 pub(super) fn write(name: &str, data: &Path) -> Result {
     fs_err::create_dir_all(data)?;
-    // The data is public, so the finest histogram tells nobody anything new.
-    let policy = json!({"schema": "fiel/policy/v1", "min_cases": 10, "min_cell": 1, "release": "automatic"});
+    // The data is public, so the finest histogram and bootstrap replicates tell nobody anything new.
+    let policy = json!({
+        "schema": "fiel/policy/v1", "min_cases": 10, "min_cell": 1, "replicates": 200, "release": "automatic",
+    });
     fs_err::write(data.join("policy.json"), format!("{policy:#}\n"))?;
     breast_fna(name, &data.join("reference-sets").join(format!("breast-fna-{name}")))?;
     lesion_phantom(name, &data.join("reference-sets").join(format!("lesion-phantom-{name}")))

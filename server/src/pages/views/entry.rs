@@ -64,8 +64,8 @@ fn rank_words(row: &Row) -> String {
 fn line(row: &Row, metric: &str) -> Line {
     let column = Column::of(metric);
     let text = |estimate: Option<&Estimate>| {
-        let value = estimate.and_then(|e| e.value);
-        value.map_or_else(|| "undefined".into(), |v| format::number(v, column.decimals))
+        let text = estimate.and_then(|e| format::estimate(e, column.decimals));
+        text.unwrap_or_else(|| "undefined".into())
     };
     let pooled = row.metrics.get(metric);
     let interval = pooled.and_then(|e| e.ci95).map_or_else(String::new, |ci| {

@@ -1,6 +1,7 @@
 //! Numbers, times and digests as people read them.
 
 use chrono::{DateTime, Utc};
+use fiel_schemas::assessment::{Estimate, Pooling};
 use std::fmt::Write as _;
 
 /// `value` with `decimals` places and a true minus sign; "undefined" is the caller's word.
@@ -12,6 +13,15 @@ pub fn number(value: f64, decimals: usize) -> String {
         Some(rest) => format!("−{rest}"),
         None => text,
     }
+}
+
+/// A metric's value, `(RE)` after it where random effects over sites gave it; `None` where it is undefined.
+pub fn estimate(estimate: &Estimate, decimals: usize) -> Option<String> {
+    let text = number(estimate.value?, decimals);
+    Some(match estimate.pooling {
+        None => text,
+        Some(Pooling::RandomEffects) => format!("{text} (RE)"),
+    })
 }
 
 /// Seconds in the unit that reads best.

@@ -10,7 +10,8 @@ use super::layout::render;
 use super::metric::{Better, Column};
 use super::{format, reasons};
 use askama::Template;
-use fiel_schemas::leaderboard::Leaderboard;
+use fiel_schemas::assessment::Pooling;
+use fiel_schemas::leaderboard::{Leaderboard, Stability};
 use whisker::Scale;
 
 /// A heading that orders the table.
@@ -45,6 +46,26 @@ struct BoardPage<'a> {
     ranked_by: String,
     any_close: bool,
     any_tie: bool,
+    any_random_effects: bool,
+    stability: Option<StabilityView>,
+}
+
+/// How stable the ranking is, rounded.
+struct StabilityView {
+    replicates: u32,
+    tau: String,
+    range: String,
+}
+
+impl StabilityView {
+    fn new(found: &Stability) -> Self {
+        let [low, high] = found.kendall_tau_ci95;
+        Self {
+            replicates: found.replicates,
+            tau: format::number(found.kendall_tau, 2),
+            range: format!("{} to {}", format::number(low, 2), format::number(high, 2)),
+        }
+    }
 }
 
 /// The main part of a leaderboard's page.
@@ -81,6 +102,11 @@ pub fn render_board(title: &str, board: &Leaderboard, query: &Query) -> String {
         ranked_by: ranked_by(board, &columns),
         any_close: rows.iter().any(|r| r.close_to_best),
         any_tie: rows.iter().any(|r| r.tied),
+        any_random_effects: board
+            .leaderboard
+            .iter()
+            .any(|r| r.metrics.values().any(|e| e.pooling == Some(Pooling::RandomEffects))),
+        stability: board.stability.as_ref().map(StabilityView::new),
         rows,
     })
 }

@@ -3,8 +3,8 @@
 use super::whisker::Scale;
 use super::{format, reasons};
 use crate::pages::views::metric::Column;
-use fiel_schemas::assessment::Estimate;
-use fiel_schemas::leaderboard::{Leaderboard, Row, SiteRow};
+use fiel_schemas::assessment::{Estimate, Pooling};
+use fiel_schemas::leaderboard::{Leaderboard, Row, RowStability, SiteRow};
 
 /// What all rows of a page share.
 pub(super) struct Context<'a> {
@@ -62,6 +62,9 @@ pub(super) struct RowView {
     pub(super) seconds: String,
     pub(super) artifact: String,
     pub(super) bound: String,
+    /// How the primary metric was pooled, where the value is another quantity than the metric over all cases.
+    pub(super) pooling: Option<&'static str>,
+    pub(super) stability: String,
     pub(super) origins: Vec<Origin>,
 }
 
@@ -106,7 +109,11 @@ impl RowView {
                 .collect(),
             seconds: row.case_s_p50.map_or_else(|| "–".into(), format::seconds),
             artifact: row.artifact.clone(),
-            bound: primary.filter(|e| e.bound > 0.0).map_or_else(String::new, |e| format!("{:.1e}", e.bound)),
+            bound: primary
+                .and_then(|e| e.bound.filter(|b| *b > 0.0))
+                .map_or_else(String::new, |bound| format!("{bound:.1e}")),
+            pooling: primary.and_then(|e| e.pooling).map(pooling),
+            stability: row.stability.as_ref().map_or_else(String::new, stability),
             origins: row.sites.iter().map(|(site, part)| origin(site, part)).collect(),
         }
     }
@@ -137,10 +144,31 @@ fn cell(estimate: &Estimate, column: &Column) -> Option<Cell> {
         let (low, high) = (format::number(ci[0], column.decimals), format::number(ci[1], column.decimals));
         format!("95 % interval {low} to {high}, n = {}", estimate.n)
     });
+    if let Some(way) = estimate.pooling {
+        note = format!("{note}{}{}", if note.is_empty() { "" } else { "; " }, pooling(way));
+    }
+    if let Some([low, median, high]) = estimate.quartiles {
+        let [low, median, high] =
+            [low, median, high].map(|q| format::number(q.value, column.decimals));
+        note = format!("{note}; median about {median}, quartiles about {low} and {high}");
+    }
     if estimate.undefined > 0 {
         note = format!("{note}{}{} undefined", if note.is_empty() { "" } else { ", " }, estimate.undefined);
     }
-    Some(Cell { text: format::number(value, column.decimals), exact: value.to_string(), note })
+    let text = format::estimate(estimate, column.decimals)?;
+    Some(Cell { text, exact: value.to_string(), note })
+}
+
+fn pooling(way: Pooling) -> &'static str {
+    match way {
+        Pooling::RandomEffects => "random effects over the sites’ own values, not the metric over all cases",
+    }
+}
+
+fn stability(found: &RowStability) -> String {
+    let [low, high] = found.ranks;
+    let ranks = if low == high { format!("rank {low}") } else { format!("ranks {low} to {high}") };
+    format!("{ranks} in 95 % of replicates, group {}", found.group)
 }
 
 fn site_cell(part: Option<&SiteRow>, column: &Column) -> Result<Cell, &'static str> {

@@ -6,10 +6,10 @@
 /// Below these of 65,536 equally likely draws a case's weight is at most 0, 1, 2, ..., 7; above all, it is 8.
 ///
 /// The numbers follow Poisson(1) within 4 in 65,536 and are chosen so that mean and variance are 1 exactly.
-pub(super) const POISSON_BOUNDS: [u16; 8] = [24_107, 48_220, 60_275, 64_292, 65_296, 65_497, 65_530, 65_535];
+pub(crate) const POISSON_BOUNDS: [u16; 8] = [24_107, 48_220, 60_275, 64_292, 65_296, 65_497, 65_530, 65_535];
 
 /// The highest weight of a case in a Poisson replicate.
-pub(super) const POISSON_MAX: u64 = 8;
+pub(crate) const POISSON_MAX: u64 = 8;
 
 /// Spreads every bit of a number over all bits of another (the finaliser of splitmix64: G. L. Steele, D. Lea,
 /// C. H. Flood, OOPSLA 2014, <https://doi.org/10.1145/2660193.2660195>).
@@ -35,19 +35,19 @@ fn key(purpose: Purpose, seed: u64, number: u64) -> u64 {
 }
 
 /// A case's share of the hash.
-pub(super) fn case_key(seed: u64, case: u64) -> u64 {
+pub(crate) fn case_key(seed: u64, case: u64) -> u64 {
     key(Purpose::Case, seed, case)
 }
 
 /// The share of four neighbouring replicates in the hash.
-pub(super) fn quartet_key(seed: u64, quartet: u64) -> u64 {
+pub(crate) fn quartet_key(seed: u64, quartet: u64) -> u64 {
     key(Purpose::Replicate, seed, quartet)
 }
 
 /// Four draws of 16 bits, one for each replicate of a quartet, lowest bits first.
 #[allow(clippy::inline_always, reason = "the hot loops must see through it")]
 #[inline(always)]
-pub(super) fn draws(case_key: u64, quartet_key: u64) -> u64 {
+pub(crate) fn draws(case_key: u64, quartet_key: u64) -> u64 {
     // Both keys are well mixed; what they have in common with other pairs of keys is what must go.
     let x = (case_key ^ quartet_key).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ x >> 32).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -57,7 +57,7 @@ pub(super) fn draws(case_key: u64, quartet_key: u64) -> u64 {
 /// The weight of a draw.
 #[allow(clippy::inline_always, reason = "the hot loops must see through it")]
 #[inline(always)]
-pub(super) fn poisson(draw: u16) -> u16 {
+pub(crate) fn poisson(draw: u16) -> u16 {
     POISSON_BOUNDS.iter().map(|&bound| u16::from(draw >= bound)).sum()
 }
 
@@ -69,7 +69,7 @@ pub(super) fn poisson(draw: u16) -> u16 {
 /// Estimating uncertainty for massive data streams (Google, 2012).
 ///
 /// ```
-/// use fiel_kernels::classification::poisson_weight;
+/// use fiel_kernels::inference::poisson_weight;
 /// assert_eq!(poisson_weight(7, 0, 0), poisson_weight(7, 0, 0));
 /// let sum: u32 = (0..1000).map(|case| u32::from(poisson_weight(7, 3, case))).sum();
 /// assert!((900..1100).contains(&sum));
@@ -78,6 +78,17 @@ pub fn poisson_weight(seed: u64, replicate: u64, case: u64) -> u8 {
     let four = draws(case_key(seed, case), quartet_key(seed, replicate / 4));
     #[allow(clippy::cast_possible_truncation, reason = "16 bits are asked for")]
     let draw = (four >> (16 * (replicate % 4))) as u16;
+    poisson_of(draw)
+}
+
+/// The weight (0 to 8) that sixteen random bits give a case, for draws that come from elsewhere: a site of a federation
+/// draws them from a secret. As [`poisson_weight`], mean and variance are 1 exactly.
+///
+/// ```
+/// use fiel_kernels::inference::poisson_of;
+/// assert_eq!((poisson_of(0), poisson_of(30_000), poisson_of(u16::MAX)), (0, 1, 8));
+/// ```
+pub fn poisson_of(draw: u16) -> u8 {
     // At most 8.
     u8::try_from(poisson(draw)).unwrap_or(u8::MAX)
 }

@@ -61,7 +61,8 @@ pub fn largest_weight(
     least_cost(rows, columns, &costs)
 }
 
-fn solve(rows: usize, columns: usize, costs: &[f64]) -> Vec<Option<usize>> {
+/// [`least_cost`] of checked costs.
+pub(crate) fn solve(rows: usize, columns: usize, costs: &[f64]) -> Vec<Option<usize>> {
     if rows <= columns {
         let mut search = Search::new(rows, columns, costs);
         for row in 0..rows {
