@@ -74,7 +74,15 @@ pub fn pool(metric: &MetricId, artifact_bytes: u64, sites: &[SiteCosts<'_>]) -> 
     // A sum of case numbers, far below 2^53.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of numbers of cases")]
     let counted = figures.iter().map(|(_, cases)| *cases as u64).sum();
-    Some(Estimate { value, ci95: None, bound: 0.0, n: counted, undefined: n - counted })
+    Some(Estimate {
+        value,
+        ci95: None,
+        bound: Some(0.0),
+        n: counted,
+        undefined: n - counted,
+        pooling: None,
+        quartiles: None,
+    })
 }
 
 fn with(

@@ -194,7 +194,7 @@ fn index(file: &File) -> Result<BTreeMap<String, Item>, Refusal> {
         let path = components(&entry.name).map_err(named)?;
         let item = match entry.kind {
             EntryType::Regular | EntryType::Continuous => Item::At { start, size: entry.size },
-            EntryType::Symlink | EntryType::Link => match link(&path, &entry.kind, &entry.link) {
+            EntryType::Symlink | EntryType::Link => match link(&path, entry.kind, &entry.link) {
                 Some(target) => Item::Link(target),
                 None => continue,
             },
@@ -212,7 +212,7 @@ fn index(file: &File) -> Result<BTreeMap<String, Item>, Refusal> {
 }
 
 /// Where a link leads within the archive; `None` if out of it, which matters only if somebody asks for it.
-fn link(path: &[&str], kind: &EntryType, target: &[u8]) -> Option<String> {
+fn link(path: &[&str], kind: EntryType, target: &[u8]) -> Option<String> {
     let target = std::str::from_utf8(target).ok()?;
     let mut parts: Vec<&str> = match kind {
         EntryType::Symlink => path.get(..path.len().checked_sub(1)?)?.to_vec(),

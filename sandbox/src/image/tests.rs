@@ -8,6 +8,8 @@ mod canary;
 mod craft;
 #[path = "../../tests/it/images/hostile.rs"]
 mod hostile;
+#[path = "../../tests/it/images/lies.rs"]
+mod lies;
 
 use std::collections::BTreeMap;
 use std::io::Read;

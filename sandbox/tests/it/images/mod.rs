@@ -3,6 +3,7 @@
 pub(crate) mod canary;
 pub(crate) mod craft;
 pub(crate) mod hostile;
+pub(crate) mod lies;
 
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
