@@ -130,6 +130,7 @@ fn perfect_agreement_has_a_coefficient_without_an_interval() {
         let found = ratings.icc(form, 0.95).expect("a level").expect("defined");
         assert_eq!((found.value, found.interval, found.f), (1.0, None, None), "{form:?}");
     }
+    assert_eq!((ratings.subjects(), Ratings::new(&[1.0; 8], 4).expect("valid").subjects()), (3, 2));
     let flat = Ratings::new(&[2.0; 6], 3).expect("valid");
     assert_eq!(flat.icc(IccForm::OneWaySingle, 0.95), Ok(Err(Undefined::Constant)));
     // Subjects with equal means: one rating agrees worse than by chance, their mean has no denominator.
