@@ -227,3 +227,29 @@ proptest! {
         prop_assert!((grid.voxel_mm3() - grid.spacing_mm.iter().product::<f64>()).abs() < 1e-9);
     }
 }
+
+#[test]
+fn one_corner_apart_is_enough_for_another_grid() {
+    let grid = Geometry::axis_aligned([11, 21, 31], [1.0, 0.5, 2.0]);
+    for corner in 0..8usize {
+        let high = |axis: usize| corner & (1 << axis) != 0;
+        // What the grids differ by is largest there, falls along each edge, and is below 0.6 of that elsewhere.
+        let apart_by = |most: f64, row: usize| {
+            let mut other = grid.clone();
+            other.origin_mm[row] += most;
+            for axis in 0..3 {
+                let fall = 0.8 / 1.5 * most / grid.shape[axis] as f64;
+                let (slope, end) =
+                    if high(axis) { (fall, grid.shape[axis] as f64 - 0.5) } else { (-fall, -0.5) };
+                other.direction[row * 3 + axis] += slope / grid.spacing_mm[axis];
+                other.origin_mm[row] -= slope * end;
+            }
+            grid.same_grid(&other)
+        };
+        for row in 0..3 {
+            assert!(apart_by(0.98e-3, row), "corner {corner}, row {row}");
+            assert!(!apart_by(1.02e-3, row), "corner {corner}, row {row}");
+            assert!(!apart_by(-1.5e-3, row), "corner {corner}, row {row}");
+        }
+    }
+}
