@@ -203,3 +203,22 @@ proptest! {
         prop_assert_eq!(Pairs::new(&ra, &rb).expect("valid").kendall(), there.kendall());
     }
 }
+
+#[test]
+fn correlations_do_not_depend_on_the_unit_however_large_or_small() {
+    let (a, b) = ([1.0, 2.0, 4.0, -3.0, 0.5], [0.5, 2.0, 3.0, -1.0, -2.0]);
+    let plain = Pairs::new(&a, &b).expect("valid");
+    for (left, right) in [(490, 0), (0, 490), (490, 490), (-490, 0), (0, -490), (-490, -490), (490, -490)] {
+        // Powers of two change no digit.
+        let (p, q) = (a.map(|v| v * 2f64.powi(left)), b.map(|v| v * 2f64.powi(right)));
+        let pairs = Pairs::new(&p, &q).expect("within 1e150");
+        assert_eq!(pairs.pearson(), plain.pearson(), "2^{left}, 2^{right}");
+        assert_eq!(pairs.spearman(), plain.spearman());
+        assert_eq!(pairs.kendall(), plain.kendall());
+    }
+    // The means are 0.9 and 0.5.
+    let square = |list: [f64; 5], mean: f64| list.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+    let product: f64 = a.iter().zip(b).map(|(x, y)| (x - 0.9) * (y - 0.5)).sum();
+    let expected = product / (square(a, 0.9) * square(b, 0.5)).sqrt();
+    assert_close(plain.pearson().expect("both vary"), expected, 1e-14, "Pearson");
+}
