@@ -297,6 +297,8 @@ fn boxes_are_compared_exactly() {
     assert_eq!((flat.iou(&flat), flat.share_in(&a), flat.size()), (0.0, 0.0, 0.0));
     let cube = AxisBox::new([0.0; 3], [2.0; 3]).expect("a box");
     assert_eq!(cube.iou(&AxisBox::new([1.0; 3], [2.0; 3]).expect("a box")), 1.0 / 15.0);
+    assert_eq!(a.intersection(&box_2([1.0, -1.0], [9.0, 2.5])), 3.0 * 1.5);
+    assert_eq!(cube.intersection(&AxisBox::new([-1.0, 1.5, 0.5], [2.0; 3]).expect("a box")), 1.0 * 0.5 * 1.5);
 }
 
 #[test]
@@ -559,6 +561,24 @@ fn precision_settings_and_objects_are_checked() {
     };
     assert_eq!((mean(1.0), mean(2.0)), (Ok(1.0), Ok(1.0)));
     assert_eq!((mean(0.9), mean(2.1)), (Err(Undefined::ReferenceEmpty), Err(Undefined::ReferenceEmpty)));
+}
+
+#[test]
+fn recall_counts_the_best_candidates_of_each_image_only() {
+    let place = |x: f64| box_2([10.0 * x, 0.0], [4.0, 4.0]);
+    // Three objects; the best of the five candidates lies nowhere.
+    let candidates =
+        [(place(9.0), 0.9), (place(0.0), 0.8), (place(1.0), 0.7), (place(8.0), 0.6), (place(2.0), 0.5)];
+    let image = ImageObjects::from_boxes(&candidates, &[place(0.0), place(1.0), place(2.0)]).expect("valid");
+    let recall = |most: usize| {
+        let settings = PrecisionSettings::coco().with_candidates_max(most);
+        PrecisionTable::new(&[vec![image.clone()]], &settings).mean_recall().expect("objects")
+    };
+    let found = [0, 1, 2, 3, 4, 5, 6].map(recall);
+    let expected = [0.0, 0.0, 1.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0, 1.0, 1.0];
+    for (found, expected) in found.into_iter().zip(expected) {
+        assert_close(found, expected, 1e-15, "recall");
+    }
 }
 
 #[test]

@@ -130,6 +130,7 @@ fn perfect_agreement_has_a_coefficient_without_an_interval() {
         let found = ratings.icc(form, 0.95).expect("a level").expect("defined");
         assert_eq!((found.value, found.interval, found.f), (1.0, None, None), "{form:?}");
     }
+    assert_eq!((ratings.subjects(), Ratings::new(&[1.0; 8], 4).expect("valid").subjects()), (3, 2));
     let flat = Ratings::new(&[2.0; 6], 3).expect("valid");
     assert_eq!(flat.icc(IccForm::OneWaySingle, 0.95), Ok(Err(Undefined::Constant)));
     // Subjects with equal means: one rating agrees worse than by chance, their mean has no denominator.
@@ -201,4 +202,23 @@ proptest! {
         let (ra, rb): (Vec<f64>, Vec<f64>) = turned.into_iter().unzip();
         prop_assert_eq!(Pairs::new(&ra, &rb).expect("valid").kendall(), there.kendall());
     }
+}
+
+#[test]
+fn correlations_do_not_depend_on_the_unit_however_large_or_small() {
+    let (a, b) = ([1.0, 2.0, 4.0, -3.0, 0.5], [0.5, 2.0, 3.0, -1.0, -2.0]);
+    let plain = Pairs::new(&a, &b).expect("valid");
+    for (left, right) in [(490, 0), (0, 490), (490, 490), (-490, 0), (0, -490), (-490, -490), (490, -490)] {
+        // Powers of two change no digit.
+        let (p, q) = (a.map(|v| v * 2f64.powi(left)), b.map(|v| v * 2f64.powi(right)));
+        let pairs = Pairs::new(&p, &q).expect("within 1e150");
+        assert_eq!(pairs.pearson(), plain.pearson(), "2^{left}, 2^{right}");
+        assert_eq!(pairs.spearman(), plain.spearman());
+        assert_eq!(pairs.kendall(), plain.kendall());
+    }
+    // The means are 0.9 and 0.5.
+    let square = |list: [f64; 5], mean: f64| list.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+    let product: f64 = a.iter().zip(b).map(|(x, y)| (x - 0.9) * (y - 0.5)).sum();
+    let expected = product / (square(a, 0.9) * square(b, 0.5)).sqrt();
+    assert_close(plain.pearson().expect("both vary"), expected, 1e-14, "Pearson");
 }

@@ -647,3 +647,9 @@ fn log_rank_without_spread_is_undefined() {
     let test = GroupedTimes::new(&times, &[1, 0, 0], 2).expect("valid groups").log_rank();
     assert_eq!(test, Err(Undefined::OneClass));
 }
+
+#[test]
+fn times_know_their_size_events_and_end() {
+    let times = SurvivalTimes::new(&[3.0, 7.5, 0.0, 7.5], &[true, false, false, true]).expect("valid times");
+    assert_eq!((times.len(), times.events(), times.follow_up()), (4, 2, 7.5));
+}

@@ -13,11 +13,13 @@
 )]
 
 mod choosing;
+mod grids;
 mod hostile_dicom;
 mod hostile_meta;
 mod hostile_nifti;
 mod hostile_npy;
 mod laws;
+mod lengths;
 mod written_by_others;
 
 use fiel_kernels::ImageError;

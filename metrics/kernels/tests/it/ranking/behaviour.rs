@@ -129,3 +129,16 @@ fn bad_tables_are_refused() {
     let tests = Significance::of(&table, Alpha::P05, Adjustment::Holm);
     assert_eq!((tests.p(0, 0), tests.p(1, 0), tests.adjusted_p(0, 1)), (None, None, None));
 }
+
+#[test]
+fn the_median_of_values_whose_sum_overflows_lies_between_them() {
+    // Two cases, four algorithms.
+    let values = [1.0e308, -1.7e308, 1.5e308, -1.0, 1.6e308, -1.3e308, 1.7e308, 3.0];
+    let table = Table::complete(&values, 4, HIGHER).expect("valid");
+    let ranking = table.rank(Method::MedianThenRank);
+    for (found, expected) in ranking.aggregates.iter().zip([1.3e308, -1.5e308, 1.6e308, 1.0]) {
+        let found = found.expect("no value is missing");
+        assert!((found / expected - 1.0).abs() < 1e-12, "{found} instead of {expected}");
+    }
+    assert_eq!(ranking.ranks, [2, 4, 1, 3]);
+}

@@ -299,4 +299,31 @@ fn a_single_slice_is_a_plane_only_when_asked() {
     assert_close(length(plane), 8.0 + 4.0 * 0.5_f64.sqrt(), 1e-12, "length of the contour");
     let geometry = fiel_kernels::image::Geometry::axis_aligned([3, 3, 2], [1.0; 3]);
     assert!(matches!(Grid::plane_of(&geometry), Err(InputError::Setting { value: 2.0, .. })));
+    assert_eq!((volume.is_plane(), plane.is_plane()), (false, true));
+    // Of an image the flat axis is left out, whichever it is; of two the last.
+    for (shape, kept) in [([1, 3, 4], [1, 2]), ([3, 1, 4], [0, 2]), ([3, 4, 1], [0, 1]), ([1, 3, 1], [0, 1])]
+    {
+        let spacing = [0.5, 1.5, 2.5];
+        let geometry = fiel_kernels::image::Geometry::axis_aligned(shape, spacing);
+        let expected = Grid::plane(kept.map(|i| shape[i]), kept.map(|i| spacing[i])).unwrap();
+        assert_eq!(Grid::plane_of(&geometry), Ok(expected), "{shape:?}");
+        assert_eq!(Grid::volume_of(&geometry), Grid::volume(shape, spacing), "{shape:?}");
+    }
+}
+
+#[test]
+fn grids_are_bounded() {
+    let spacing = |mm| Grid::volume([2, 2, 2], [1.0, mm, 1.0]);
+    assert!(spacing(1e-100).is_ok() && spacing(1e100).is_ok());
+    for bad in [0.0, 0.9e-100, 1.1e100, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(spacing(bad), Err(InputError::Value { what: "spacing_mm", index: 1, .. })));
+    }
+    let shape = |shape| Grid::volume(shape, [1.0; 3]);
+    assert!(matches!(shape([2, 2, 0]), Err(InputError::Value { what: "shape", index: 2, .. })));
+    let most = shape([1 << 11, 1 << 10, 1 << 10]).unwrap();
+    assert_eq!(most.voxels(), 1 << 31);
+    let refused = shape([(1 << 11) + 1, 1 << 10, 1 << 10]);
+    let found = (1 << 31) + (1 << 20);
+    assert_eq!(refused, Err(InputError::TooLarge { what: "voxels", found, limit: 1 << 31 }));
+    assert!(matches!(shape([usize::MAX; 3]), Err(InputError::TooLarge { found: u64::MAX, .. })));
 }
