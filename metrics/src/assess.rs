@@ -256,6 +256,10 @@ pub(crate) fn index(metric: &MetricId, cases: &Cases) -> Result<Result<f64, Unde
     if cases.score.is_empty() {
         return Ok(Err(Undefined::TooFew));
     }
+    let (pos, neg) = cases.classes();
+    if metric.spec.undefined.contains(&Undefined::OneClass) && (pos == 0 || neg == 0) {
+        return Ok(Err(Undefined::OneClass));
+    }
     let forecasts = Forecasts::new(&cases.score, &cases.label)?;
     if metric.spec.id == "smece" {
         return Ok(Ok(forecasts.smooth_ece().value));

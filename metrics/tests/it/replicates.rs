@@ -78,7 +78,7 @@ fn a_replicate_of_a_metric_of_a_set_is_that_of_the_repeated_cases() {
     let labels: Vec<i32> = (0..30).map(|i| i32::from(i % 3 == 0)).collect();
     let frame = table(&scores, &labels);
     let weights = weights(30, 5);
-    for id in ["auc", "average_precision", "f1@0.5", "ece@5", "ece.equal_mass@4", "partial_auc@0.3", "smece"] {
+    for id in ["auc", "average_precision", "f1@0.5", "ece@5", "ece.equal_mass@4", "partial_auc@0.3"] {
         let site = assess(id, &frame, &options(1)).unwrap();
         let found = replicate_values(id, &site.summary, &of(id, &frame, 5)).unwrap();
         for (b, value) in found.iter().enumerate().step_by(11) {

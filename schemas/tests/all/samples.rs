@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use fiel_schemas::assessment::{
-    Assessment, Costs, EngineInfo, Estimate, PREDICATE_TYPE, PolicyInfo, STATEMENT_TYPE, SiteMetric,
-    Statement, Subject,
+    Assessment, Costs, EngineInfo, Estimate, PREDICATE_TYPE, PolicyInfo, Pooling, Quantile, STATEMENT_TYPE,
+    SiteMetric, Statement, Subject,
 };
 use fiel_schemas::challenge::{
     Challenge, DataStatement, FailedCases, Interface, Limits, Phase, Port, PortKind, Quota, Ranking, Socket,
@@ -19,7 +19,8 @@ use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, ArtifactKind, MediaType, Submission};
 use fiel_schemas::summary::{
-    Calibration, CalibrationBin, Confusion, ExactValue, Moments, ScoreCell, Scores, Summary,
+    Agreement, Calibration, CalibrationBin, Confusion, ExactValue, Moments, PerSite, Replicates, ScoreCell,
+    Scores, SiteEstimate, Summary, ValueCell,
 };
 use fiel_schemas::validate::Kind;
 use serde_json::Value;
