@@ -22,7 +22,8 @@ async fn fits(browser: &Browser, path: &str) {
 
 /// No rule of WCAG 2.1 A and AA that a program can check is broken (axe-core, which `tests/run.sh` installs).
 async fn accessible(browser: &Browser, path: &str) {
-    let library = std::env::var("FIEL_AXE").expect("FIEL_AXE names axe.min.js; `bash tests/run.sh` installs it");
+    let library =
+        std::env::var("FIEL_AXE").expect("FIEL_AXE names axe.min.js; `bash tests/run.sh` installs it");
     browser.execute(&fs_err::read_to_string(library).expect("axe-core is readable")).await;
     let found = browser
         .execute_async(

@@ -29,7 +29,12 @@ fn validator(name: &str) -> jsonschema::Validator {
 
 /// What `fiel` prints; it must follow the schema.
 fn checked(validator: &jsonschema::Validator, args: &[&str], table: &std::path::Path) -> serde_json::Value {
-    let ran = std::process::Command::new(fiel()).args(args).arg("--table").arg(table).output().expect("fiel starts");
+    let ran = std::process::Command::new(fiel())
+        .args(args)
+        .arg("--table")
+        .arg(table)
+        .output()
+        .expect("fiel starts");
     assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
     let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("JSON");
     let problems: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
@@ -58,7 +63,8 @@ fn score_reports_follow_their_schema() {
     let times = ["score", "survival", "--time", "t", "--event", "y", "--risk", "p", "--by", "site", "--json"];
     let report = checked(&validator, &[&times[..], &["--curves"]].concat(), &table);
     assert_eq!(report["curves"]["groups"].as_array().map(Vec::len), Some(2));
-    let args = ["score", "classification", "--label", "y", "--score", "p", "--metrics", "auc,nope", "--table"];
+    let args =
+        ["score", "classification", "--label", "y", "--score", "p", "--metrics", "auc,nope", "--table"];
     let ran = std::process::Command::new(fiel()).args(args).arg(&table).output().expect("fiel starts");
     assert_eq!(ran.status.code(), Some(2), "{}", String::from_utf8_lossy(&ran.stderr));
 }

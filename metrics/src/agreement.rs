@@ -40,7 +40,12 @@ impl Numbers {
     /// The cases of these numbers.
     pub(crate) fn chosen(&self, cases: &[usize]) -> Self {
         let of = |values: &[f64]| cases.iter().map(|&i| values[i]).collect();
-        Self { prediction: of(&self.prediction), reference: of(&self.reference), undefined: 0, row: Vec::new() }
+        Self {
+            prediction: of(&self.prediction),
+            reference: of(&self.reference),
+            undefined: 0,
+            row: Vec::new(),
+        }
     }
 }
 
@@ -123,7 +128,9 @@ impl Sums {
         let n = self.n as f64;
         // 2^53 cases at most (the schema's counts): the product stays far below 2^127.
         let scale = i128::from(self.n) << 72;
-        (Wide::product(products, scale) - Wide::product(a, b)).to_f64() / (n * n) / (fixed::UNIT * fixed::UNIT)
+        (Wide::product(products, scale) - Wide::product(a, b)).to_f64()
+            / (n * n)
+            / (fixed::UNIT * fixed::UNIT)
     }
 
     /// Sum of squared differences.

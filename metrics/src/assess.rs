@@ -142,7 +142,9 @@ impl Data {
             }
             (_, Self::Forecasts(cases)) => summarise(metric, cases, options),
             (_, Self::Numbers(numbers)) => Ok(Summary::Agreement(agreement::build(numbers)?)),
-            (_, Self::Values(_)) => Err(MetricError::Malformed("a metric of masks is one of cases".to_owned())),
+            (_, Self::Values(_)) => {
+                Err(MetricError::Malformed("a metric of masks is one of cases".to_owned()))
+            }
         }
     }
 }
@@ -191,7 +193,11 @@ fn summarise(metric: &MetricId, cases: &Cases, options: &Options) -> Result<Summ
             let mut summary = scores::build(cases, options.min_cell)?;
             let one_class_is_enough = matches!(metric.spec.id, "average_precision" | "ece" | "mce");
             if one_class_is_enough {
-                let defined = if metric.spec.id == "average_precision" { summary.pos } else { summary.pos + summary.neg };
+                let defined = if metric.spec.id == "average_precision" {
+                    summary.pos
+                } else {
+                    summary.pos + summary.neg
+                };
                 summary.one_class = u64::from(defined == 0);
             }
             summary.exact = released(scores_exact(metric, cases)?);
@@ -302,10 +308,7 @@ pub fn estimate(metric_id: &str, summary: &Summary) -> Result<Estimate, MetricEr
     }
 }
 
-fn mean_estimate(
-    metric: &MetricId,
-    m: &fiel_schemas::summary::Moments,
-) -> Result<Estimate, MetricError> {
+fn mean_estimate(metric: &MetricId, m: &fiel_schemas::summary::Moments) -> Result<Estimate, MetricError> {
     let mean = moments::estimate(m, metric.spec.range)?;
     Ok(Estimate {
         value: mean.value.map(|v| of_mean(metric, v)),

@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn runs_hold_enough_and_end_at_round_lines() {
         let found = runs(&[10, 11, 11, 40, 41, 70], 3, (0, 1023));
-        assert_eq!(found, [Run { first: 0, last: 31, members: 0..3 }, Run { first: 32, last: 95, members: 3..6 }]);
+        assert_eq!(
+            found,
+            [Run { first: 0, last: 31, members: 0..3 }, Run { first: 32, last: 95, members: 3..6 }]
+        );
         assert_eq!(runs(&[5, 6], 3, (0, 1023)), [Run { first: 0, last: 1023, members: 0..2 }]);
         assert_eq!(runs(&[], 3, (0, 1023)), []);
     }

@@ -333,11 +333,7 @@ pub(crate) fn specificity_merged(s: &Scores, sensitivity: f64) -> Answer {
 fn share_between(low: u64, high: u64, whole: u64) -> Answer {
     let ci95 = [stats::wilson(low, whole)[0], stats::wilson(high, whole)[1]];
     let twice = 2.0 * whole as f64;
-    Answer {
-        value: Some((low + high) as f64 / twice),
-        ci95: Some(ci95),
-        bound: (high - low) as f64 / twice,
-    }
+    Answer { value: Some((low + high) as f64 / twice), ci95: Some(ci95), bound: (high - low) as f64 / twice }
 }
 
 /// Whether `part` of `whole` is at least this share. The quotient is rounded as the number that was written is, so that

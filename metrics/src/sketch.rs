@@ -71,10 +71,8 @@ pub(crate) fn quartiles(
     if cells.iter().try_fold(0, |sum, c| count(sum, c.n))? != n {
         return Err(MetricError::Malformed("the sketch does not add up to the number of cases".to_owned()));
     }
-    let located: Vec<([f64; 2], u64)> = cells
-        .iter()
-        .map(|c| (edges(c.first, c.last).map(|e| e.clamp(range.0, range.1)), c.n))
-        .collect();
+    let located: Vec<([f64; 2], u64)> =
+        cells.iter().map(|c| (edges(c.first, c.last).map(|e| e.clamp(range.0, range.1)), c.n)).collect();
     let mut found = [Quantile { value: 0.0, low: 0.0, high: 0.0, rank_error: 0.0 }; 3];
     for (quarter, quantile) in (1..).zip(&mut found) {
         let rank = (n * quarter).div_ceil(4).max(1);

@@ -77,7 +77,10 @@ impl Cases {
 
     /// The cases of these numbers, with repetitions.
     pub(crate) fn chosen(&self, cases: &[usize]) -> Self {
-        Self::new(cases.iter().map(|&i| self.score[i]).collect(), cases.iter().map(|&i| self.label[i]).collect())
+        Self::new(
+            cases.iter().map(|&i| self.score[i]).collect(),
+            cases.iter().map(|&i| self.label[i]).collect(),
+        )
     }
 
     /// `-ln` of the probability given to the true class, probabilities clipped to 2^-52 as scikit-learn does.
@@ -230,11 +233,7 @@ pub(crate) fn segmentation(
 
 /// The cases of a regression table: numbers under `prediction` and `reference`. Cases without a valid answer are left out
 /// and counted; there is no worst number to give them.
-pub(crate) fn regression(
-    table: &DataFrame,
-    metric: &str,
-    options: &Options,
-) -> Result<Numbers, MetricError> {
+pub(crate) fn regression(table: &DataFrame, metric: &str, options: &Options) -> Result<Numbers, MetricError> {
     need(table, &["case_id", "outcome", "reference", "prediction"])?;
     numeric(table, &["reference", "prediction"])?;
     let number = |name: &str| col(name).cast(DataType::Float64);

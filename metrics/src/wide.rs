@@ -58,7 +58,8 @@ mod tests {
     #[test]
     #[expect(clippy::float_cmp, reason = "powers of two are exact")]
     fn products_and_differences_are_exact() {
-        for (a, b) in [(3, -7), (i128::from(u64::MAX), i128::from(u64::MAX)), (-(1 << 100), 1 << 20), (0, -5)] {
+        for (a, b) in [(3, -7), (i128::from(u64::MAX), i128::from(u64::MAX)), (-(1 << 100), 1 << 20), (0, -5)]
+        {
             let small = a.checked_mul(b);
             let found = Wide::product(a, b);
             if let Some(product) = small {

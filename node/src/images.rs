@@ -91,7 +91,10 @@ impl HubClient {
                 written += chunk.len() as u64;
                 if written > blob.size {
                     folder::remove_if_there(&partial)?;
-                    return Err(mismatch(format!("the hub sent more than the {} bytes of {}", blob.size, blob.digest)));
+                    return Err(mismatch(format!(
+                        "the hub sent more than the {} bytes of {}",
+                        blob.size, blob.digest
+                    )));
                 }
                 hasher.update(&chunk);
                 file.write_all(&chunk)?;
@@ -146,8 +149,7 @@ async fn is_intact(path: &Path, blob: &Descriptor) -> Result<bool, NodeError> {
 
 /// Writes what makes the folder an OCI image layout.
 fn finish(layout: &Path, sha256: &str, size: usize, image: &ImageManifest) -> Result<(), NodeError> {
-    let manifest =
-        json!({"mediaType": image.media_type, "digest": format!("sha256:{sha256}"), "size": size});
+    let manifest = json!({"mediaType": image.media_type, "digest": format!("sha256:{sha256}"), "size": size});
     let index = json!({"schemaVersion": 2, "mediaType": oci::OCI_INDEX, "manifests": [manifest]});
     folder::write_json(&layout.join("index.json"), &index, Access::Shared)?;
     folder::write_json(&layout.join("oci-layout"), &json!({"imageLayoutVersion": "1.0.0"}), Access::Shared)

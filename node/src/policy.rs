@@ -197,7 +197,10 @@ mod tests {
             assert_eq!(checked.is_ok(), allowed, "{media}");
         }
         let containers = some.engines.containers();
-        assert_eq!((containers.runtime.as_deref(), &containers.required[..]), (Some("runsc"), &["seccomp".to_owned()][..]));
+        assert_eq!(
+            (containers.runtime.as_deref(), &containers.required[..]),
+            (Some("runsc"), &["seccomp".to_owned()][..])
+        );
         assert_eq!(all.engines.containers(), ContainerConfig::default());
         let refused = some.engines.check(MediaType::Onnx).unwrap_err();
         assert_eq!(refused.reason(), FailureReason::PolicyRefused);

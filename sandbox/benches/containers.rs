@@ -119,6 +119,7 @@ fn engine(folder: &Path, program: &[u8], runtime: &str, start: &[&str]) -> Optio
         parallel: 1,
         metered: false,
         containers: ContainerConfig { runtime: Some(runtime.to_owned()), ..ContainerConfig::default() },
+        onnxruntime: None,
     });
     let sandbox = sandbox.unwrap();
     if !sandbox.engines().iter().any(|engine| engine.name == runtime && engine.available) {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use fiel_kernels::image::{ReadLimits, recode_nifti};
-use fiel_sandbox::{CaseInput, Expected, Model, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{CaseInput, ContainerConfig, Expected, Model, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
@@ -44,6 +44,7 @@ fn measure(model: &Model, images: &[Vec<u8>], onnxruntime: Option<PathBuf>) {
         parallel: 1,
         metered: false,
         onnxruntime,
+        containers: ContainerConfig::default(),
     })
     .unwrap();
     let prepared = sandbox.prepare(model).unwrap();

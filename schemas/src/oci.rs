@@ -115,7 +115,8 @@ pub fn parse(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, String>
     if bytes.len() as u64 > MANIFEST_BYTES_MAX {
         return Err(format!("A manifest may have {MANIFEST_BYTES_MAX} bytes."));
     }
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|e| format!("The manifest is not readable: {e}."))?;
+    let raw: Raw =
+        serde_json::from_slice(bytes).map_err(|e| format!("The manifest is not readable: {e}."))?;
     if raw.schema_version != 2 {
         return Err(format!(
             "The manifest has schema version {}; push OCI or Docker schema 2, for instance with \
@@ -141,7 +142,9 @@ pub fn parse(bytes: &[u8], media_type: Option<&str>) -> Result<Manifest, String>
             }
             Ok(Manifest::Image(ImageManifest { media_type: media_type.into(), config, layers }))
         }
-        (OCI_INDEX | DOCKER_LIST, _) => Err("An index has `manifests` and neither `config` nor `layers`.".into()),
+        (OCI_INDEX | DOCKER_LIST, _) => {
+            Err("An index has `manifests` and neither `config` nor `layers`.".into())
+        }
         _ => Err("An image manifest has `config` and `layers` and no `manifests`.".into()),
     }
 }
@@ -156,16 +159,20 @@ fn named(announced: Option<&str>, own: Option<&str>, has_manifests: bool) -> Res
     let Some(name) = announced.or(own) else {
         return Ok(if has_manifests { OCI_INDEX } else { OCI_MANIFEST });
     };
-    [OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX, DOCKER_LIST].into_iter().find(|known| *known == name).ok_or_else(
-        || format!("A manifest of type `{name}` is not known; push `{OCI_MANIFEST}` or `{DOCKER_MANIFEST}`."),
-    )
+    [OCI_MANIFEST, DOCKER_MANIFEST, OCI_INDEX, DOCKER_LIST]
+        .into_iter()
+        .find(|known| *known == name)
+        .ok_or_else(|| {
+            format!("A manifest of type `{name}` is not known; push `{OCI_MANIFEST}` or `{DOCKER_MANIFEST}`.")
+        })
 }
 
 fn bounded(descriptors: &[Descriptor], most: usize, what: &str) -> Result<(), String> {
     if descriptors.len() > most {
         return Err(format!("The manifest names {} {what}; at most {most} are taken.", descriptors.len()));
     }
-    let is_hex = |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let is_hex =
+        |text: &str| text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     match descriptors.iter().find(|d| !d.digest.strip_prefix("sha256:").is_some_and(is_hex)) {
         Some(_) => Err(format!(
             "A digest in `{what}` is not `sha256:` and 64 lower-case hexadecimal digits; no other algorithm is used here."
@@ -196,7 +203,8 @@ mod tests {
 
     #[test]
     fn an_image_s_blobs_are_listed_with_their_sum() {
-        let Manifest::Image(image) = read(&image(&[blob("l", 5), blob("l", 7)]), Some(OCI_MANIFEST)).unwrap() else {
+        let Manifest::Image(image) = read(&image(&[blob("l", 5), blob("l", 7)]), Some(OCI_MANIFEST)).unwrap()
+        else {
             panic!("an image");
         };
         assert_eq!((image.size(), image.blobs().count(), image.is_container()), (14, 3, true));

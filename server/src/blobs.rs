@@ -278,10 +278,8 @@ where
     }
     let received = meter.finish(sha256)?;
     file.sync_all().await.map_err(Error::internal)?;
-    keep(local_path(root, sha256), move |target| {
-        temporary.persist(target).map(|_| ()).map_err(|e| e.error)
-    })
-    .await?;
+    keep(local_path(root, sha256), move |target| temporary.persist(target).map(|_| ()).map_err(|e| e.error))
+        .await?;
     Ok(received)
 }
 

@@ -21,7 +21,12 @@ pub const CODES: &[(Code, &str, u16, &str)] = &[
     (Code::ArtifactMissing, "artifact-missing", 409, "The artifact has not been uploaded"),
     (Code::ArtifactTooLarge, "artifact-too-large", 413, "The artifact is too large"),
     (Code::ArtifactUnknown, "artifact-unknown", 422, "The file is no kind of model"),
-    (Code::ArtifactKindRefused, "artifact-kind-refused", 422, "The challenge does not take this kind of artifact"),
+    (
+        Code::ArtifactKindRefused,
+        "artifact-kind-refused",
+        422,
+        "The challenge does not take this kind of artifact",
+    ),
     (Code::BodyTooLarge, "body-too-large", 413, "The request is too large"),
     (Code::DigestMismatch, "digest-mismatch", 422, "The bytes do not have the digest they were sent under"),
     (Code::UploadCut, "upload-cut", 400, "The upload ended early"),

@@ -72,7 +72,11 @@ fn serve(state: Data<AppState>, listener: TcpListener) -> Result<actix_web::dev:
             .into_utoipa_app()
             .openapi(api::frame())
             .service(scope("/api/v1").configure(api::routes).default_service(web::to(api::nowhere)))
-            .service(scope("/v2").configure(api::registry::routes).default_service(web::to(api::registry::nowhere)))
+            .service(
+                scope("/v2")
+                    .configure(api::registry::routes)
+                    .default_service(web::to(api::registry::nowhere)),
+            )
             .split_for_parts();
         // Serialising a document that was built from types cannot fail.
         let document = Bytes::from(document.to_json().unwrap_or_default());

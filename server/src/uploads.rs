@@ -66,7 +66,11 @@ impl Uploads {
         let is_plain = |name: &str| {
             (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
-        if is_plain(account) && is_plain(id) { Ok(self.folder.join(account).join(id)) } else { Err(unknown()) }
+        if is_plain(account) && is_plain(id) {
+            Ok(self.folder.join(account).join(id))
+        } else {
+            Err(unknown())
+        }
     }
 
     /// Starts an upload of an account.
@@ -111,7 +115,8 @@ impl Uploads {
             }
         }
         // Whoever had the lock may have finished the upload: then the file is a blob and no longer ours to write to.
-        let (opened, named) = (file.metadata().map_err(|e| lost(&e))?, fs_err::metadata(&path).map_err(|e| lost(&e))?);
+        let (opened, named) =
+            (file.metadata().map_err(|e| lost(&e))?, fs_err::metadata(&path).map_err(|e| lost(&e))?);
         if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
             return Err(unknown());
         }

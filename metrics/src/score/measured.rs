@@ -113,7 +113,16 @@ pub(super) fn report<C: Cases>(
     let n = names.len() as u64;
     let cases = names.into_iter().enumerate().map(case).collect();
     let summaries = request.summaries.map(|options| summaries(set, request, &own, &options)).transpose()?;
-    Ok(ScoreReport { task: C::TASK.as_str(), n, metrics, cases, by, comparison: None, curves: None, summaries })
+    Ok(ScoreReport {
+        task: C::TASK.as_str(),
+        n,
+        metrics,
+        cases,
+        by,
+        comparison: None,
+        curves: None,
+        summaries,
+    })
 }
 
 /// What a site would send of these cases: for each metric an estimate and the summary that merges with others.

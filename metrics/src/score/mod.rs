@@ -1,8 +1,8 @@
 //! Scoring files at once, for the command line: no server, no challenge.
 
 mod classification;
-mod compare;
 pub(crate) mod columns;
+mod compare;
 mod curves;
 mod detection;
 mod measured;
@@ -207,6 +207,14 @@ impl Request {
             }
             metrics.push((id.clone(), metric));
         }
-        Ok(Self { metrics, intervals: Intervals::Auto, replicates: 1000, seed: 1, by: None, curves: false, summaries: None })
+        Ok(Self {
+            metrics,
+            intervals: Intervals::Auto,
+            replicates: 1000,
+            seed: 1,
+            by: None,
+            curves: false,
+            summaries: None,
+        })
     }
 }

@@ -57,7 +57,8 @@ pub fn survival(files: &SurvivalFiles<'_>, request: &Request) -> Result<ScoreRep
         censoring,
     };
     let strata = request.by.as_ref().map(|by| columns.words(by)).transpose()?;
-    let curves = request.curves.then(|| curves::of_times(&set.time, &set.event, strata.as_deref())).transpose()?;
+    let curves =
+        request.curves.then(|| curves::of_times(&set.time, &set.event, strata.as_deref())).transpose()?;
     Ok(ScoreReport { curves, ..measured::report(&set, request, strata)? })
 }
 

@@ -102,7 +102,10 @@ fn check(id: &str, found: &Estimate, central: &Estimate, parts: &[Summary]) {
     let bound = found.bound.unwrap();
     match (found.value, central.value) {
         (Some(value), Some(expected)) => {
-            assert!((value - expected).abs() <= bound + 1e-9 * expected.abs().max(1e-3), "{id}: {found:?} {central:?}");
+            assert!(
+                (value - expected).abs() <= bound + 1e-9 * expected.abs().max(1e-3),
+                "{id}: {found:?} {central:?}"
+            );
             let [low, high] = found.ci95.unwrap_or([value, value]);
             assert!(low <= value + 1e-12 && value <= high + 1e-12, "{id}: {found:?}");
         }
@@ -301,7 +304,11 @@ fn check_sites(ids: &[String], sites: &[std::collections::BTreeMap<String, SiteM
         for (site, part) in sites.iter().zip(&parts) {
             let alone = estimate(id, part).unwrap();
             assert_eq!(alone, site[id].estimate, "{id}");
-            assert_eq!((alone.pooling, alone.bound), (None, Some(0.0)), "{id}: one site's own value is exact");
+            assert_eq!(
+                (alone.pooling, alone.bound),
+                (None, Some(0.0)),
+                "{id}: one site's own value is exact"
+            );
             assert!(alone.value.is_some() && alone.ci95.is_some(), "{id}: {alone:?}");
         }
         let found = estimate(id, &pooled(&parts, &[3, 8, 250])).unwrap();
@@ -313,8 +320,10 @@ fn check_sites(ids: &[String], sites: &[std::collections::BTreeMap<String, SiteM
 #[test]
 fn every_survival_metric_pools_by_random_effects() {
     let folder = tempfile::tempdir().unwrap();
-    let ids: Vec<String> =
-        ids(MetricTask::Survival).into_iter().map(|id| if id == "td_auc" { "td_auc@1".into() } else { id }).collect();
+    let ids: Vec<String> = ids(MetricTask::Survival)
+        .into_iter()
+        .map(|id| if id == "td_auc" { "td_auc@1".into() } else { id })
+        .collect();
     let sites: Vec<_> = (0..3)
         .map(|site| {
             let mut next = uniform(site + 1);
@@ -325,7 +334,8 @@ fn every_survival_metric_pools_by_random_effects() {
                 let censored = 3.0 * next();
                 let free = |t: f64| (-(0.3 + 1.5 * risk) * t).exp();
                 let row = (time.min(censored), i32::from(time <= censored));
-                writeln!(text, "{},{},{risk},{},{},{}", row.0, row.1, free(0.5), free(1.0), free(1.5)).unwrap();
+                writeln!(text, "{},{},{risk},{},{},{}", row.0, row.1, free(0.5), free(1.0), free(1.5))
+                    .unwrap();
             }
             let path = folder.path().join(format!("{site}.csv"));
             std::fs::write(&path, text).unwrap();
@@ -348,7 +358,8 @@ fn every_survival_metric_pools_by_random_effects() {
 fn every_detection_metric_pools_by_random_effects() {
     let folder = tempfile::tempdir().unwrap();
     let all = ids(MetricTask::Detection);
-    let (of_points, of_boxes): (Vec<String>, Vec<String>) = all.into_iter().partition(|id| id.starts_with("cpm"));
+    let (of_points, of_boxes): (Vec<String>, Vec<String>) =
+        all.into_iter().partition(|id| id.starts_with("cpm"));
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
@@ -375,7 +386,8 @@ fn every_detection_metric_pools_by_random_effects() {
             writeln!(texts[1], "{image},{},{y},5,{score}", x + off).unwrap();
             writeln!(texts[3], "{image},{},{y},{},{},{score}", x + off, x + off + 10.0, y + 10.0).unwrap();
         }
-        let paths: Vec<_> = texts.iter().enumerate().map(|(i, t)| write(&format!("{site}-{i}.csv"), t)).collect();
+        let paths: Vec<_> =
+            texts.iter().enumerate().map(|(i, t)| write(&format!("{site}-{i}.csv"), t)).collect();
         for (ids, at, found) in [(&of_points, 0, &mut points), (&of_boxes, 2, &mut boxes)] {
             let files =
                 DetectionFiles { reference: &paths[at], prediction: &paths[at + 1], images: Some(&paths[4]) };
@@ -397,7 +409,8 @@ fn every_segmentation_metric_pools_exactly() {
                 "diagonal_mm" => vec![100.0; 12])
             .unwrap()
         };
-        let parts: Vec<SiteMetric> = [0, 5, 40].iter().map(|f| assess(&id, &frame(*f), &options(3)).unwrap()).collect();
+        let parts: Vec<SiteMetric> =
+            [0, 5, 40].iter().map(|f| assess(&id, &frame(*f), &options(3)).unwrap()).collect();
         let summaries: Vec<Summary> = parts.iter().map(|p| p.summary.clone()).collect();
         let found = estimate(&id, &pooled(&summaries, &[1, 9])).unwrap();
         let mean = parts.iter().map(|p| p.estimate.value.unwrap()).sum::<f64>() / 3.0;
@@ -434,7 +447,8 @@ fn dishonest_summaries_of_the_newer_kinds_are_refused() {
         assert!(estimate("ici", &Summary::PerSite(p)).is_err(), "{value} {variance:?}");
     }
     let frame = df!("case_id" => ["a", "b", "c"], "outcome" => ["ok"; 3], "reference" => [1.0, 2.0, 4.0],
-                    "prediction" => [1.5, 2.0, 3.0]).unwrap();
+                    "prediction" => [1.5, 2.0, 3.0])
+    .unwrap();
     let of = |id: &str| assess(id, &frame, &options(1)).unwrap().summary;
     let Summary::Agreement(honest) = of("r2") else { panic!("not sums of pairs") };
     for bad in ["-1", "x", "0", "99999999999999999999999999999999999999999"] {

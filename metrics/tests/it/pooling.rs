@@ -179,7 +179,10 @@ fn a_realistic_federation_pools_its_auc_to_within_a_thousandth() {
     let found = estimate("auc", &pooled("auc", &cases, 3, 1)).unwrap();
     let whole = central("auc", &cases);
     assert!(found.bound.unwrap() < 1e-3, "{found:?}");
-    assert!((found.value.unwrap() - whole.value.unwrap()).abs() <= found.bound.unwrap(), "{found:?} {whole:?}");
+    assert!(
+        (found.value.unwrap() - whole.value.unwrap()).abs() <= found.bound.unwrap(),
+        "{found:?} {whole:?}"
+    );
     for id in SCORED {
         let found = estimate(id, &pooled(id, &cases, 3, 1)).unwrap();
         assert!(found.bound.unwrap() < 0.05, "{id}: {found:?}");

@@ -18,7 +18,8 @@ fn draws(secret: u8) -> Draws {
 fn masks(values: &[Option<f64>]) -> DataFrame {
     let n = values.len();
     let names: Vec<String> = (0..n).map(|i| i.to_string()).collect();
-    df!("case_id" => names, "outcome" => vec!["ok"; n], "dice" => values, "reference_ml" => vec![1.0; n]).unwrap()
+    df!("case_id" => names, "outcome" => vec!["ok"; n], "dice" => values, "reference_ml" => vec![1.0; n])
+        .unwrap()
 }
 
 fn of(id: &str, frame: &DataFrame, secret: u8) -> Replicates {
@@ -103,7 +104,11 @@ fn replicates_add_up_in_any_order_and_means_pool_exactly() {
     let left = add(&add(&parts[0].1, &parts[1].1), &parts[2].1);
     assert_eq!(left, add(&parts[2].1, &add(&parts[1].1, &parts[0].1)));
     let short = Replicates { sums: vec![1, 2], weights: vec![3, 4] };
-    assert_eq!(add(&add(&left, &short), &left), add(&left, &add(&left, &short)), "the fewer replicates remain");
+    assert_eq!(
+        add(&add(&left, &short), &left),
+        add(&left, &add(&left, &short)),
+        "the fewer replicates remain"
+    );
     assert_eq!(add(&left, &short).sums.len(), 2);
     let summary = merge(&merge(&parts[0].0, &parts[1].0).unwrap(), &parts[2].0).unwrap();
     let found = replicate_values("dice", &summary, &left).unwrap();
@@ -145,7 +150,8 @@ fn paired_replicates_tell_apart_what_separate_intervals_do_not() {
     for submission in 0..3 {
         let parts: Vec<_> = (0..2)
             .map(|site: usize| {
-                let values: Vec<Option<f64>> = (0..60).map(|i| Some(value(submission, i + 60 * site))).collect();
+                let values: Vec<Option<f64>> =
+                    (0..60).map(|i| Some(value(submission, i + 60 * site))).collect();
                 let frame = masks(&values);
                 (assess("dice", &frame, &options(1)).unwrap(), of("dice", &frame, site as u8))
             })

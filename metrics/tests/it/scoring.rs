@@ -4,8 +4,8 @@ use fiel_metrics::ScoreError;
 use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
-    ClassificationFiles, Curves, DetectionFiles, Intervals, RegressionFiles, Request, ScoreReport, SegmentationFiles,
-    SurvivalFiles, detection, regression, survival,
+    ClassificationFiles, Curves, DetectionFiles, Intervals, RegressionFiles, Request, ScoreReport,
+    SegmentationFiles, SurvivalFiles, detection, regression, survival,
 };
 use std::fmt::Write as _;
 use std::path::Path;
@@ -271,7 +271,8 @@ fn two_models_are_compared_in_pairs() {
     }
     let table = csv(folder.path(), &text);
     let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: Some("q"), case: None };
-    let asked = Request { replicates: 400, ..request(MetricTask::Classification, &["auc", "brier", "f1@0.4"]) };
+    let asked =
+        Request { replicates: 400, ..request(MetricTask::Classification, &["auc", "brier", "f1@0.4"]) };
     let report = fiel_metrics::score::classification(&files, &asked).unwrap();
     let found = report.comparison.unwrap();
     assert_eq!(found.with, "q");
@@ -286,8 +287,13 @@ fn two_models_are_compared_in_pairs() {
     assert!(auc.ci95.unwrap()[0] <= auc.difference.unwrap());
     assert!(found.metrics["f1@0.4"].ci95.is_some() && found.metrics["f1@0.4"].p.is_empty());
 
-    let files =
-        RegressionFiles { table: &table, reference: "truth", prediction: "p", compare: Some("q"), case: None };
+    let files = RegressionFiles {
+        table: &table,
+        reference: "truth",
+        prediction: "p",
+        compare: Some("q"),
+        case: None,
+    };
     let report = regression(&files, &request(MetricTask::Regression, &["mae", "r2"])).unwrap();
     let found = report.comparison.unwrap();
     assert!(found.metrics["mae"].difference.unwrap() < 0.0 && found.metrics["mae"].p["wilcoxon"] < 1e-3);
@@ -300,13 +306,20 @@ fn bca_intervals_and_curves_are_given_on_request() {
     let mut text = "y,p,t,arm\n".to_owned();
     for i in 0..40u32 {
         let p = (f64::from(i * 17 % 40) + 0.5) / 40.0;
-        writeln!(text, "{},{p},{},{}", u32::from(i * 7 % 40 < i * 17 % 40), i % 13 + i % 2 * 6, ["a", "b"][i as usize % 2])
-            .unwrap();
+        writeln!(
+            text,
+            "{},{p},{},{}",
+            u32::from(i * 7 % 40 < i * 17 % 40),
+            i % 13 + i % 2 * 6,
+            ["a", "b"][i as usize % 2]
+        )
+        .unwrap();
     }
     let table = csv(folder.path(), &text);
     let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: None, case: None };
     let of = |intervals| {
-        let asked = Request { intervals, curves: true, ..request(MetricTask::Classification, &["brier", "auc"]) };
+        let asked =
+            Request { intervals, curves: true, ..request(MetricTask::Classification, &["brier", "auc"]) };
         fiel_metrics::score::classification(&files, &asked).unwrap()
     };
     let (bca, percentile) = (of(Intervals::Bca), of(Intervals::Bootstrap));
@@ -337,7 +350,8 @@ fn bca_intervals_and_curves_are_given_on_request() {
     assert_eq!(found.groups.iter().map(|g| g.group.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(found.groups.iter().map(|g| g.at_risk[0]).sum::<u64>(), 40);
     assert!(found.log_rank_p.is_some_and(|p| p < 0.05), "{found:?}");
-    let Some(Curves::Times(whole)) = survival(&files, &Request { curves: true, ..asked }).unwrap().curves else {
+    let Some(Curves::Times(whole)) = survival(&files, &Request { curves: true, ..asked }).unwrap().curves
+    else {
         panic!("no curves")
     };
     assert_eq!((whole.groups.len(), whole.log_rank_p), (1, None));

@@ -9,7 +9,6 @@ mod containers;
 mod floods;
 mod images;
 mod isolation;
-mod isolation;
 mod metering;
 mod onnx;
 mod outcomes;

@@ -157,7 +157,13 @@ fn summaries() -> Vec<(&'static str, Summary)> {
     let exact = ExactValue { value: Some(0.875), ci95: Some([0.75, 0.9375]) };
     let cell = ScoreCell { first: 3, last: 4, pos: 2, neg: 18, tie: Some("0123456789abcdef".into()) };
     let bin = CalibrationBin { n: 20, pos: 2, sum_p: "12345678901234567890123".into(), slack: 0.5 };
-    let moments = Moments { n: 220, undefined: 1, sum: "-4722366482869645213696".into(), sum_sq: "0".into(), cells: vec![ValueCell { first: -3, last: 4, n: 220 }] };
+    let moments = Moments {
+        n: 220,
+        undefined: 1,
+        sum: "-4722366482869645213696".into(),
+        sum_sq: "0".into(),
+        cells: vec![ValueCell { first: -3, last: 4, n: 220 }],
+    };
     let sum = String::from("-4722366482869645213696");
     let agreement = Agreement {
         n: 220,

@@ -144,7 +144,9 @@ fn check_metrics(challenge: &Challenge, assessment: &Assessment) -> Result<(), E
         fiel_metrics::estimate(id, &metric.summary)
             .map_err(|e| invalid(format!("`/predicate/metrics/{id}/summary` cannot be pooled: {e}.")))?;
         if metric.estimate.pooling.is_some() {
-            return Err(invalid(format!("`/predicate/metrics/{id}/estimate/pooling` is not a site's to say.")));
+            return Err(invalid(format!(
+                "`/predicate/metrics/{id}/estimate/pooling` is not a site's to say."
+            )));
         }
     }
     if let Some(id) = assessment.metrics.keys().find(|id| !challenge.metrics.contains(id) || is_technical(id))

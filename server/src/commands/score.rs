@@ -5,8 +5,9 @@ use super::tables;
 use fiel_metrics::Options;
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
-    ClassificationFiles, Comparison, DetectionFiles, Intervals, RegressionFiles, Request, ScoreMetric, ScoreReport,
-    SegmentationFiles, SurvivalFiles, classification, detection, regression, segmentation, survival,
+    ClassificationFiles, Comparison, DetectionFiles, Intervals, RegressionFiles, Request, ScoreMetric,
+    ScoreReport, SegmentationFiles, SurvivalFiles, classification, detection, regression, segmentation,
+    survival,
 };
 use fiel_schemas::challenge::FailedCases;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -243,8 +244,7 @@ fn request(task: MetricTask, common: &Common) -> Result<Request> {
         Ci::Bca => Intervals::Bca,
     };
     let (replicates, seed, by) = (common.replicates as usize, common.seed, common.by.clone());
-    let summaries =
-        common.summaries.map(|min_cell| Options { min_cell, failed_cases: FailedCases::Exclude });
+    let summaries = common.summaries.map(|min_cell| Options { min_cell, failed_cases: FailedCases::Exclude });
     Ok(Request { intervals, replicates, seed, by, summaries, ..request })
 }
 

@@ -68,9 +68,16 @@ pub fn to_csv(board: &Leaderboard) -> String {
     ]
     .map(String::from)
     .into();
-    header.extend(["rank low", "rank high", "share first", "lead low", "lead high", "group"].map(String::from));
+    header
+        .extend(["rank low", "rank high", "share first", "lead low", "lead high", "group"].map(String::from));
     for m in &ordered {
-        header.extend([(*m).clone(), format!("{m} low"), format!("{m} high"), format!("{m} bound"), format!("{m} pooling")]);
+        header.extend([
+            (*m).clone(),
+            format!("{m} low"),
+            format!("{m} high"),
+            format!("{m} bound"),
+            format!("{m} pooling"),
+        ]);
     }
     header.extend(Outcome::ALL.iter().map(|o| format!("cases {}", o.as_str())));
     header.push("case_s_p50".into());

@@ -151,10 +151,7 @@ fn ranked(rows: &[Row], candidates: &[u32], metric: &str) -> Result<(Vec<u32>, R
 }
 
 /// Ranked rows first, best first; then the others by age; and how stable the ranking is.
-pub(super) fn rank(
-    challenge: &Challenge,
-    made: &[&Made],
-) -> Result<(Vec<Row>, Option<Stability>), Error> {
+pub(super) fn rank(challenge: &Challenge, made: &[&Made]) -> Result<(Vec<Row>, Option<Stability>), Error> {
     let needed: BTreeSet<&String> = made.iter().flat_map(|m| &m.reported).collect();
     let cases = cases(made).map_err(Error::internal)?;
     let seconds = seconds(made).map_err(Error::internal)?;

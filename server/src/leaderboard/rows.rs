@@ -147,9 +147,8 @@ pub(super) fn make(challenge: &Challenge, entry: &Entry) -> Made {
             metrics.insert(id.clone(), estimate);
         }
     }
-    let replicates: Option<Vec<_>> = ranking_metrics(challenge)
-        .map(|id| pool_replicates(id, entry, pooled.get(id)?))
-        .collect();
+    let replicates: Option<Vec<_>> =
+        ranking_metrics(challenge).map(|id| pool_replicates(id, entry, pooled.get(id)?)).collect();
     let s = &entry.submission;
     let row = Row {
         rank: None,

@@ -51,8 +51,14 @@ impl MigrationTrait for Migration {
             big("size"),
             big("created_at"),
         ];
-        let tags =
-            [text("account"), text("repository"), text("tag"), text("sha256"), text("submission"), big("moved_at")];
+        let tags = [
+            text("account"),
+            text("repository"),
+            text("tag"),
+            text("sha256"),
+            text("submission"),
+            big("moved_at"),
+        ];
         manager.create_table(table("registry_blobs", &blobs, 2)).await?;
         manager.create_table(table("registry_manifests", &manifests, 3)).await?;
         manager.create_table(table("registry_tags", &tags, 3)).await

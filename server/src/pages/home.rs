@@ -34,7 +34,8 @@ fn card(challenge: &Challenge, board: Option<&Leaderboard>, sites: usize, now: D
     let phase = challenge.phases.iter().find(|p| is_open(p, now)).or(challenge.phases.last());
     let best = board.and_then(|b| b.leaderboard.iter().find(|r| r.rank == Some(1)));
     let column = Column::of(&challenge.ranking.metric);
-    let value = best.and_then(|r| format::estimate(r.metrics.get(&challenge.ranking.metric)?, column.decimals));
+    let value =
+        best.and_then(|r| format::estimate(r.metrics.get(&challenge.ranking.metric)?, column.decimals));
     Card {
         id: challenge.id.clone(),
         title: challenge.title.clone(),

@@ -116,7 +116,8 @@ impl Sniffer {
             if let Some(known) = archive.verdict() {
                 self.0 = State::Known(known);
             } else if written.is_err() {
-                self.0 = State::Known(Err(Unknown::new("its compression is damaged or uses too large a window")));
+                self.0 =
+                    State::Known(Err(Unknown::new("its compression is damaged or uses too large a window")));
             }
         }
     }
@@ -125,9 +126,7 @@ impl Sniffer {
 fn begin(head: &[u8]) -> State {
     match head {
         [0, b'a', b's', b'm', ..] => State::Known(Ok(MediaType::Wasm)),
-        [0x1f, 0x8b, ..] => {
-            State::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Archive::compressed())))
-        }
+        [0x1f, 0x8b, ..] => State::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Archive::compressed()))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::stream::write::Decoder::new(Archive::compressed())
             .and_then(|mut decoder| decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map(|()| decoder))
             .map_or_else(

@@ -88,7 +88,9 @@ fn an_archive_of_gnu_tar_with_long_names_is_read_too() {
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();
     header.set_size(3);
-    builder.append_data(&mut header, format!("case-1/{}/mask.nii", "x".repeat(150)), b"abc".as_slice()).unwrap();
+    builder
+        .append_data(&mut header, format!("case-1/{}/mask.nii", "x".repeat(150)), b"abc".as_slice())
+        .unwrap();
     assert_eq!(sniff(&builder.into_inner().unwrap()), Ok(Predictions));
 }
 

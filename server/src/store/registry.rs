@@ -2,7 +2,9 @@
 
 use super::entities::{registry_blob, registry_manifest, registry_tag};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+};
 
 /// Notes that an account has a blob.
 pub(crate) async fn insert_blob<C: ConnectionTrait>(db: &C, row: registry_blob::Model) -> Result<(), DbErr> {

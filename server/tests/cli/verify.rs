@@ -26,7 +26,13 @@ fn statement() -> Statement {
         pooling: None,
         quartiles: None,
     };
-    let moments = Moments { n: 20, undefined: 0, sum: "23611832414348226068480".into(), sum_sq: "1".into(), cells: Vec::new() };
+    let moments = Moments {
+        n: 20,
+        undefined: 0,
+        sum: "23611832414348226068480".into(),
+        sum_sq: "1".into(),
+        cells: Vec::new(),
+    };
     let metric = SiteMetric { estimate, summary: Summary::Moments(moments), replicates: None };
     let id = "019ac1f2-7b11-7d3e-a111-0123456789ab".to_string();
     Statement {
@@ -55,7 +61,15 @@ fn statement() -> Statement {
             metrics_version: "0.1.0".into(),
             cases: BTreeMap::from([("ok".into(), 20)]),
             metrics: BTreeMap::from([("brier".into(), metric)]),
-            costs: Costs { load_s: 0.1, case_s_p50: 0.001, case_s_p95: 0.002, fuel: None, cpu_s: None, memory_mib_peak: None, output_mib: None },
+            costs: Costs {
+                load_s: 0.1,
+                case_s_p50: 0.001,
+                case_s_p95: 0.002,
+                fuel: None,
+                cpu_s: None,
+                memory_mib_peak: None,
+                output_mib: None,
+            },
             policy: PolicyInfo { min_cases: 10, min_cell: 5, digest, approved_by: "automatic".into() },
             measured_at: "2026-01-01T00:00:00Z".parse().expect("a time"),
         },

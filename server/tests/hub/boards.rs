@@ -136,7 +136,10 @@ async fn replicates_of_all_sites_say_how_stable_the_ranks_are() {
     }
     assert_eq!(left, 0);
     let board = hub.board_when(|b| !b["stability"].is_null()).await;
-    assert_eq!((board["stability"]["replicates"].as_u64(), board["stability"]["submissions"].as_u64()), (Some(60), Some(3)));
+    assert_eq!(
+        (board["stability"]["replicates"].as_u64(), board["stability"]["submissions"].as_u64()),
+        (Some(60), Some(3))
+    );
     // Two of three orders agree with the ranking, in the others one pair of three is turned: tau 1/3.
     let tau = board["stability"]["kendall_tau"].as_f64().unwrap();
     assert!((tau - (2.0 + 1.0 / 3.0) / 3.0).abs() < 1e-12, "{tau}");

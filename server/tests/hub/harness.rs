@@ -258,7 +258,13 @@ pub(crate) fn moments(v: f64, n: u64) -> Summary {
     let unit = 1_i128 << 70;
     let sum = quarters * unit * i128::from(n);
     let sum_sq = quarters * quarters * (unit >> 2) * i128::from(n);
-    Summary::Moments(Moments { n, undefined: 0, sum: sum.to_string(), sum_sq: sum_sq.to_string(), cells: Vec::new() })
+    Summary::Moments(Moments {
+        n,
+        undefined: 0,
+        sum: sum.to_string(),
+        sum_sq: sum_sq.to_string(),
+        cells: Vec::new(),
+    })
 }
 
 /// What a site measured: `ok` cases of Dice `dice`, and `crashed` ones.
@@ -295,7 +301,15 @@ pub(crate) fn statement(order: &RunOrder, dice: f64, ok: u64, crashed: u64) -> S
             metrics_version: fiel_metrics::VERSION.into(),
             cases,
             metrics: BTreeMap::from([("dice".into(), SiteMetric { estimate, summary, replicates: None })]),
-            costs: Costs { load_s: 0.1, case_s_p50: 0.01, case_s_p95: 0.02, fuel: None, cpu_s: None, memory_mib_peak: None, output_mib: None },
+            costs: Costs {
+                load_s: 0.1,
+                case_s_p50: 0.01,
+                case_s_p95: 0.02,
+                fuel: None,
+                cpu_s: None,
+                memory_mib_peak: None,
+                output_mib: None,
+            },
             policy: PolicyInfo {
                 min_cases: 10,
                 min_cell: 1,

@@ -37,8 +37,9 @@ async fn an_upload_with_a_wrong_digest_or_above_the_limit_leaves_nothing() {
         ("../../etc/passwd".to_owned(), 10, 404, "not-found"),
         ("F".repeat(64), 10, 400, "bad-request"),
     ] {
-        let request =
-            hub.request(Method::PUT, &format!("/artifacts/{digest}"), Some(&token)).body(module(&vec![0; size - 8]));
+        let request = hub
+            .request(Method::PUT, &format!("/artifacts/{digest}"), Some(&token))
+            .body(module(&vec![0; size - 8]));
         let (found, body) = read(request.send().await.unwrap()).await;
         if code != "not-found" {
             assert_eq!((found.as_u16(), body["code"].as_str()), (status, Some(code)), "{digest}");
@@ -68,7 +69,8 @@ async fn what_an_upload_is_stands_in_its_bytes_and_what_is_nothing_is_refused_at
     let put = async |bytes: Vec<u8>| {
         let path = format!("/artifacts/{}", sha256_hex(&bytes));
         // A name or a type that lies changes nothing.
-        let request = hub.request(Method::PUT, &path, Some(&token)).header("Content-Type", "application/wasm");
+        let request =
+            hub.request(Method::PUT, &path, Some(&token)).header("Content-Type", "application/wasm");
         read(request.body(bytes).send().await.unwrap()).await
     };
     for garbage in [b"".to_vec(), b"MZ no module".to_vec(), tar(&["README.md"]), vec![7; 100_000]] {
@@ -89,9 +91,16 @@ async fn what_an_upload_is_stands_in_its_bytes_and_what_is_nothing_is_refused_at
         assert_eq!((status.as_u16(), body["media_type"].as_str()), (200, Some(media)), "{body}");
         let (status, body) = hub.try_submit(&token, None, "tool", &digest).await;
         if taken {
-            assert_eq!((status.as_u16(), &body["submission"]["artifact"]["media_type"]), (201, &media.into()));
+            assert_eq!(
+                (status.as_u16(), &body["submission"]["artifact"]["media_type"]),
+                (201, &media.into())
+            );
         } else {
-            assert_eq!((status.as_u16(), body["code"].as_str()), (422, Some("artifact-kind-refused")), "{body}");
+            assert_eq!(
+                (status.as_u16(), body["code"].as_str()),
+                (422, Some("artifact-kind-refused")),
+                "{body}"
+            );
             assert!(body["detail"].as_str().unwrap().contains("does not take predictions"), "{body}");
         }
     }
@@ -242,7 +251,8 @@ async fn artifacts_live_in_an_s3_store_under_the_same_rules() {
         module(&large)
     );
     let wrong = "0".repeat(64);
-    let request = hub.request(Method::PUT, &format!("/artifacts/{wrong}"), Some(&token)).body(module(&[1; 100]));
+    let request =
+        hub.request(Method::PUT, &format!("/artifacts/{wrong}"), Some(&token)).body(module(&[1; 100]));
     let (_, body) = read(request.send().await.unwrap()).await;
     assert_eq!(body["code"], "digest-mismatch");
     assert!(!s3.folder.path().join("artifacts/sha256/00").join(&wrong).exists());

@@ -234,7 +234,10 @@ async fn errors_of_the_form_stand_beside_their_fields() {
     let refused = test.submit(&cookie, &csrf, "<script>alert(1)</script>", b"MZ no module").await;
     assert_eq!(refused.status(), 422);
     let page = refused.text().await.expect("text");
-    assert!(page.contains("id=\"artifact-error\"") && page.contains("neither a WebAssembly module nor"), "{page}");
+    assert!(
+        page.contains("id=\"artifact-error\"") && page.contains("neither a WebAssembly module nor"),
+        "{page}"
+    );
     assert!(!page.contains("<script>alert"), "{page}");
     let large = vec![0_u8; 17 << 20];
     let refused = test.submit(&cookie, &csrf, "big", &large).await.text().await.expect("text");

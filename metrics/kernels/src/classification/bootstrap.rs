@@ -1,10 +1,6 @@
 //! Bootstrap of the area under the ROC curve: cases are sorted once, replicates weigh them.
 
-use super::{
-    auc::two_sided_z,
-    scores::Scores,
-    sort,
-};
+use super::{auc::two_sided_z, scores::Scores, sort};
 use crate::draws::{POISSON_MAX, case_key, draws, multinomial_weights, poisson, quartet_key};
 use crate::{InputError, Undefined, vectorized::vectorized};
 use rayon::prelude::*;

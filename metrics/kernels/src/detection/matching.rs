@@ -1,8 +1,8 @@
 //! Which candidate is taken for which reference finding.
 
-use crate::assignment::largest_weight;
 use super::geometry::{AxisBox, HitCriterion};
 use crate::InputError;
+use crate::assignment::largest_weight;
 
 /// How well each candidate of a case hits each reference finding, or that it does not.
 ///

@@ -154,5 +154,10 @@ fn check_length(what: &'static str, found: usize, expected: usize) -> Result<(),
     if found == expected {
         return Ok(());
     }
-    Err(InputError::Length { left: what, left_len: found, right: "those of the first metric", right_len: expected })
+    Err(InputError::Length {
+        left: what,
+        left_len: found,
+        right: "those of the first metric",
+        right_len: expected,
+    })
 }

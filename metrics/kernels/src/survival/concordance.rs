@@ -1,9 +1,9 @@
 //! Concordance of risks with the order of events.
 
+use super::confidence::Confidence;
 use super::counter::RankCounter;
 use super::curve::CensoringDistribution;
 use super::order::ascending;
-use super::confidence::Confidence;
 use super::times::{SurvivalTimes, all, same_length};
 use crate::vectorized::vectorized;
 use crate::{InputError, Undefined};

@@ -1,8 +1,8 @@
 //! Groups of cases compared by their survival curves.
 
+use super::confidence::Confidence;
 use super::curve::{IntervalScale, KaplanMeier};
 use super::order::ascending;
-use super::confidence::Confidence;
 use super::times::{SurvivalTimes, all, same_length};
 use crate::inference::chi_squared_upper;
 use crate::{InputError, Undefined};

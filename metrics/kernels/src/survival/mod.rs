@@ -13,8 +13,8 @@ mod times;
 mod weighted;
 
 pub use concordance::{Horizon, PairCounts, RiskConcordance};
+pub use confidence::Confidence;
 pub use curve::{CensoringDistribution, IntervalScale, KaplanMeier, RestrictedMean};
 pub use groups::{GroupCalibration, GroupedTimes, LogRank, quantile_groups};
-pub use confidence::Confidence;
 pub use times::{SurvivalTimes, TimeGrid};
 pub use weighted::{PredictedSurvival, TimeDependentAuc, time_dependent_auc};

@@ -48,6 +48,7 @@ pub(crate) fn config(folder: &Path, parallel: usize, containers: ContainerConfig
         parallel,
         metered: false,
         containers,
+        onnxruntime: None,
     }
 }
 

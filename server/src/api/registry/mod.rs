@@ -44,7 +44,9 @@ pub(crate) fn routes(config: &mut ServiceConfig<'_>) {
 
 /// Opens the repository that the address names.
 async fn open(state: &State, challenge: &str, tool: &str) -> Result<Repository, Refused> {
-    Repository::open(state, challenge, tool).await.map_err(|e| Refused::naming(Oci::NameUnknown, Oci::NameInvalid, e))
+    Repository::open(state, challenge, tool)
+        .await
+        .map_err(|e| Refused::naming(Oci::NameUnknown, Oci::NameInvalid, e))
 }
 
 /// Whether the registry is here and knows the caller.
@@ -67,10 +69,9 @@ async fn head_blob(
     let (challenge, tool, digest) = at.into_inner();
     open(&state, &challenge, &tool).await?;
     let blob = app::blob(&state, &actor, app::sha256_of(&digest)?).await.map_err(Refused::blob)?;
-    Ok(HttpResponse::Ok()
-        .insert_header((DIGEST, digest))
-        .content_type("application/octet-stream")
-        .body(SizedStream::new(blob.size, futures_util::stream::empty::<Result<bytes::Bytes, std::io::Error>>())))
+    Ok(HttpResponse::Ok().insert_header((DIGEST, digest)).content_type("application/octet-stream").body(
+        SizedStream::new(blob.size, futures_util::stream::empty::<Result<bytes::Bytes, std::io::Error>>()),
+    ))
 }
 
 /// A blob of the account.
@@ -171,7 +172,8 @@ async fn whole(body: Payload) -> Result<Vec<u8>, Refused> {
     let mut bytes = Vec::new();
     let mut parts = std::pin::pin!(unhurried(body));
     while let Some(part) = parts.next().await {
-        let part = part.map_err(|e| Refused::new(Oci::ManifestInvalid, format!("The manifest broke off ({e}).")))?;
+        let part =
+            part.map_err(|e| Refused::new(Oci::ManifestInvalid, format!("The manifest broke off ({e}).")))?;
         if (bytes.len() + part.len()) as u64 > MANIFEST_BYTES_MAX {
             let detail = format!("A manifest may have {MANIFEST_BYTES_MAX} bytes.");
             return Err(Refused::new(Oci::SizeInvalid, detail));

@@ -136,7 +136,9 @@ impl fmt::Debug for Refused {
 impl ResponseError for Refused {
     fn status_code(&self) -> StatusCode {
         match (self.oci, self.error.code) {
-            (Oci::Unknown, code) => StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            (Oci::Unknown, code) => {
+                StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
             (_, Code::UploadOutOfStep) => StatusCode::RANGE_NOT_SATISFIABLE,
             (oci, _) => oci.row().1,
         }

@@ -51,7 +51,10 @@ fn part(headers: &HeaderMap) -> Result<Part, Refused> {
     let ends = ends.split('/').next().and_then(|ends| ends.split_once('-'));
     let ends = ends.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
     let Some(range) = ends else {
-        return Err(Refused::new(Oci::BlobUploadInvalid, "`Content-Range` must be `<first byte>-<last byte>`.".into()));
+        return Err(Refused::new(
+            Oci::BlobUploadInvalid,
+            "`Content-Range` must be `<first byte>-<last byte>`.".into(),
+        ));
     };
     Ok(Part { range: Some(range), length })
 }

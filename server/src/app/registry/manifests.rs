@@ -88,7 +88,10 @@ pub async fn put_manifest(
     let sha256 = sha256_hex(&bytes);
     let tag = if reference.starts_with("sha256:") {
         if sha256_of(reference)? != sha256 {
-            return Err(Error::new(Code::DigestMismatch, format!("The manifest has the digest sha256:{sha256}.")));
+            return Err(Error::new(
+                Code::DigestMismatch,
+                format!("The manifest has the digest sha256:{sha256}."),
+            ));
         }
         None
     } else if is_tag(reference) {

@@ -38,10 +38,12 @@ impl Repository {
                  them; the tool's name has at most 80 characters.",
             ));
         }
-        let row =
-            challenges::get(&state.db.read, challenge).await?.ok_or_else(|| Error::not_found("The challenge"))?;
+        let row = challenges::get(&state.db.read, challenge)
+            .await?
+            .ok_or_else(|| Error::not_found("The challenge"))?;
         let challenge: Challenge = serde_json::from_str(&row.document)?;
-        let bytes_max = challenge.limits.artifact_mib.saturating_mul(1 << 20).min(state.config.artifact_bytes_max);
+        let bytes_max =
+            challenge.limits.artifact_mib.saturating_mul(1 << 20).min(state.config.artifact_bytes_max);
         Ok(Self { challenge, tool: tool.to_owned(), bytes_max })
     }
 
@@ -174,7 +176,9 @@ where
         if first != begin || says.is_none() || part.length.is_some_and(|length| Some(length) != says) {
             return Err(Error::new(
                 Code::UploadOutOfStep,
-                format!("{begin} bytes have arrived. Send the part that begins there, of the length it announces."),
+                format!(
+                    "{begin} bytes have arrived. Send the part that begins there, of the length it announces."
+                ),
             ));
         }
     }
@@ -183,7 +187,11 @@ where
     match part.range {
         Some((_, last)) if upload.size() != last.saturating_add(1) => Err(Error::new(
             Code::UploadCut,
-            format!("The part announced {} bytes; {} arrived.", last.saturating_sub(begin) + 1, upload.size() - begin),
+            format!(
+                "The part announced {} bytes; {} arrived.",
+                last.saturating_sub(begin) + 1,
+                upload.size() - begin
+            ),
         )),
         _ => Ok(()),
     }
@@ -225,7 +233,10 @@ pub async fn read_for_site(
     offset: u64,
 ) -> Result<Blob, Error> {
     let missing = || Error::not_found("The blob");
-    if !is_digest(manifest) || !is_digest(sha256) || !runs::leased_artifact(&state.db.read, &site.id, manifest).await? {
+    if !is_digest(manifest)
+        || !is_digest(sha256)
+        || !runs::leased_artifact(&state.db.read, &site.id, manifest).await?
+    {
         return Err(missing());
     }
     let row = crate::store::submissions::artifact(&state.db.read, manifest).await?;
@@ -263,7 +274,8 @@ mod tests {
         for name in ["a", "9", "breast-fna", "a.b_c__d---e", &"x".repeat(128)] {
             assert!(is_name(name), "{name}");
         }
-        for name in ["", "-a", "a-", "A", "a..b", "a___b", "a._b", "a/b", "é", "a b", "..", &"x".repeat(129)] {
+        for name in ["", "-a", "a-", "A", "a..b", "a___b", "a._b", "a/b", "é", "a b", "..", &"x".repeat(129)]
+        {
             assert!(!is_name(name), "{name}");
         }
     }

@@ -92,7 +92,9 @@ impl<'a> Seen<'a> {
     fn same(&mut self, first: &str, second: &str, metric: &str) {
         let estimate = |name: &str| self.row(name).and_then(|row| row.metrics.get(metric));
         let apart = match (estimate(first), estimate(second)) {
-            (Some(a), Some(b)) => a.value.zip(b.value).zip(a.bound.zip(b.bound)).map(|((x, y), (c, d))| (x - y).abs() - c - d),
+            (Some(a), Some(b)) => {
+                a.value.zip(b.value).zip(a.bound.zip(b.bound)).map(|((x, y), (c, d))| (x - y).abs() - c - d)
+            }
             _ => None,
         };
         let holds = apart.is_some_and(|apart| apart <= 1e-12);

@@ -53,6 +53,7 @@ fn has_runtime() -> Result<bool> {
         parallel: 1,
         metered: false,
         containers: ContainerConfig::default(),
+        onnxruntime: None,
     });
     let engines = sandbox.or_fail()?.engines();
     Ok(engines.iter().any(|engine| engine.available && !OTHERS.contains(&engine.name.as_str())))

@@ -25,6 +25,7 @@ pub(super) fn run(data: &Path, as_json: bool) -> Result {
         parallel: 1,
         metered: false,
         containers,
+        onnxruntime: None,
     })
     .map_err(|e| {
         CommandError::new(format!("the sandbox does not work here: {e}"))

@@ -29,7 +29,10 @@ async fn a_pushed_image_is_a_submission_once_and_its_site_pulls_it_and_nothing_e
     let mine = anna.submissions().await;
     assert_eq!(mine.len(), 1, "a push that is repeated enters nothing new");
     let entered = &mine[0]["submission"];
-    assert_eq!((&entered["id"], &entered["tool"], &entered["version"]), (&id.into(), &"tool".into(), &"1.0".into()));
+    assert_eq!(
+        (&entered["id"], &entered["tool"], &entered["version"]),
+        (&id.into(), &"tool".into(), &"1.0".into())
+    );
     let size = 14 + 70_000 + 6;
     assert_eq!(entered["artifact"], json!({"media_type": OCI_MANIFEST, "sha256": digest, "size": size}));
 
@@ -43,9 +46,12 @@ async fn a_pushed_image_is_a_submission_once_and_its_site_pulls_it_and_nothing_e
     assert_eq!(check_layout(&layout), 4);
     let elsewhere = anna.blob(LAYER, b"of no image").await;
     let sha256 = elsewhere["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
-    for (manifest, blob, status) in
-        [(&*digest, &*sha256_hex(b"second"), 200), (&*digest, sha256, 404), (sha256, sha256, 404), (&*digest, "..", 404)]
-    {
+    for (manifest, blob, status) in [
+        (&*digest, &*sha256_hex(b"second"), 200),
+        (&*digest, sha256, 404),
+        (sha256, sha256, 404),
+        (&*digest, "..", 404),
+    ] {
         let path = format!("/artifacts/{manifest}/blobs/{blob}");
         assert_eq!(hub.get(&path, Some(&north.token)).await.0, status, "{path}");
     }
@@ -58,7 +64,8 @@ async fn a_pushed_image_is_a_submission_once_and_its_site_pulls_it_and_nothing_e
         ("bytes=18446744073709551615-", 416, ""),
         ("lines=1-", 200, "second"),
     ] {
-        let answer = hub.request(Method::GET, &path, Some(&north.token)).header("Range", range).send().await.unwrap();
+        let answer =
+            hub.request(Method::GET, &path, Some(&north.token)).header("Range", range).send().await.unwrap();
         assert_eq!(answer.status(), status, "{range}");
         assert_eq!(answer.bytes().await.unwrap(), bytes, "{range}");
     }
@@ -132,7 +139,8 @@ async fn an_index_enters_its_image_for_the_sites_machines_and_a_plain_file_enter
     let anna = Pusher::new(&hub, "anna").await;
     let mut children = Vec::new();
     for architecture in ["arm64", "amd64"] {
-        let image = anna.image(&format!("{{\"architecture\":\"{architecture}\"}}"), &[architecture.as_bytes()]).await;
+        let image =
+            anna.image(&format!("{{\"architecture\":\"{architecture}\"}}"), &[architecture.as_bytes()]).await;
         let text = image.to_string();
         let mut child = descriptor(OCI_MANIFEST, text.as_bytes());
         child["platform"] = json!({"os": "linux", "architecture": architecture});
@@ -222,7 +230,10 @@ async fn skopeo_pushes_an_image_that_a_site_then_pulls() {
     let mine = anna.submissions().await;
     assert_eq!(mine.len(), 1);
     let artifact = &mine[0]["submission"]["artifact"];
-    assert_eq!((artifact["sha256"].as_str(), artifact["media_type"].as_str()), (Some(&*digest), Some(OCI_MANIFEST)));
+    assert_eq!(
+        (artifact["sha256"].as_str(), artifact["media_type"].as_str()),
+        (Some(&*digest), Some(OCI_MANIFEST))
+    );
     let (pushed, words) = push("1.1", &anna.token).await;
     assert!(!pushed && words.contains("allows 1 submissions"), "{words}");
     let (pushed, words) = push("1.1", "wrong").await;

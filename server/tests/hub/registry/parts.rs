@@ -86,7 +86,11 @@ async fn a_push_that_is_cut_goes_on_where_it_broke_off_also_at_a_hub_that_was_re
     let anna = Pusher { hub: &hub, token, tool: "tool" };
     assert_eq!(arrived(&anna).await, "0-69999", "the hub remembers what has arrived");
     assert_eq!(anna.part(&upload, Some("70000-89999"), &bytes[70_000..90_000]).await.status(), 202);
-    assert_eq!(anna.finish(&upload, &bytes[90_000..], &digest).await.status(), 201, "the digest covers all parts");
+    assert_eq!(
+        anna.finish(&upload, &bytes[90_000..], &digest).await.status(),
+        201,
+        "the digest covers all parts"
+    );
     let answer = anna.send(Method::GET, &format!("blobs/sha256:{digest}")).await;
     assert_eq!(answer.bytes().await.unwrap(), bytes);
     hub.end().await;
@@ -100,7 +104,8 @@ async fn two_requests_that_write_to_one_upload_at_once_never_mix() {
     let bytes = pattern(200_000);
     let upload = anna.start().await;
     let range = format!("0-{}", bytes.len() - 1);
-    let answers = futures_util::future::join_all((0..8).map(|_| anna.part(&upload, Some(&range), &bytes))).await;
+    let answers =
+        futures_util::future::join_all((0..8).map(|_| anna.part(&upload, Some(&range), &bytes))).await;
     let taken = answers.iter().filter(|a| a.status() == 202).count();
     let out_of_step = answers.iter().filter(|a| a.status() == 416).count();
     assert_eq!((taken, out_of_step), (1, 7));

@@ -51,10 +51,12 @@ async fn wrong_names_digests_and_sizes_are_refused_and_leave_nothing() {
     let message = refused(anna.finish(&started, &bytes, &wrong).await, 400, "DIGEST_INVALID").await;
     assert!(message.contains(&sha256_hex(&bytes)), "{message}");
     refused(anna.send(Method::GET, &started).await, 404, "BLOB_UPLOAD_UNKNOWN").await;
-    let whole = anna.request(Method::POST, &format!("blobs/uploads/?digest=sha256:{wrong}")).body(bytes.clone());
+    let whole =
+        anna.request(Method::POST, &format!("blobs/uploads/?digest=sha256:{wrong}")).body(bytes.clone());
     refused(whole.send().await.unwrap(), 400, "DIGEST_INVALID").await;
     for digest in ["sha512:00", "sha256:xyz", "", "sha256:"] {
-        let whole = anna.request(Method::POST, &format!("blobs/uploads/?digest={digest}")).body(bytes.clone());
+        let whole =
+            anna.request(Method::POST, &format!("blobs/uploads/?digest={digest}")).body(bytes.clone());
         refused(whole.send().await.unwrap(), 400, "DIGEST_INVALID").await;
         refused(anna.send(Method::GET, &format!("blobs/{digest}x")).await, 400, "DIGEST_INVALID").await;
     }
@@ -121,7 +123,8 @@ async fn what_others_pushed_is_invisible_and_cannot_be_referred_to() {
     refused(ben.send(Method::GET, &format!("blobs/sha256:{layer}")).await, 404, "BLOB_UNKNOWN").await;
     for reference in ["1.0".to_owned(), format!("sha256:{digest}")] {
         assert_eq!(anna.send(Method::GET, &format!("manifests/{reference}")).await.status(), 200);
-        refused(ben.send(Method::GET, &format!("manifests/{reference}")).await, 404, "MANIFEST_UNKNOWN").await;
+        refused(ben.send(Method::GET, &format!("manifests/{reference}")).await, 404, "MANIFEST_UNKNOWN")
+            .await;
     }
     let mount = format!("blobs/uploads/?mount=sha256:{layer}&from=test/tool");
     assert_eq!(anna.send(Method::POST, &mount).await.status(), 201, "one's own");

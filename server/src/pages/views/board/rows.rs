@@ -148,8 +148,7 @@ fn cell(estimate: &Estimate, column: &Column) -> Option<Cell> {
         note = format!("{note}{}{}", if note.is_empty() { "" } else { "; " }, pooling(way));
     }
     if let Some([low, median, high]) = estimate.quartiles {
-        let [low, median, high] =
-            [low, median, high].map(|q| format::number(q.value, column.decimals));
+        let [low, median, high] = [low, median, high].map(|q| format::number(q.value, column.decimals));
         note = format!("{note}; median about {median}, quartiles about {low} and {high}");
     }
     if estimate.undefined > 0 {
