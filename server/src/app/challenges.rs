@@ -9,7 +9,7 @@ use crate::store::{challenges, entities};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use fiel_metrics::registry::{MetricId, MetricTask};
-use fiel_schemas::challenge::Challenge;
+use fiel_schemas::challenge::{Challenge, Task};
 use fiel_schemas::digest::challenge_digest;
 use fiel_schemas::reference_set::FileDigest;
 use futures_util::Stream;

@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// Cases that run at once; the number of cores when absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     parallel: Option<u16>,
+    /// Container runtime for images: `runc`, `crun`, `runsc` or a path; the first one found when absent.
+    #[arg(long, value_name = "NAME")]
+    runtime: Option<String>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -54,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result {
         parallel: args.parallel.map_or(cores, usize::from),
         metered: false,
         onnxruntime: None,
-        containers: ContainerConfig::default(),
+        containers: ContainerConfig { runtime: args.runtime.clone(), ..ContainerConfig::default() },
     })
     .or_fail()?;
     let bar = ProgressBar::new(0);

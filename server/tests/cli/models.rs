@@ -84,15 +84,10 @@ fn an_image_is_refused_precisely_where_no_runtime_is_found() {
     let layout = r#"{"imageLayoutVersion": "1.0.0"}"#.to_owned();
     let model =
         archive(folder.path(), &[("oci-layout", layout), ("index.json", r#"{"manifests": []}"#.to_owned())]);
-    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_fiel"))
-        .args(["try", "lesion-phantom", &model])
-        .env("PATH", folder.path())
-        .output()
-        .expect("fiel starts");
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(1), "{said}");
-    for words in ["container image", "EngineUnavailable", "fiel node doctor"] {
-        assert!(said.contains(words), "{words} is missing: {said}");
+    let ran = fiel(&["try", "lesion-phantom", &model, "--runtime", "/nowhere/runc"]);
+    assert_eq!(ran.code, 1, "{}", ran.all());
+    for words in ["container image", "EngineUnavailable", "/nowhere/runc", "fiel node doctor"] {
+        assert!(ran.err.contains(words), "{words} is missing: {}", ran.all());
     }
 }
 
