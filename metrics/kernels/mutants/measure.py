@@ -23,6 +23,8 @@ import subprocess
 
 MEMORY_MAX = 6 << 30
 TRACE_SECONDS = 60
+# Exit codes of a test that used up its time: killed, or out of CPU seconds.
+ENDED = (-9, -24)
 ENVIRONMENT = dict(os.environ, RUST_BACKTRACE="0", PROPTEST_MAX_SHRINK_ITERS="0",
                    PROPTEST_DISABLE_FAILURE_PERSISTENCE="true")
 
@@ -58,11 +60,13 @@ class Tests:
     def trace(self, test, path):
         path.unlink(missing_ok=True)
         code, _ = self.run(test, TRACE_SECONDS, MUTANT_TRACE=str(path))
+        if code not in (0, *ENDED):
+            raise SystemExit(f"{test} fails while it is traced")
         numbers = sorted(map(int, path.read_text().split())) if path.exists() else []
         clean, seconds = self.run(test, TRACE_SECONDS)
         if clean != 0:
             raise SystemExit(f"{test} fails without any mutant")
-        return {"test": test, "seconds": seconds, "reached": numbers, "traced": code == 0}
+        return {"test": test, "seconds": seconds, "reached": numbers, "traced to its end": code == 0}
 
     def run(self, test, seconds, **environment):
         """Exit code and CPU seconds of a test."""
@@ -95,7 +99,7 @@ def outcome(number, tests, catches):
         code, _ = tests.run(test, int(10 * tests.seconds[test]) + 2, MUTANT=str(number))
         if code != 0:
             catches[test] += 1
-            return {"outcome": "timeout" if code in (-9, -24) else "caught", "by": test}
+            return {"outcome": "timeout" if code in ENDED else "caught", "by": test}
     return {"outcome": "missed" if reaching else "not reached"}
 
 
@@ -135,6 +139,8 @@ def main():
     arguments.add_argument("--sample", type=int)
     arguments.add_argument("--seed", type=int, default=1)
     given = arguments.parse_args()
+    # The tests run elsewhere.
+    given.out = given.out.resolve()
     mutants = json.loads((given.out / "mutants.json").read_text())
     left_out = len(json.loads((given.out / "left_out.json").read_text()))
     order = sorted(mutants, key=lambda mutant: mutant["name"])
