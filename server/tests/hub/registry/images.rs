@@ -1,7 +1,7 @@
 //! From a push to a submission to the folder that a site's sandbox is given.
 
 use super::{CONFIG, LAYER, Pusher, check_layout, descriptor, header, manifest, node, refused};
-use crate::harness::{TestHub, module, read};
+use crate::harness::{TestHub, TestSite, module, read};
 use fiel_node::NodeError;
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::digest::sha256_hex;
@@ -37,7 +37,7 @@ async fn a_pushed_image_is_a_submission_once_and_its_site_pulls_it_and_nothing_e
     assert_eq!(entered["artifact"], json!({"media_type": OCI_MANIFEST, "sha256": digest, "size": size}));
 
     let folder = tempfile::tempdir().unwrap();
-    let pull = async |site| node(&hub, site).image(folder.path(), &digest, size).await;
+    let pull = async |site: &TestSite| node(&hub, site).image(folder.path(), &digest, size).await;
     assert!(pull(&north).await.is_err(), "not before the run is leased");
     let order = hub.claim(&north).await.unwrap();
     assert_eq!(order.submission.artifact.sha256, digest);
@@ -88,7 +88,7 @@ async fn a_site_s_download_goes_on_where_it_broke_off_and_bytes_that_lie_are_thr
     let blobs = folder.path().join("blobs");
     std::fs::create_dir(&blobs).unwrap();
     let partial = blobs.join(format!(".{}.part", sha256_hex(&layer)));
-    let pull = async |size| node(&hub, &north).image(folder.path(), &digest, size).await;
+    let pull = async |size: u64| node(&hub, &north).image(folder.path(), &digest, size).await;
     let reason = |e: Result<_, NodeError>| e.map(|_: std::path::PathBuf| ()).unwrap_err().reason();
     // Were the whole blob asked for again, a beginning that lies would not matter.
     std::fs::write(&partial, vec![0; 40_000]).unwrap();
@@ -161,9 +161,9 @@ async fn an_index_enters_its_image_for_the_sites_machines_and_a_plain_file_enter
     let config = anna.blob("application/vnd.oci.empty.v1+json", b"{}").await;
     let file_layer = anna.blob("application/octet-stream", &file).await;
     assert_eq!(anna.tag("2.0", &manifest(&config, &[file_layer])).await.status(), 201);
-    let entered = &anna.submissions().await[0]["submission"]["artifact"];
+    let mine = anna.submissions().await;
     let expected = json!({"media_type": "application/wasm", "sha256": sha256_hex(&file), "size": file.len()});
-    assert_eq!(*entered, expected);
+    assert_eq!(mine[0]["submission"]["artifact"], expected);
     let text = anna.blob("text/plain", b"no model at all").await;
     refused(anna.tag("3.0", &manifest(&config, &[text])).await, 400, "MANIFEST_INVALID").await;
     hub.end().await;
