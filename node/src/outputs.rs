@@ -388,7 +388,7 @@ mod tests {
             with("DimSize = 4 3 2", "DimSize = 4000000000 4000000000 4000000000"),
             with("DimSize = 4 3 2", "DimSize = 4 3 1"),
             with("Offset = 0 0 0", "Offset = 1 0 0"),
-            with("TransformMatrix = 1 0 0", "TransformMatrix = -1 0 0"),
+            with("TransformMatrix = -1 0 0", "TransformMatrix = 1 0 0"),
             with("ElementDataFile = LOCAL", "ElementDataFile = /etc/passwd"),
             with("CompressedData = False", "CompressedData = True"),
             meta[..meta.len() - 1].to_vec(),

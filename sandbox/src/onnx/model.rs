@@ -24,6 +24,11 @@ pub(super) enum Failed {
     Output(String),
 }
 
+/// An answer that cannot be written, mostly since it is larger than a case may write, is none.
+fn unwritten(trouble: Trouble) -> Failed {
+    Failed::Output(trouble.reason)
+}
+
 impl From<Trouble> for Failed {
     fn from(trouble: Trouble) -> Self {
         Self::Case(trouble)
@@ -207,14 +212,15 @@ impl Model {
                 sums[self.number(&score.tensor)].iter().map(|mean| *mean as f32).collect();
             let values = answer::scores(score, &elements).ok_or_else(|| no_number(&score.tensor))?;
             let names = score.columns.iter().map(|column| column.name.as_str());
-            case.write_row(&score.port, &names.zip(values).collect::<Vec<_>>())?;
+            case.write_row(&score.port, &names.zip(values).collect::<Vec<_>>()).map_err(unwritten)?;
         }
         let Some(geometry) = geometry else { return Ok(()) };
         for mask in &self.manifest.masks {
             let channels = means[self.number(&mask.tensor)].as_deref().unwrap_or_default();
             let marked =
                 answer::mask(mask, channels, geometry.voxels()).ok_or_else(|| no_number(&mask.tensor))?;
-            case.write_mask(&mask.port, &Volume { geometry: geometry.clone(), data: marked })?;
+            let marked = Volume { geometry: geometry.clone(), data: marked };
+            case.write_mask(&mask.port, &marked).map_err(unwritten)?;
         }
         Ok(())
     }

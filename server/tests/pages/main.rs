@@ -37,7 +37,12 @@ impl TestHub {
         assert_used(database.as_ref(), folder.path());
         let client = Client::builder().redirect(Policy::none()).build().expect("a client");
         let test = Self { hub, client, _folder: folder, _database: database };
-        test.api("challenges", "application/yaml", CHALLENGE.into()).await;
+        test.api(
+            "challenges",
+            "application/yaml",
+            CHALLENGE.replace("artifact_mib: 256", "artifact_mib: 16"),
+        )
+        .await;
         let account = json!({"name": "ada", "role": "participant", "password": PASSWORD});
         test.api("accounts", "application/json", account.to_string()).await;
         test
@@ -239,7 +244,8 @@ async fn errors_of_the_form_stand_beside_their_fields() {
         "{page}"
     );
     assert!(!page.contains("<script>alert"), "{page}");
-    let large = vec![0_u8; 17 << 20];
+    let mut large = b"\0asm\x01\0\0\0".to_vec();
+    large.resize(17 << 20, 0);
     let refused = test.submit(&cookie, &csrf, "big", &large).await.text().await.expect("text");
     assert!(refused.contains("larger than 16 MiB"), "{refused}");
     test.hub.stop().await;

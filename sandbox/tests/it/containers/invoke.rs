@@ -127,8 +127,9 @@ fn a_warm_process_cannot_touch_what_it_has_answered() {
     // From the first case on, a thread of the model rewrites `/output` without pause.
     let results = bench.cases(&prepared, &limits(), cases(&["haunt", "plain", "plain", "plain"]));
     for result in &results {
+        // Its own two threads may write into each other's answer, as long as it runs.
         let read = answer(result);
-        assert!(read == "haunted" || read.starts_with("a,b\n1,2\n") || read.is_empty(), "{read}");
+        assert!(read.starts_with("haunted") || read.starts_with("a,b\n1,2\n") || read.is_empty(), "{read}");
     }
     let endless = bench.cases(&prepared, &limits(), cases(&["endless", "plain"]));
     assert_eq!(endless[0].outcome, Outcome::Ok, "{}", endless[0].reason);
