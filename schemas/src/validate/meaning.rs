@@ -251,14 +251,12 @@ fn summary(pointer: &str, summary: &Summary) -> Vec<Problem> {
                 ("sum_pr", &a.sum_pr),
             ],
         ),
-        // Sites' values are independent of each other.
-        Summary::PerSite(_) => Vec::new(),
         Summary::Scores(scores) => {
             let cells = scores.cells.iter().map(|cell| (cell.first.into(), cell.last.into()));
             ranges(pointer, cells)
         }
-        // Counts of decisions are independent of each other.
-        Summary::Confusion(_) => Vec::new(),
+        // Counts of decisions are independent of each other, and so are sites' values.
+        Summary::Confusion(_) | Summary::PerSite(_) => Vec::new(),
         Summary::Calibration(calibration) => {
             let bins = calibration.bins.iter().enumerate();
             bins.flat_map(|(index, bin)| {

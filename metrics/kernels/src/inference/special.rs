@@ -132,9 +132,9 @@ pub(super) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     for _ in 0..200 {
         let off = excess(x);
         if off > 0.0 {
-            high = x
+            high = x;
         } else {
-            low = x
+            low = x;
         }
         let step = off * x * (1.0 - x) / beta_kernel(a, b, x, 1.0 - x);
         if step.abs() <= 1e-16 * x {

@@ -144,7 +144,9 @@ fn competition(values: &[f64]) -> Vec<u32> {
     let mut ranks = vec![0; values.len()];
     let mut start = 0;
     for tied in sorted.chunk_by(|&a, &b| values[a].total_cmp(&values[b]).is_eq()) {
-        tied.iter().for_each(|&i| ranks[i] = start as u32 + 1);
+        for &i in tied {
+            ranks[i] = start as u32 + 1;
+        }
         start += tied.len();
     }
     ranks
