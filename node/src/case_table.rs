@@ -102,7 +102,7 @@ pub(crate) fn digest(table: &DataFrame) -> Result<String, NodeError> {
         match column.dtype() {
             DataType::String => column.str()?.iter().for_each(|v| field(v.map(str::as_bytes))),
             DataType::Int32 => {
-                column.i32()?.iter().for_each(|v| field(v.map(i32::to_le_bytes).as_ref().map(|v| &v[..])))
+                column.i32()?.iter().for_each(|v| field(v.map(i32::to_le_bytes).as_ref().map(|v| &v[..])));
             }
             _ => column.f64()?.iter().for_each(|v| field(v.map(f64::to_le_bytes).as_ref().map(|v| &v[..]))),
         }

@@ -105,12 +105,11 @@ impl Answers<'_> {
                 None => None,
             },
         };
-        Ok(match bytes {
-            Some(bytes) => self.result(index, Outcome::Ok, String::new(), Some(bytes)),
-            None => {
-                let reason = "the file of predictions has no answer to the case".to_owned();
-                self.result(index, Outcome::MissingOutput, reason, None)
-            }
+        Ok(if let Some(bytes) = bytes {
+            self.result(index, Outcome::Ok, String::new(), Some(bytes))
+        } else {
+            let reason = "the file of predictions has no answer to the case".to_owned();
+            self.result(index, Outcome::MissingOutput, reason, None)
         })
     }
 

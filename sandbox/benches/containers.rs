@@ -74,7 +74,7 @@ fn bare(folder: &Path, program: &[u8]) -> Option<Vec<f64>> {
         .arg(&bundle)
         .status()
         .ok()
-        .filter(|status| status.success())?;
+        .filter(std::process::ExitStatus::success)?;
     let path = bundle.join("config.json");
     let mut spec: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     spec["process"]["terminal"] = json!(false);

@@ -438,7 +438,7 @@ mod tests {
         for (name, value, word) in wrong {
             match case.write(&out, vec![named(name, value)], 1 << 20) {
                 Err(WrongAnswer::Rule(rule)) => {
-                    assert!(rule.contains(word) && !rule.contains("secret"), "{rule}")
+                    assert!(rule.contains(word) && !rule.contains("secret"), "{rule}");
                 }
                 other => panic!("{name}, {word}: {other:?}"),
             }

@@ -142,7 +142,7 @@ fn paired_replicates_tell_apart_what_separate_intervals_do_not() {
     // Three submissions on the same 60 hard and easy cases at two sites: the second is a little worse on every case, the
     // third the same as the second but for chance.
     let value = |submission: usize, i: usize| {
-        let hard = f64::from(u8::from(i % 2 == 0)) * 0.6;
+        let hard = f64::from(u8::from(i.is_multiple_of(2))) * 0.6;
         let noise = ((i * 7919 + submission * 31) % 13) as f64 / 13.0 * 0.02;
         0.95 - hard - [0.0, 0.03, 0.03][submission] - noise
     };

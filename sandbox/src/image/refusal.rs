@@ -51,7 +51,10 @@ pub(super) fn unreadable(error: io::Error) -> Refusal {
         return invalid("the data is cut short");
     }
     let text = error.to_string();
-    match error.into_inner().map(|inner| inner.downcast::<Refusal>()) {
+    match error
+        .into_inner()
+        .map(<dyn std::error::Error + std::marker::Send + std::marker::Sync + 'static>::downcast::<Refusal>)
+    {
         Some(Ok(refusal)) => *refusal,
         _ => invalid(format!("damaged data: {}", quote(text.as_bytes()))),
     }

@@ -172,7 +172,7 @@ fn plain(mut file: File, draft: &OwnedFd) -> Result<File, Refusal> {
         match from.read(&mut chunk).map_err(unreadable)? {
             0 => break,
             count => {
-                target.write_all(&chunk[..count]).map_err(|error| site(format!("cannot write: {error}")))?
+                target.write_all(&chunk[..count]).map_err(|error| site(format!("cannot write: {error}")))?;
             }
         }
     }

@@ -109,7 +109,7 @@ fn a_component_that_lies_about_its_entry_is_refused() {
         (export("fiel:model/inference@2.0.0", "predict", "(result u32)", number), "exports neither"),
         (export("wasi:cli/run@0.2.0", "walk", "(result (result))", number), "exports neither"),
         (export("wasi:cli/run@0.3.0", "run", "(result (result))", number), "exports neither"),
-        (r#"(component)"#.to_owned(), "exports neither"),
+        (r"(component)".to_owned(), "exports neither"),
         (
             r#"(component (core module $m) (export "wasi:cli/run@0.2.0" (core module $m)))"#.to_owned(),
             "exports neither",

@@ -137,7 +137,8 @@ fn sockets_have_names_and_places_of_their_own() {
     let problems = |slug: &str, path: Option<&str>| {
         let mut challenge = samples::challenge();
         let mut port = challenge.interface.inputs[0].clone();
-        ("other".clone_into(&mut port.name), "other.csv".clone_into(&mut port.path));
+        "other".clone_into(&mut port.name);
+        "other.csv".clone_into(&mut port.path);
         let relative_path = path.map(str::to_owned);
         port.socket = Some(Socket { slug: slug.to_owned(), kind: None, relative_path });
         challenge.interface.inputs.push(port);

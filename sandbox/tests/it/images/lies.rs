@@ -337,7 +337,7 @@ fn damage() -> Vec<Case> {
         ("archive cut within a header", whole[..100].to_vec(), "cut short"),
         ("gzip archive cut short", gzip(&whole)[..200].to_vec(), "cut short"),
         ("archive with data behind its end", [whole, b"trailing".to_vec()].concat(), "data follows the end"),
-        ("layer cut short", of(plain[..512 + 1].to_vec()), "within a file"),
+        ("layer cut short", of(plain[..=512].to_vec()), "within a file"),
         ("gzip layer cut short", of(packed[..packed.len() - 9].to_vec()), "cut short"),
         ("gzip layer with garbage behind it", of([packed, b"garbage".repeat(4)].concat()), "damaged data"),
         (

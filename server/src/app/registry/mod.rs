@@ -240,7 +240,7 @@ pub async fn read_for_site(
         return Err(missing());
     }
     let row = crate::store::submissions::artifact(&state.db.read, manifest).await?;
-    if !row.is_some_and(|row| row.media_type == oci::OCI_MANIFEST) {
+    if row.is_none_or(|row| row.media_type != oci::OCI_MANIFEST) {
         return Err(missing());
     }
     let bytes = state.blobs.read_all(manifest, oci::MANIFEST_BYTES_MAX).await?;
