@@ -3,6 +3,7 @@
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::validate::{Kind, from_yaml};
 use fiel_tests::{fiel, repository};
+use std::fmt::Write as _;
 
 #[test]
 fn every_shipped_challenge_is_valid() {
@@ -79,7 +80,7 @@ fn rank_reports_follow_their_schema() {
     for case in 0..8 {
         for (algorithm, dice, time) in [("a", 0.9, 3), ("b", 0.8, 2), ("c", 0.7, 1)] {
             let dice = dice - 0.03 * f64::from(case % 3);
-            text += &format!("k{case},{algorithm},{dice},{time},s{}\n", case % 2);
+            writeln!(text, "k{case},{algorithm},{dice},{time},s{}", case % 2).expect("a string takes it");
         }
     }
     let args = ["rank", "--metric", "dice", "--metric", "time:lower", "--institution", "site", "--json"];

@@ -135,13 +135,11 @@ fn step_sum_of(drawn: &[(f64, f64)]) -> Option<f64> {
     step_sum(drawn.iter().copied())
 }
 
+/// A metric of weighted positives and negatives by group, highest score first.
+type Statistic<'a> = dyn Fn(&[(f64, f64)]) -> Option<f64> + 'a;
+
 /// Percentile interval over Poisson resamples of groups, highest score first, widened by `bound`.
-fn bootstrap(
-    groups: &[Group],
-    value: f64,
-    bound: f64,
-    statistic: &dyn Fn(&[(f64, f64)]) -> Option<f64>,
-) -> Option<[f64; 2]> {
+fn bootstrap(groups: &[Group], value: f64, bound: f64, statistic: &Statistic<'_>) -> Option<[f64; 2]> {
     let mut rng = Rng::new(0x000f_1e1a);
     let rounds = REPLICATES.min((MOST_DRAWS / groups.len().max(1)).max(100));
     let mut drawn = Vec::with_capacity(groups.len());

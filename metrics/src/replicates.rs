@@ -82,6 +82,9 @@ impl Draws {
     }
 }
 
+/// Sum and weight of one replicate, from the weights of the table's rows.
+type Replicate<'a> = dyn Fn(&[u8]) -> Result<(i64, u64), MetricError> + Sync + 'a;
+
 /// A metric's replicates over a case table, whose rows are the cases of the set in their order; `None` where there are
 /// too few cases, or the metric has no value to resample.
 pub fn replicates(
@@ -92,7 +95,7 @@ pub fn replicates(
 ) -> Result<Option<Replicates>, MetricError> {
     let metric = MetricId::parse(metric_id)?;
     let data = Data::read(metric_id, &metric, table, options)?;
-    let one: Box<dyn Fn(&[u8]) -> Result<(i64, u64), MetricError> + Sync> = if assess::is_mean(&metric) {
+    let one: Box<Replicate<'_>> = if assess::is_mean(&metric) {
         let values = data.of_cases(&metric);
         let defined: Vec<(usize, f64)> =
             data.rows().iter().zip(values).filter_map(|(row, value)| Some((*row, value?))).collect();

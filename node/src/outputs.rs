@@ -365,7 +365,7 @@ mod tests {
         ] {
             assert!(json_probability(text.as_bytes(), "probability").is_err(), "{text:.40} was accepted");
         }
-        assert!(json_probability(&[b'0'; TABLE_BYTES_MAX + 1], "probability").is_err());
+        assert!(json_probability(&vec![b'0'; TABLE_BYTES_MAX + 1], "probability").is_err());
         assert!(json_probability(b"0.5\xff", "probability").is_err());
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn open<'a>(
         return Err(invalid("a challenge of several outputs takes no file of predictions"));
     };
     let path = model.path.clone();
-    let mut file = File::open(&path).map_err(|e| named(&path, e))?;
+    let mut file = File::open(&path).map_err(|e| named(&path, &e))?;
     let found = find(&mut file, port, set, case_ids)?;
     let bytes_max = challenge.limits.output_mib.saturating_mul(1 << 20);
     Ok(Answers { path, file, output: &port.path, case_ids, bytes_max, found })
@@ -99,7 +99,7 @@ impl Answers<'_> {
                     let mut bytes = Vec::new();
                     let read = self.file.seek(SeekFrom::Start(start));
                     let read = read.and_then(|_| (&self.file).take(length).read_to_end(&mut bytes));
-                    read.map_err(|e| named(&self.path, e))?;
+                    read.map_err(|e| named(&self.path, &e))?;
                     Some(bytes)
                 }
                 None => None,
@@ -313,7 +313,7 @@ fn shown(name: &str) -> String {
     name.escape_debug().take(120).collect()
 }
 
-fn named(path: &std::path::Path, error: std::io::Error) -> NodeError {
+fn named(path: &std::path::Path, error: &std::io::Error) -> NodeError {
     NodeError::Io(std::io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 

@@ -38,6 +38,7 @@ impl Trouble {
 
 /// `inputs.json`: which files a case has and which it must get.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "as the document names it")]
 pub(crate) struct Case {
     /// Name of the case as the model sees it, the `case_id` of its tables.
     pub(crate) case: String,
@@ -113,8 +114,11 @@ impl Case {
             Trouble::of(format!("the mask `{name}` cannot be written"), error)
         };
         let bytes = image::encode_nifti_mask(mask).map_err(|error| failed(&error))?;
-        let bytes =
-            if port.path.ends_with(".gz") { compressed(&bytes).map_err(|e| failed(&e))? } else { bytes };
+        let bytes = if Path::new(&port.path).extension().is_some_and(|end| end == "gz") {
+            compressed(&bytes).map_err(|e| failed(&e))?
+        } else {
+            bytes
+        };
         self.write(port, &bytes)
     }
 
@@ -123,8 +127,8 @@ impl Case {
         let port = self.output(name, PortKind::Table)?;
         let (mut header, mut row) = ("case_id".to_owned(), field(&self.case));
         for (column, value) in columns {
-            header += &format!(",{}", field(column));
-            row += &format!(",{value}");
+            header.extend([",", &field(column)]);
+            row.extend([",", &value.to_string()]);
         }
         self.write(port, format!("{header}\n{row}\n").as_bytes())
     }

@@ -127,11 +127,9 @@ impl Sandbox {
             MediaType::Wasm => self.prepare_module(&model.path, &model.sha256),
             MediaType::ImageArchive | MediaType::ImageManifest => self.prepare_image(model),
             MediaType::Onnx => self.prepare_onnx(model),
-            other => Err(Refusal {
-                reason: FailureReason::EngineUnavailable,
-                message: format!(
-                    "no engine for `{other}` here; submit a WebAssembly module or an ONNX archive"
-                ),
+            MediaType::Predictions => Err(Refusal {
+                reason: FailureReason::ArtifactInvalid,
+                message: "predictions are measured, not run; submit a model".to_owned(),
             }),
         }
     }

@@ -234,6 +234,6 @@ mod tests {
             let found = read(&value, media).unwrap_err();
             assert!(found.contains(words), "{value}: {found}");
         }
-        assert!(parse(&vec![b' '; MANIFEST_BYTES_MAX as usize + 1], None).is_err());
+        assert!(parse(&vec![b' '; usize::try_from(MANIFEST_BYTES_MAX).unwrap() + 1], None).is_err());
     }
 }

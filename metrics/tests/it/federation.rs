@@ -425,7 +425,7 @@ fn a_site_without_a_value_is_counted_and_not_pooled() {
     let cases: Vec<Case> = (0..90)
         .map(|i| {
             let site = i / 30;
-            (site, f64::from(i as u32 % 30) / 30.0, i32::from(site > 0 && i % 3 == 0))
+            (site, (i % 30) as f64 / 30.0, i32::from(site > 0 && i % 3 == 0))
         })
         .collect();
     let parts: Vec<Summary> = (0..3).map(|s| assessed("ici", &cases, Some(s), 1).summary).collect();

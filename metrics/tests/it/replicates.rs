@@ -47,6 +47,7 @@ fn every_submission_meets_the_same_poisson_weights() {
     assert!(all.iter().all(|w| (0.0..=8.0).contains(w) && w.fract() == 0.0));
     let values: Vec<Option<f64>> = (0..n).map(|i| (i % 7 > 0).then(|| 1.0 / (i + 2) as f64)).collect();
     let found = of("dice", &masks(&values), 3);
+    #[expect(clippy::needless_range_loop, reason = "a column of several tables")]
     for b in 0..120 {
         let sum: f64 = (0..n).map(|k| weights[k][b] * values[k].unwrap_or(0.0)).sum();
         let weight: f64 = (0..n).map(|k| if values[k].is_some() { weights[k][b] } else { 0.0 }).sum();
@@ -67,6 +68,7 @@ fn a_case_keeps_its_weights_where_others_failed() {
     let failed = frame(["crashed", "ok", "ok", "ok"], [None, Some(0.0), Some(1.0), Some(0.0)]);
     let exclude = Options { min_cell: 1, failed_cases: FailedCases::Exclude };
     let found = replicates("brier", &failed, &exclude, &draws(9)).unwrap().unwrap();
+    #[expect(clippy::needless_range_loop, reason = "a column of several tables")]
     for b in 0..120 {
         assert_eq!(found.sums[b] as f64 / STEP, weights[2][b]);
         assert_eq!(found.weights[b] as f64, weights[1][b] + weights[2][b] + weights[3][b]);
@@ -83,6 +85,7 @@ fn a_replicate_of_a_metric_of_a_set_is_that_of_the_repeated_cases() {
         let site = assess(id, &frame, &options(1)).unwrap();
         let found = replicate_values(id, &site.summary, &of(id, &frame, 5)).unwrap();
         for (b, value) in found.iter().enumerate().step_by(11) {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 8")]
             let times = |i: usize| weights[i][b] as usize;
             let (s, y): (Vec<f64>, Vec<i32>) =
                 (0..30).flat_map(|i| std::iter::repeat_n((scores[i], labels[i]), times(i))).unzip();
@@ -97,7 +100,7 @@ fn replicates_add_up_in_any_order_and_means_pool_exactly() {
     let site = |k: usize, n: usize| {
         let values: Vec<Option<f64>> = (0..n).map(|i| Some(((i * 13 + k * 5) % 17) as f64 / 17.0)).collect();
         let frame = masks(&values);
-        (assess("dice", &frame, &options(1)).unwrap().summary, of("dice", &frame, k as u8))
+        (assess("dice", &frame, &options(1)).unwrap().summary, of("dice", &frame, u8::try_from(k).unwrap()))
     };
     let parts = [site(1, 25), site(2, 40), site(3, 11)];
     let add = |a: &Replicates, b: &Replicates| merge_replicates(a, b).unwrap();
@@ -153,7 +156,10 @@ fn paired_replicates_tell_apart_what_separate_intervals_do_not() {
                 let values: Vec<Option<f64>> =
                     (0..60).map(|i| Some(value(submission, i + 60 * site))).collect();
                 let frame = masks(&values);
-                (assess("dice", &frame, &options(1)).unwrap(), of("dice", &frame, site as u8))
+                (
+                    assess("dice", &frame, &options(1)).unwrap(),
+                    of("dice", &frame, u8::try_from(site).unwrap()),
+                )
             })
             .collect();
         let summary = merge(&parts[0].0.summary, &parts[1].0.summary).unwrap();

@@ -165,8 +165,8 @@ fn hostile_archives_are_refused() {
         &archive(&[(EntryType::XHeader, "x", b"21 size=999999999999\n"), (EntryType::Regular, one, b"")]),
         "8 GiB",
     );
-    refused(&archive(&[(EntryType::XHeader, "x", &[b'1'; 70_000])]), "longer than");
-    refused(&archive(&[(EntryType::GNULongName, "x", &[b'1'; 70_000])]), "longer than");
+    refused(&archive(&[(EntryType::XHeader, "x", &vec![b'1'; 70_000])]), "longer than");
+    refused(&archive(&[(EntryType::GNULongName, "x", &vec![b'1'; 70_000])]), "longer than");
     refused(&archive(&[(EntryType::GNULongName, "x", &[b'1'; 5_000])]), "longer than");
     refused(&archive(&[(EntryType::GNULongName, "x", b"\xff\xfe")]), "UTF-8");
     let good = files(&[(one, "answer")]);

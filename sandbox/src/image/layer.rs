@@ -95,7 +95,7 @@ fn put(root: &mut Root, entry: &Entry, content: &mut impl Read) -> Result<(), Re
 fn remove(root: &mut Root, above: &[&str], name: &str) -> Result<(), Refusal> {
     if name == OPAQUE {
         let folder = root.make_folder(above)?;
-        return root.white_out_content(folder);
+        return root.white_out_content(&folder);
     }
     if name.starts_with(BOOKKEEPING) {
         return Ok(());

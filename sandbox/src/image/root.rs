@@ -22,6 +22,7 @@ const RETRIES: usize = 1000;
 /// The folder that becomes the root of the containers, and one beside it for what a layer removes: moving a tree
 /// away takes one step however large and deep it is.
 #[derive(Debug)]
+#[expect(clippy::struct_field_names, reason = "the folder that becomes the root")]
 pub(super) struct Root {
     root: OwnedFd,
     trash: OwnedFd,
@@ -247,18 +248,18 @@ impl Root {
         }
         if is_folder(&found) {
             let folder = rustix::fs::openat(parent, name, ITSELF, Mode::empty()).map_err(unwritable)?;
-            return self.white_out_content(folder);
+            return self.white_out_content(&folder);
         }
         Ok(())
     }
 
     /// Removes what lower layers put into this folder and those below it.
-    pub(super) fn white_out_content(&mut self, folder: Folder) -> Result<(), Refusal> {
+    pub(super) fn white_out_content(&mut self, folder: &Folder) -> Result<(), Refusal> {
         let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
         let mut below = vec![String::from(".")];
         while let Some(path) = below.pop() {
             let inner =
-                rustix::fs::openat2(&folder, &path, ITSELF, Mode::empty(), within).map_err(unwritable)?;
+                rustix::fs::openat2(folder, &path, ITSELF, Mode::empty(), within).map_err(unwritable)?;
             for name in names(&inner).map_err(unwritable)? {
                 let Some(found) = stat(&inner, &name)? else { continue };
                 if !self.touched.contains_key(&found.st_ino) {

@@ -201,7 +201,7 @@ fn all_layers_share_one_allowance() {
     let folder = tempfile::tempdir().unwrap();
     let mut root = Root::create(&open(folder.path()), None).unwrap();
     let mut budget = Budget { bytes: 100_000, ..Budget::default() };
-    let layer = Tar::default().file("f", &[1; 60_000]).end();
+    let layer = Tar::default().file("f", &vec![1; 60_000]).end();
     apply(&mut root, layer.as_slice(), &mut budget).unwrap();
     let refusal = apply(&mut root, layer.as_slice(), &mut budget).unwrap_err();
     assert!(refusal.message.contains("unpacks to more than the"), "{}", refusal.message);

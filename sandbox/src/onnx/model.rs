@@ -182,7 +182,9 @@ impl Model {
         }
         let windows = places.len() as f64;
         for Gathered { sums, .. } in &mut gathered {
-            sums.iter_mut().for_each(|sum| *sum /= windows);
+            for sum in sums.iter_mut() {
+                *sum /= windows;
+            }
         }
         Ok(gathered)
     }
@@ -235,7 +237,9 @@ fn fill(feed: &Feed, inputs: &Inputs, tiling: Option<&Tiling>, place: [usize; 3]
     let mut numbers = Vec::with_capacity(feed.shape.iter().product());
     match (&feed.source, tiling) {
         (Source::Images(images), Some(tiling)) => {
-            images.iter().for_each(|&image| tiling.cut(place, &inputs.volumes[image], &mut numbers));
+            for &image in images {
+                tiling.cut(place, &inputs.volumes[image], &mut numbers);
+            }
         }
         (Source::Images(_), None) => {}
         (Source::Table(table), _) => numbers.extend_from_slice(&inputs.rows[*table]),

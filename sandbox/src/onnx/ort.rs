@@ -34,6 +34,7 @@ impl Library {
     }
 
     /// Makes its environment, in confinement; once in a process.
+    #[expect(clippy::unused_self, reason = "a library that was loaded is started once")]
     pub(super) fn start(self) -> Result<Environment, String> {
         ort::init()
             .with_name("fiel")
@@ -78,6 +79,7 @@ pub(super) struct Ort {
 
 impl Ort {
     /// Loads a checked model.
+    #[expect(clippy::result_large_err, reason = "the error of the library's own builder")]
     pub(super) fn load(environment: &Environment, model: &[u8], plan: &Plan) -> Result<Self, String> {
         let refused = |error: &dyn std::fmt::Display| format!("onnxruntime cannot run this model: {error}");
         let session = Session::builder(environment)

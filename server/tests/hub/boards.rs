@@ -127,6 +127,7 @@ async fn replicates_of_all_sites_say_how_stable_the_ranks_are() {
             let mut statement = statement(&order, dice, 20, 0);
             // 20 cases of weight 1; "close" and "nearly" change places in one replicate of three.
             let swing = |b: i64| if order.submission.tool == "nearly" && b % 3 == 0 { 0.5 } else { 0.0 };
+            #[expect(clippy::cast_possible_truncation, reason = "at most 20 times 8,192")]
             let sums = (0..60).map(|b| ((dice + swing(b)) * 20.0 * 8192.0) as i64).collect();
             let replicates = Replicates { sums, weights: vec![20; 60] };
             statement.predicate.metrics.get_mut("dice").unwrap().replicates = Some(replicates);

@@ -79,7 +79,7 @@ impl Tar {
         let mut content = Vec::new();
         for (key, value) in records {
             let rest = key.len() + value.len() + 3;
-            let length = (rest..).find(|length| length.to_string().len() + rest == *length).unwrap();
+            let length = (rest..rest + 32).find(|length| length.to_string().len() + rest == *length).unwrap();
             content.extend_from_slice(format!("{length} {key}=").as_bytes());
             content.extend_from_slice(value);
             content.push(b'\n');

@@ -67,7 +67,7 @@ fn both_engines_mark_what_onnxruntime_in_python_marked() {
             let share = same as f64 / mask.data.len() as f64;
             assert!(share >= AGREEMENT, "{name}, {engine:?}: {share}");
             // Agreement on air alone would be worth nothing.
-            let marked = reference.data.iter().filter(|&&voxel| voxel == 1).count();
+            let marked = reference.data.iter().map(|&voxel| usize::from(voxel)).sum::<usize>();
             let both = mask
                 .data
                 .iter()

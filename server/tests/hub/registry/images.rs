@@ -17,7 +17,7 @@ async fn a_pushed_image_is_a_submission_once_and_its_site_pulls_it_and_nothing_e
     hub.challenge(10).await;
     let (north, south) = (hub.site("north").await, hub.site_without_data("south").await);
     let anna = Pusher::new(&hub, "anna").await;
-    let layers: [&[u8]; 2] = [&[5; 70_000], b"second"];
+    let layers: [&[u8]; 2] = [&vec![5; 70_000], b"second"];
     let image = anna.image("{\"os\":\"linux\"}", &layers).await;
     let answer = anna.tag("1.0", &image).await;
     assert_eq!(answer.status(), 201);
