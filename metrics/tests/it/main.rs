@@ -6,6 +6,7 @@
 mod federation;
 mod golden_values;
 mod hostile_images;
+mod multiclass;
 mod pooling;
 mod replicates;
 mod scoring;
