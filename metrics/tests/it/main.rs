@@ -6,6 +6,7 @@
 mod federation;
 mod golden_values;
 mod hostile_images;
+mod laws;
 mod multiclass;
 mod pooling;
 mod replicates;

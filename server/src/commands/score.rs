@@ -81,7 +81,7 @@ enum Ci {
 enum Task {
     /// Probabilities against 0/1 labels, from a table.
     Classification {
-        /// Table with one row per case: `.csv` with a header, or `.parquet`.
+        /// Table with one row per case: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
         #[arg(long, value_name = "FILE")]
         table: PathBuf,
         /// Column of labels, 0 or 1.
@@ -104,7 +104,7 @@ enum Task {
     },
     /// One class of several against the true class, from a table: probabilities of all classes, or decisions.
     Multiclass {
-        /// Table with one row per case: `.csv` with a header, or `.parquet`.
+        /// Table with one row per case: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
         #[arg(long, value_name = "FILE")]
         table: PathBuf,
         /// Column of the true classes' names.
