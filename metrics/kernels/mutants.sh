@@ -47,7 +47,7 @@ if [ -n "${ONE_BY_ONE:-}" ]; then
     tool=cargo
     command -v cargo-nextest >/dev/null && tool=nextest
     if [ -n "${SAMPLE:-}" ]; then
-        cargo mutants --list --json "$@" >"$work/list.json"
+        cargo mutants -p fiel-kernels --list --json "$@" >"$work/list.json"
         python3 - "$SAMPLE" "${SEED:-1}" "$work/list.json" >"$work/sample.toml" <<'PYTHON'
 import json, random, re, sys
 size, seed, names = int(sys.argv[1]), int(sys.argv[2]), sorted(m["name"] for m in json.load(open(sys.argv[3])))
@@ -58,7 +58,7 @@ print(f"{len(chosen)} of {len(names)} mutants, seed {seed}", file=sys.stderr)
 PYTHON
         set -- --config "$work/sample.toml" "$@"
     fi
-    exec cargo mutants --in-place --test-tool "$tool" --output "$work" "$@"
+    exec cargo mutants -p fiel-kernels --in-place --test-tool "$tool" --output "$work" "$@"
 fi
 
 venv=$work/venv
@@ -67,7 +67,8 @@ venv=$work/venv
 if [ "$(cat "$work/state" 2>/dev/null)" != "$state" ]; then
     rm -f "$work"/{state,reached.jsonl,outcomes.jsonl}
     fresh_copy
-    (cd "$copy" && cargo mutants --list --json) >"$work/list.json"
+    (cd "$copy" && cargo mutants -p fiel-kernels --list --json) >"$work/list.json"
+    [ "$(head -c 3 "$work/list.json")" != "[]" ] || { echo "cargo-mutants lists nothing: look at .cargo/mutants.toml" >&2; exit 1; }
     "$venv/bin/python" "$here/mutants/at_once.py" "$work/list.json" "$copy" "$work"
     # The tests' binaries, whose names Cargo tells.
     (cd "$copy" && cargo test --profile mutants -p fiel-kernels --lib --test it --no-run --message-format=json) |
