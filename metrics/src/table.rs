@@ -6,7 +6,7 @@ use crate::error::MetricError;
 use crate::registry::{MetricId, MetricSpec};
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
-use polars_io::prelude::{CsvReadOptions, IpcReader, ParquetReader, SerReader as _};
+use polars_io::prelude::{CsvReadOptions, IpcReader, ParquetReader};
 use std::path::Path;
 
 /// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`), otherwise CSV with a header whose column types are found over all rows.

@@ -77,7 +77,7 @@ fn every_problem_names_the_file_and_the_row() {
 #[test]
 fn parquet_and_arrow_tables_score_as_their_csv_twin() {
     use polars::prelude::*;
-    use polars_io::prelude::{IpcWriter, ParquetWriter, SerWriter as _};
+    use polars_io::prelude::{IpcWriter, ParquetWriter};
     let folder = tempfile::tempdir().unwrap();
     let text = csv(folder.path(), "case_id,y,p\na,1,0.9\nb,0,0.1\nc,1,0.30000000000000004\n");
     let mut frame =
