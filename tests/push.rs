@@ -173,7 +173,9 @@ impl Stage {
         let uploads: BTreeSet<&str> = heard
             .split(prefix.as_str())
             .skip(1)
-            .map(|rest| rest.split(|c: char| c != '-' && !c.is_ascii_alphanumeric()).next().unwrap_or_default())
+            .map(|rest| {
+                rest.split(|c: char| c != '-' && !c.is_ascii_alphanumeric()).next().unwrap_or_default()
+            })
             .collect();
         let mut left = Vec::new();
         for id in uploads {
@@ -235,8 +237,7 @@ fn import(public: &Path, copy: &Path, site: &Path, challenge: &str, truth: &str)
 /// What `fiel try` says about the archive of an image.
 fn tried(image: &Image) -> Value {
     let challenge = repository().join("challenges").join(image.challenge);
-    let output =
-        succeed(Command::new(fiel()).arg("try").arg(challenge).arg(&image.archive).arg("--json"));
+    let output = succeed(Command::new(fiel()).arg("try").arg(challenge).arg(&image.archive).arg("--json"));
     serde_json::from_slice(&output.stdout).expect("one JSON object")
 }
 
@@ -253,7 +254,9 @@ fn compare(row: &Value, tried: &Value, image: &Image) {
     let mut held = BTreeSet::new();
     for (id, estimate) in tried["metrics"].as_object().expect("metrics") {
         let pooled = &row["metrics"][id];
-        let (Some(value), Some(bound)) = (pooled["value"].as_f64(), pooled["bound"].as_f64()) else { continue };
+        let (Some(value), Some(bound)) = (pooled["value"].as_f64(), pooled["bound"].as_f64()) else {
+            continue;
+        };
         let apart = (value - estimate["value"].as_f64().expect("defined at the only site")).abs();
         assert!(apart <= bound + 1e-12, "{challenge}: {id} is {apart} apart, its bound is {bound}");
         held.insert(id.as_str());
@@ -280,6 +283,7 @@ async fn a_pushed_image_runs_to_the_board_as_fiel_try_says_and_a_cut_push_goes_o
     // Had the root been sent again, it would be missing here.
     assert!(sent - arrived < debian.size / 2, "{sent} bytes were sent, {arrived} of the layer arrived");
     stage.resume(&exec, &upload, arrived).await;
+    println!("cut after {sent} bytes, {arrived} of {} kept", exec.largest().size);
     let sent = stage.push_whole(&exec).await;
     assert!(sent < TALK_BYTES_MAX, "{sent} bytes were sent of an image whose layers were there");
 

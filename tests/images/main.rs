@@ -23,6 +23,7 @@ use fiel_tests::{fiel, images, repository};
 use native::{Answer, Warm};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Mutex;
 
 /// Who runs a model: the user whom the image names, who is nobody outside.
@@ -132,12 +133,18 @@ fn assert_same(name: &str, ran: &Ran, native: &[Answer]) {
     for ((case, contained), native) in ran.cases.iter().zip(&ran.answers).zip(native) {
         assert!(contained == native, "{name}, {}: {}", case.name, differences(contained, native));
     }
-    assert!(native.iter().collect::<BTreeSet<_>>().len() > native.len() / 2, "{name} gives one answer to all");
+    assert!(
+        native.iter().collect::<BTreeSet<_>>().len() > native.len() / 2,
+        "{name} gives one answer to all"
+    );
 }
 
 fn differences(contained: &Answer, native: &Answer) -> String {
     let sizes = |answer: &Answer| -> Vec<String> {
-        answer.iter().map(|(path, bytes)| format!("{path} {} bytes {}", bytes.len(), sha256_hex(bytes))).collect()
+        answer
+            .iter()
+            .map(|(path, bytes)| format!("{path} {} bytes {}", bytes.len(), sha256_hex(bytes)))
+            .collect()
     };
     format!("in the container {:?}, natively {:?}", sizes(contained), sizes(native))
 }
@@ -174,25 +181,48 @@ fn the_image_that_stays_warm_answers_every_case_as_its_script_does() {
     assert_same("gc-invoke-image", &ran, &native);
 }
 
-#[test]
-fn the_case_table_of_an_image_is_the_same_for_one_and_two_workers_and_in_both_dialects() {
-    let place = tempfile::tempdir().expect("a temporary folder");
-    for (challenge, names) in
-        [("breast-fna", &["gc-invoke-image"][..]), ("lesion-phantom", &["gc-exec-image", "python-image"][..])]
-    {
-        let public = Public::open(challenge);
-        let mut tables = Vec::new();
-        for parallel in [1, 2] {
-            let sandbox = sandbox(place.path(), parallel);
-            for name in names {
-                let model = model(challenge, name);
-                let evaluation = evaluate(&public.challenge, &public.set, &sandbox, &model, &|_, _| {});
-                let evaluation = evaluation.expect("the image can be run here");
-                assert_eq!(evaluation.cases.get("ok"), Some(&(public.set.cases() as u64)), "{name}");
-                let digest = evaluation.table_digest().expect("a table of known columns");
-                tables.push((digest, format!("{name} with {parallel}")));
-            }
+/// The image as `docker save` writes it.
+fn docker_saved(folder: &Path, image: &Model) -> Model {
+    let path = folder.join("saved.tar");
+    let mut skopeo = Command::new("skopeo");
+    skopeo.args(["--insecure-policy", "--tmpdir"]).arg(folder).arg("copy");
+    skopeo.arg(format!("oci-archive:{}", image.path.display()));
+    skopeo.arg(format!("docker-archive:{}:saved:1", path.display()));
+    let ran = skopeo.output().expect("skopeo is installed (apt-get install skopeo)");
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let sha256 = sha256_hex(&fs_err::read(&path).expect("the archive was written"));
+    Model { path, sha256, media_type: MediaType::ImageArchive }
+}
+
+/// Evaluates images of one challenge with one worker and with two: there is one case table.
+fn assert_one_table(challenge: &str, folder: &Path, images: &[(&str, Model)]) {
+    let public = Public::open(challenge);
+    let mut tables = Vec::new();
+    for parallel in [1, 2] {
+        let sandbox = sandbox(folder, parallel);
+        for (name, model) in images {
+            let evaluation = evaluate(&public.challenge, &public.set, &sandbox, model, &|_, _| {});
+            let evaluation = evaluation.expect("the image can be run here");
+            assert_eq!(evaluation.cases.get("ok"), Some(&(public.set.cases() as u64)), "{name}");
+            let digest = evaluation.table_digest().expect("a table of known columns");
+            tables.push((digest, format!("{name}, {parallel} at once")));
         }
-        assert!(tables.iter().all(|(digest, _)| *digest == tables[0].0), "{tables:?}");
     }
+    assert!(tables.iter().all(|(digest, _)| *digest == tables[0].0), "{tables:?}");
+}
+
+#[test]
+fn the_case_table_is_the_same_for_one_and_two_workers_and_however_the_image_was_saved() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let image = model("breast-fna", "gc-invoke-image");
+    let saved = docker_saved(place.path(), &image);
+    assert_ne!(saved.sha256, image.sha256);
+    assert_one_table("breast-fna", place.path(), &[("oci archive", image), ("docker save", saved)]);
+}
+
+#[test]
+fn the_case_table_is_the_same_for_one_and_two_workers_and_in_both_dialects() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let images = ["gc-exec-image", "python-image"].map(|name| (name, model("lesion-phantom", name)));
+    assert_one_table("lesion-phantom", place.path(), &images);
 }

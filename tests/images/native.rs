@@ -13,11 +13,7 @@ use std::time::{Duration, Instant};
 pub(crate) type Answer = BTreeMap<String, Vec<u8>>;
 
 /// Lays every case out in a folder of its own, `input` and `output`, lets `run` do it, and gathers what was written.
-pub(crate) fn answers(
-    cases: &[CaseInput],
-    expected: &[Expected],
-    mut run: impl FnMut(&Path),
-) -> Vec<Answer> {
+pub(crate) fn answers(cases: &[CaseInput], expected: &[Expected], mut run: impl FnMut(&Path)) -> Vec<Answer> {
     let mut answers = Vec::new();
     for input in cases {
         let case = tempfile::tempdir().expect("a temporary folder");

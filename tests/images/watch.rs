@@ -46,7 +46,8 @@ fn look(process: &Path, script: &[u8]) -> Option<String> {
         return None;
     }
     let status = read("status")?;
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next();
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next();
     let outside: [u64; 2] = [field("Uid:")?.parse().ok()?, field("Gid:")?.parse().ok()?];
     let user = inside(&read("uid_map")?, outside[0])?;
     let group = inside(&read("gid_map")?, outside[1])?;
