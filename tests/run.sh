@@ -46,9 +46,10 @@ fi
 FIEL_ONNXRUNTIME="$(echo "$runtime"/onnxruntime/capi/libonnxruntime.so.1.*)"
 export FIEL_ONNXRUNTIME
 
-# The examples that are container images, built once for each state of what they are built from (a minute).
+# The examples that are container images, built once for each state of what they are built from: a minute or two, mostly
+# downloads, and 165 MB.
 sources="$(find challenges/build-images.sh challenges/*/baselines -type f -not -path '*/__pycache__/*' -print0 |
-  sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16)"
+  LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-16)"
 export FIEL_IMAGES="$tools/images-$sources"
 if [ ! -d "$FIEL_IMAGES" ]; then
   find "$tools" -maxdepth 1 -name 'images-*' -mtime +30 -exec rm -rf {} +
