@@ -32,26 +32,30 @@ trap 'rm -rf "$work"' EXIT
 build() { buildah --root "$work/storage" --runroot "$work/run" --storage-driver=vfs "$@"; }
 
 # Files only: no maintainer script runs, which models do not need.
+mkdir "$work/plain"
 mmdebstrap --quiet --variant=extract --include=python3,python3-minimal,libstdc++6,libgomp1 \
-    "$SUITE" "$work/debian.tar" ${MIRROR:+"$MIRROR"}
+    "$SUITE" "$work/plain/debian.tar" ${MIRROR:+"$MIRROR"}
 
-# base NAME WHEEL...: localhost/fiel-python:NAME with those wheels.
-base() {
+# The root is a layer of its own: images share it, and a registry that has one of them has it already.
+printf 'FROM scratch\nADD debian.tar /\nENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1\n' >"$work/plain/Containerfile"
+build bud --quiet --isolation=chroot --tag localhost/fiel-python:plain "$work/plain" >/dev/null
+rm -rf "${work:?}/plain"
+
+# wheels NAME WHEEL...: localhost/fiel-python:NAME, which is that root with these wheels in a layer on top.
+wheels() {
     name=$1
     shift
     mkdir -p "$work/$name/site"
-    [ $# = 0 ] || python3 -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary=:all: \
+    python3 -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --only-binary=:all: \
         --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 --python-version "$PYTHON" \
         --target "$work/$name/site" "$@"
-    ln -f "$work/debian.tar" "$work/$name/debian.tar"
-    printf 'FROM scratch\nADD debian.tar /\nCOPY site /usr/local/lib/python%s/dist-packages\nENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1\n' \
-        "$PYTHON" >"$work/$name/Containerfile"
-    build bud --quiet --isolation=chroot --tag "localhost/fiel-python:$name" "$work/$name" >/dev/null
+    printf 'FROM localhost/fiel-python:plain\nCOPY site /usr/local/lib/python%s/dist-packages\n' "$PYTHON" \
+        >"$work/$name/Containerfile"
+    build bud --quiet --isolation=chroot --pull-never --tag "localhost/fiel-python:$name" "$work/$name" >/dev/null
     rm -rf "${work:?}/$name"
 }
-base plain
-base numpy numpy==2.2.6
-base itk numpy==2.2.6 SimpleITK==2.5.2
+wheels numpy numpy==2.2.6
+wheels itk numpy==2.2.6 SimpleITK==2.5.2
 
 for file in "$here"/*/baselines/*/Containerfile; do
     folder=$(dirname "$file")

@@ -1,23 +1,36 @@
 //! The main job, as the README gives it, against scikit-learn's values.
 
 use fiel_tests::database::{Database, assert_used};
-use fiel_tests::{fiel, free_port, repository};
+use fiel_tests::{fiel, free_port, images, repository};
 use serde_json::Value;
 use std::process::Command;
+
+/// An image that the demo finds where it looks for images; it leaves the others out.
+const IMAGE: (&str, &str) = ("breast-fna", "gc-invoke-image");
 
 /// Runs the demo to its end on the database that the tests were given, and checks that it was this one.
 fn demo() -> Value {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let (challenge, image) = IMAGE;
+    let place = folder.path().join("images").join(challenge);
+    fs_err::create_dir_all(&place).expect("a new folder");
+    let archive = images::archive(challenge, image);
+    fs_err::os::unix::fs::symlink(archive, place.join(format!("{image}.tar"))).expect("a link can be made");
     let database = Database::own();
     let data = folder.path().join("demo");
     let mut command = Command::new(fiel());
     command.args(["demo", "--once", "--json", "--port", &free_port().to_string(), "--data"]).arg(&data);
+    command.arg("--images").arg(folder.path().join("images"));
     if let Some(database) = &database {
         command.args(["--database-url", &database.url]);
     }
     let output = command.output().expect("fiel starts");
     let errors = String::from_utf8_lossy(&output.stderr).to_string();
     assert!(output.status.success(), "fiel demo failed:\n{errors}");
+    for left_out in ["gc-exec-image", "python-image"] {
+        let words = format!("left out     lesion-phantom · {left_out}: there is no ");
+        assert!(errors.contains(&words), "{words} is missing:\n{errors}");
+    }
     assert_used(database.as_ref(), &data.join("hub"));
     if let Some(database) = &database {
         let reported = database.query("select count(*) from assessments");
@@ -76,6 +89,8 @@ fn breast_fna(board: &[Value]) {
     assert_eq!(twin["rank"], logistic["rank"], "the twin shares the rank");
     assert!(value(twin, "brier") > value(logistic, "brier"));
 
+    same_weights(row(board, IMAGE.1), logistic);
+
     let broken = row(board, "broken");
     assert!(broken["rank"].is_null());
     for kind in ["crashed", "timed-out", "missing-output", "invalid-output"] {
@@ -83,6 +98,17 @@ fn breast_fna(board: &[Value]) {
     }
     let all: u64 = broken["cases"].as_object().expect("counts").values().filter_map(Value::as_u64).sum();
     assert_eq!(all, 400, "every case is accounted for");
+}
+
+/// The container has the weights of the module, which prints fewer digits.
+fn same_weights(image: &Value, module: &Value) {
+    assert_eq!(image["cases"], module["cases"]);
+    assert!((value(image, "brier") - value(module, "brier")).abs() < 2e-6, "{image}");
+    let bound = |row: &Value| row["metrics"]["auc"]["bound"].as_f64().expect("a bound");
+    let apart = (value(image, "auc") - value(module, "auc")).abs();
+    assert!(apart <= bound(image) + bound(module) + 1e-6, "{apart} apart: {image}");
+    let engine = image["sites"]["site-a"]["engine"].as_str().expect("a site names its engine");
+    assert!(engine.starts_with("runc"), "{engine}");
 }
 
 fn lesion_phantom(board: &[Value]) {

@@ -1,8 +1,10 @@
 //! What the tests across crates share: the real binary, started on folders and ports of its own.
 
 pub mod database;
+pub mod images;
 pub mod recorder;
 pub mod webdriver;
+pub mod wire;
 
 use database::Database;
 use serde_json::{Value, json};
@@ -173,6 +175,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// The token that it acts with.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Sends JSON and returns status and JSON answer.
     pub async fn send(
         &self,
