@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod recorder;
+pub mod registry;
 pub mod webdriver;
 
 use database::Database;

@@ -94,7 +94,12 @@ impl TestSite {
                 version: "1".to_owned(),
                 description: String::new(),
                 participant: "ada".to_owned(),
-                artifact: Artifact { media_type: MediaType::Wasm, sha256, size: artifact.len() as u64 },
+                artifact: Artifact {
+                    media_type: MediaType::Wasm,
+                    sha256,
+                    size: artifact.len() as u64,
+                    source: None,
+                },
                 submitted_at: Utc::now(),
             },
         }
