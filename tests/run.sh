@@ -5,9 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite
-# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives, a client of registries.
+# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives, a client of registries
+# and a registry.
 packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
-  runc crun runsc skopeo)
+  runc crun runsc skopeo docker-registry)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
@@ -54,7 +55,7 @@ cargo build --workspace --all-targets
 # database that the variable offers fails its test (tests/src/database.rs).
 cargo test --workspace
 bash tests/with-postgres.sh cargo test --workspace \
-  --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser
+  --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser --test registries
 
 # Every reader of images, and what sites send, against hostile bytes: a minute each, two at a time.
 bash metrics/fuzz/run.sh 60

@@ -174,6 +174,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// The token it acts with.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Sends JSON and returns status and JSON answer.
     pub async fn send(
         &self,
