@@ -91,7 +91,7 @@ async fn fill(client: &Client, digest: &str, wanted: usize) {
     );
 }
 
-/// 32 connections ask for the page for ten seconds.
+/// Sixteen connections ask for the page for ten seconds.
 async fn load(page: &str, rows: usize) {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let end = Instant::now() + Duration::from_secs(10);

@@ -6,9 +6,10 @@ use crate::error::MetricError;
 use crate::registry::{MetricId, MetricSpec};
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
+use polars_io::prelude::{CsvReadOptions, IpcReader, ParquetReader};
 use std::path::Path;
 
-/// Reads a table by its name: `.parquet`, otherwise CSV with a header whose column types are found over all rows.
+/// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`), otherwise CSV with a header whose column types are found over all rows.
 pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
     read_as(path, None)
 }
@@ -25,14 +26,15 @@ pub fn read_f64_column(path: &Path, column: &str) -> Result<Vec<Option<f64>>, Me
 pub(crate) fn read_as(path: &Path, rows: Option<usize>) -> Result<DataFrame, MetricError> {
     let failed = |problem: String| MetricError::File { path: path.to_owned(), problem };
     let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
-    let read = if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("parquet")) {
-        ParquetReader::new(file).finish()
-    } else {
-        CsvReadOptions::default()
+    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let read = match ending.as_deref() {
+        Some("parquet") => ParquetReader::new(file).finish(),
+        Some("arrow" | "feather" | "ipc") => IpcReader::new(file).finish(),
+        _ => CsvReadOptions::default()
             .with_has_header(true)
             .with_infer_schema_length(rows)
             .into_reader_with_file_handle(file)
-            .finish()
+            .finish(),
     };
     read.map_err(|e| failed(e.to_string()))
 }

@@ -17,7 +17,7 @@ use fiel_schemas::assessment::Statement;
 use fiel_schemas::digest;
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, MediaType};
-use polars::prelude::ParquetWriter;
+use polars_io::prelude::ParquetWriter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -15,7 +15,7 @@ use fiel_schemas::assessment::Statement;
 use fiel_schemas::dsse;
 use fiel_schemas::submission::MediaType;
 use fiel_schemas::validate::{self, Kind};
-use polars::prelude::{ParquetReader, SerReader as _};
+use polars_io::prelude::{ParquetReader, SerReader as _};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

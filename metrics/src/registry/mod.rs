@@ -6,6 +6,7 @@
 mod classification;
 mod detection;
 mod id;
+mod multiclass;
 mod regression;
 mod segmentation;
 mod survival;
@@ -32,6 +33,8 @@ pub enum Direction {
 pub enum MetricTask {
     /// A probability per case.
     Classification,
+    /// One class of several per case, with or without a probability for each.
+    Multiclass,
     /// A mask per image.
     Segmentation,
     /// Findings with confidence per image.
@@ -49,6 +52,7 @@ impl MetricTask {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Classification => "classification",
+            Self::Multiclass => "multiclass",
             Self::Segmentation => "segmentation",
             Self::Detection => "detection",
             Self::Survival => "survival",
@@ -172,9 +176,10 @@ const FRACTION: MetricSpec = MetricSpec {
 
 /// Every metric, in the order of a leaderboard.
 pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
-    let tasks: [&'static [MetricSpec]; 7] = [
+    let tasks: [&'static [MetricSpec]; 8] = [
         classification::DISCRIMINATION,
         classification::CALIBRATION,
+        multiclass::METRICS,
         segmentation::METRICS,
         detection::METRICS,
         survival::METRICS,

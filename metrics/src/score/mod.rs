@@ -6,6 +6,7 @@ mod compare;
 mod curves;
 mod detection;
 mod measured;
+mod multiclass;
 mod pairs;
 mod regression;
 mod segmentation;
@@ -15,6 +16,7 @@ pub use classification::{ClassificationFiles, classification};
 pub use compare::{Compared, Comparison};
 pub use curves::{Curves, DecisionCurve, ReliabilityCurve, SurvivalCurves, SurvivalGroup};
 pub use detection::{DetectionFiles, detection};
+pub use multiclass::{MulticlassFiles, multiclass};
 pub use regression::{RegressionFiles, regression};
 pub use segmentation::{SegmentationFiles, segmentation};
 pub use survival::{SurvivalFiles, survival};
@@ -23,7 +25,8 @@ use crate::assess::Options;
 use crate::error::ScoreError;
 use crate::registry::{MetricId, MetricTask};
 use fiel_schemas::assessment::SiteMetric;
-use polars::prelude::{Column, DataFrame, ParquetWriter};
+use polars::prelude::{Column, DataFrame};
+use polars_io::prelude::ParquetWriter;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,7 +34,7 @@ use std::path::Path;
 /// The metrics of a set of files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ScoreReport {
-    /// `classification`, `segmentation`, `detection`, `survival` or `regression`.
+    /// `classification`, `multiclass`, `segmentation`, `detection`, `survival` or `regression`.
     pub task: &'static str,
     /// Cases.
     pub n: u64,
@@ -182,6 +185,13 @@ impl Request {
                 "ece@15",
                 "calibration_slope",
                 "calibration_intercept",
+            ],
+            MetricTask::Multiclass => &[
+                "multiclass_accuracy",
+                "multiclass_balanced_accuracy",
+                "multiclass_f1",
+                "multiclass_mcc",
+                "multiclass_kappa",
             ],
             MetricTask::Segmentation => &["dice", "iou", "nsd@1.0", "hd95", "assd", "volume_error_ml"],
             MetricTask::Detection => &["map", "ap@0.5"],

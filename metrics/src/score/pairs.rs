@@ -2,6 +2,7 @@
 
 use crate::error::ScoreError;
 use fiel_kernels::ImageError;
+use fiel_kernels::image::Format;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -48,7 +49,7 @@ pub(super) fn pairs(
     Ok(pairs)
 }
 
-/// The masks of a folder by name without `.nii` or `.nii.gz`.
+/// The images of a folder by name without the ending of their format.
 fn masks(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ScoreError> {
     let io = |source| ImageError::Io { path: folder.to_owned(), source };
     let mut found = BTreeMap::new();
@@ -61,14 +62,16 @@ fn masks(folder: &Path) -> Result<BTreeMap<String, PathBuf>, ScoreError> {
         }
     }
     if found.is_empty() {
-        let problem = "the folder holds no .nii or .nii.gz file".to_owned();
+        let problem = "the folder holds no image (.nii, .nii.gz, .mha, .mhd, .npy, .dcm)".to_owned();
         return Err(ScoreError::Pairing { path: folder.to_owned(), problem });
     }
     Ok(found)
 }
 
 fn stem(path: &Path) -> Option<String> {
+    Format::of_name(path)?;
     let name = path.file_name()?.to_str()?;
     let name = name.strip_suffix(".gz").unwrap_or(name);
-    name.strip_suffix(".nii").filter(|n| !n.is_empty() && !n.starts_with('.')).map(str::to_owned)
+    let (stem, _) = name.rsplit_once('.')?;
+    (!stem.is_empty() && !stem.starts_with('.')).then(|| stem.to_owned())
 }

@@ -5,11 +5,13 @@ use super::measured::{self, NoValue, Valued};
 use super::pairs::pairs;
 use super::{Request, ScoreError, ScoreReport};
 use crate::registry::{MetricId, MetricTask};
-use crate::segmentation::measure_labels;
+use crate::segmentation::{SegmentationCase, measure_labels};
 use fiel_kernels::image::{ReadLimits, Volume, read_labels, read_mask, resample_nearest};
 use fiel_kernels::{ImageError, Undefined};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where masks stand.
 #[derive(Debug, Clone, Copy)]
@@ -30,32 +32,32 @@ pub struct SegmentationFiles<'a> {
 
 /// Scores masks against reference masks: two files, or two folders whose files pair up by name.
 ///
-/// `progress` is called with the cases done and all cases.
+/// Cases are measured side by side on the cores there are; the report does not depend on how many. `progress` is called
+/// with the cases done and all cases.
 pub fn segmentation(
     files: &SegmentationFiles<'_>,
     request: &Request,
-    mut progress: impl FnMut(usize, usize),
+    progress: impl Fn(usize, usize) + Sync,
 ) -> Result<ScoreReport, ScoreError> {
     let pairs = pairs(files.reference, files.prediction)?;
     let metrics: Vec<MetricId> = request.metrics.iter().map(|m| m.1).collect();
-    let mut measured = Measured { names: Vec::new(), values: vec![Vec::new(); metrics.len()], metrics };
+    let done = AtomicUsize::new(0);
     progress(0, pairs.len());
-    for (done, (case, reference, prediction)) in pairs.iter().enumerate() {
-        let truth = read(reference, files.labels)?;
-        let mut answer = read(prediction, files.labels)?;
-        if files.resample && !truth.geometry.same_grid(&answer.geometry) {
-            answer = resample_nearest(&answer, &truth.geometry)?;
-        }
-        let labels = if files.labels.is_empty() { &[1] } else { files.labels };
-        let found = measure_labels(&truth, &answer, labels, files.plane, &measured.metrics)
-            .map_err(|e| ImageError::File { path: prediction.clone(), source: Box::new(e) })?;
-        for (found, label) in found.into_iter().zip(labels) {
+    let found = pairs.par_iter().map(|(_, reference, prediction)| {
+        let found = measure(files, &metrics, reference, prediction)?;
+        progress(done.fetch_add(1, Ordering::Relaxed) + 1, pairs.len());
+        Ok(found)
+    });
+    // All are measured before the first error counts, so that it is the same on any number of threads.
+    let found: Vec<Result<Vec<SegmentationCase>, ScoreError>> = found.collect();
+    let mut measured = Measured { names: Vec::new(), values: vec![Vec::new(); metrics.len()], metrics };
+    for ((case, ..), found) in pairs.iter().zip(found) {
+        for (found, label) in found?.into_iter().zip(labels(files)) {
             measured.names.push((case.clone(), (!files.labels.is_empty()).then_some(*label)));
             for (column, value) in measured.values.iter_mut().zip(found.values) {
                 column.push(value.ok());
             }
         }
-        progress(done + 1, pairs.len());
     }
     let strata = match (&request.by, files.strata) {
         (Some(by), Some(path)) => Some(strata(path, by, &measured.names)?),
@@ -69,6 +71,27 @@ pub fn segmentation(
         (None, _) => None,
     };
     measured::report(&measured, request, strata)
+}
+
+/// Every metric of each label of one pair of images.
+fn measure(
+    files: &SegmentationFiles<'_>,
+    metrics: &[MetricId],
+    reference: &Path,
+    prediction: &Path,
+) -> Result<Vec<SegmentationCase>, ScoreError> {
+    let truth = read(reference, files.labels)?;
+    let mut answer = read(prediction, files.labels)?;
+    if files.resample && !truth.geometry.same_grid(&answer.geometry) {
+        answer = resample_nearest(&answer, &truth.geometry)?;
+    }
+    let found = measure_labels(&truth, &answer, labels(files), files.plane, metrics)
+        .map_err(|e| ImageError::File { path: prediction.to_owned(), source: Box::new(e) })?;
+    Ok(found)
+}
+
+fn labels<'a>(files: &SegmentationFiles<'a>) -> &'a [u8] {
+    if files.labels.is_empty() { &[1] } else { files.labels }
 }
 
 fn read(path: &Path, labels: &[u8]) -> Result<Volume<u8>, ScoreError> {

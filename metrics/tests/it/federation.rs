@@ -4,7 +4,7 @@ use crate::{options, table};
 use fiel_kernels::inference::{Confidence, HartungKnapp, SiteEstimates};
 use fiel_kernels::regression::{IccForm, Pairs, Ratings};
 use fiel_metrics::registry::{MetricId, MetricTask, all};
-use fiel_metrics::score::{self, DetectionFiles, Request, SurvivalFiles};
+use fiel_metrics::score::{self, DetectionFiles, MulticlassFiles, Request, SurvivalFiles};
 use fiel_metrics::{Options, assess, estimate, merge};
 use fiel_schemas::assessment::{Estimate, Pooling, SiteMetric};
 use fiel_schemas::challenge::FailedCases;
@@ -358,6 +358,57 @@ fn every_survival_metric_pools_by_random_effects() {
         })
         .collect();
     check_sites(&ids, &sites);
+}
+
+#[test]
+fn every_multiclass_metric_pools_and_means_over_cases_exactly() {
+    let folder = tempfile::tempdir().unwrap();
+    let ids = ids(MetricTask::Multiclass);
+    let report = |name: &str, rows: &[String]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("y,p_a,p_b,p_c\n{}", rows.concat())).unwrap();
+        let files = MulticlassFiles {
+            table: &path,
+            label: "y",
+            scores: Some("p_"),
+            decision: None,
+            classes: &[],
+            case: None,
+        };
+        score::multiclass(&files, &request(MetricTask::Multiclass, &ids)).unwrap()
+    };
+    let rows: Vec<Vec<String>> = (0..3)
+        .map(|site| {
+            let mut next = uniform(site + 5);
+            let row = |_| {
+                let class = (3.0 * next()).floor();
+                let raw: Vec<f64> =
+                    (0..3u8).map(|k| next() + if f64::from(k) == class { 0.6 } else { 0.0 }).collect();
+                let sum: f64 = raw.iter().sum();
+                let name = if class == 0.0 { "a" } else if class == 1.0 { "b" } else { "c" };
+                format!("{name},{},{},{}\n", raw[0] / sum, raw[1] / sum, raw[2] / sum)
+            };
+            (0..60).map(row).collect()
+        })
+        .collect();
+    let sites: Vec<_> = rows
+        .iter()
+        .enumerate()
+        .map(|(i, rows)| report(&format!("{i}.csv"), rows).summaries.unwrap())
+        .collect();
+    let (means, others): (Vec<String>, Vec<String>) = ids
+        .iter()
+        .cloned()
+        .partition(|id| ["multiclass_brier", "multiclass_log_loss"].contains(&id.as_str()));
+    check_sites(&others, &sites);
+    let central = report("all.csv", &rows.concat());
+    for id in means {
+        let parts: Vec<Summary> = sites.iter().map(|s| s[&id].summary.clone()).collect();
+        let found = estimate(&id, &pooled(&parts, &[1, 9])).unwrap();
+        let expected = central.metrics[&id].value.unwrap();
+        assert_eq!((found.n, found.pooling), (180, None), "{id}");
+        assert!((found.value.unwrap() - expected).abs() < 1e-12 * expected, "{id}: {found:?}, not {expected}");
+    }
 }
 
 #[test]

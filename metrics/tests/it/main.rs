@@ -6,6 +6,8 @@
 mod federation;
 mod golden_values;
 mod hostile_images;
+mod laws;
+mod multiclass;
 mod pooling;
 mod replicates;
 mod scoring;

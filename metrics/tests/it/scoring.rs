@@ -9,6 +9,7 @@ use fiel_metrics::score::{
 };
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Mutex;
 
 fn csv(folder: &Path, text: &str) -> std::path::PathBuf {
     let path = folder.join("answers.csv");
@@ -29,7 +30,7 @@ fn classification(table: &Path, case: Option<&str>) -> Result<ScoreReport, Score
 fn segmentation(
     reference: &Path,
     prediction: &Path,
-    progress: impl FnMut(usize, usize),
+    progress: impl Fn(usize, usize) + Sync,
 ) -> Result<ScoreReport, ScoreError> {
     let files =
         SegmentationFiles { reference, prediction, labels: &[], plane: false, resample: false, strata: None };
@@ -74,20 +75,32 @@ fn every_problem_names_the_file_and_the_row() {
 }
 
 #[test]
-fn a_parquet_table_scores_as_its_csv_twin() {
+fn parquet_and_arrow_tables_score_as_their_csv_twin() {
     use polars::prelude::*;
+    use polars_io::prelude::{IpcWriter, ParquetWriter};
     let folder = tempfile::tempdir().unwrap();
     let text = csv(folder.path(), "case_id,y,p\na,1,0.9\nb,0,0.1\nc,1,0.30000000000000004\n");
-    let path = folder.path().join("answers.parquet");
     let mut frame =
         df!("case_id" => ["a", "b", "c"], "y" => [true, false, true], "p" => [0.9, 0.1, 0.1 + 0.2]).unwrap();
-    ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
-    assert_eq!(
-        classification(&path, Some("case_id")).unwrap(),
-        classification(&text, Some("case_id")).unwrap()
-    );
-    let column = fiel_metrics::table::read_f64_column(&path, "p").unwrap();
-    assert_eq!(column, [Some(0.9), Some(0.1), Some(0.1 + 0.2)]);
+    let create = |name: &str| {
+        let path = folder.path().join(name);
+        (std::fs::File::create(&path).unwrap(), path)
+    };
+    let (file, parquet) = create("answers.parquet");
+    ParquetWriter::new(file).finish(&mut frame).unwrap();
+    let (file, arrow) = create("answers.arrow");
+    IpcWriter::new(file).finish(&mut frame).unwrap();
+    for path in [parquet, arrow] {
+        assert_eq!(
+            classification(&path, Some("case_id")).unwrap(),
+            classification(&text, Some("case_id")).unwrap()
+        );
+        let column = fiel_metrics::table::read_f64_column(&path, "p").unwrap();
+        assert_eq!(column, [Some(0.9), Some(0.1), Some(0.1 + 0.2)]);
+        std::fs::write(&path, &std::fs::read(&path).unwrap()[..40]).unwrap();
+        let refused = classification(&path, None).unwrap_err().to_string();
+        assert!(refused.contains("answers."), "{refused}");
+    }
 }
 
 fn mask(path: &Path, voxels: &[usize]) {
@@ -108,8 +121,12 @@ fn folders_of_masks_pair_up_by_name_and_a_missing_one_is_named() {
     mask(&at("guess/a.nii"), &[2, 3, 4, 5]);
     mask(&at("truth/b.nii.gz"), &[]);
     mask(&at("guess/b.nii.gz"), &[]);
-    let mut calls = Vec::new();
-    let report = segmentation(&at("truth"), &at("guess"), |done, all| calls.push((done, all))).unwrap();
+    let calls = Mutex::new(Vec::new());
+    let progress = |done, all| calls.lock().unwrap().push((done, all));
+    let report = segmentation(&at("truth"), &at("guess"), progress).unwrap();
+    // Two cases end in any order, each with a number of its own.
+    let mut calls = calls.into_inner().unwrap();
+    calls.sort_unstable();
     assert_eq!(calls, [(0, 2), (1, 2), (2, 2)]);
     let report = serde_json::to_value(report).unwrap();
     assert_eq!(report["metrics"]["dice"]["value"], 0.5);

@@ -18,7 +18,7 @@ Examples:
 The table has a row per case and algorithm; a metric of the registry knows which end is better, any other column says it
 with `:higher` or `:lower`. An empty value is missing: means leave it out, ranks within a case put it last.")]
 pub(crate) struct Args {
-    /// Table: `.csv` with a header, or `.parquet`.
+    /// Table: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
     #[arg(long, value_name = "FILE")]
     table: PathBuf,
     /// Column of a metric, with `:higher` or `:lower` where the registry does not know it; may be given again.

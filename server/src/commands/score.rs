@@ -5,9 +5,9 @@ use super::tables;
 use fiel_metrics::Options;
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
-    ClassificationFiles, Comparison, DetectionFiles, Intervals, RegressionFiles, Request, ScoreMetric,
-    ScoreReport, SegmentationFiles, SurvivalFiles, classification, detection, regression, segmentation,
-    survival,
+    ClassificationFiles, Comparison, DetectionFiles, Intervals, MulticlassFiles, RegressionFiles, Request,
+    ScoreMetric, ScoreReport, SegmentationFiles, SurvivalFiles, classification, detection, multiclass,
+    regression, segmentation, survival,
 };
 use fiel_schemas::challenge::FailedCases;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,6 +23,8 @@ Examples:
   fiel score segmentation --reference truth/ --prediction masks/ --metrics dice,nsd@2,hd95.pooled --json
   fiel score segmentation --reference ct.nii.gz --prediction answer.mha --labels 1,2,5
   fiel score classification --table answers.csv --label y --score p --compare q --metrics auc,brier
+  fiel score multiclass --table grades.csv --label birads --scores p_ --metrics multiclass_auc.one_vs_one
+  fiel score multiclass --table grades.csv --label reader_1 --decision reader_2 --metrics multiclass_kappa.quadratic
   fiel score survival --table patients.csv --time days --event died --risk risk
   fiel score detection --reference nodules.csv --prediction marks.csv --images scans.csv --metrics cpm
   fiel score regression --table volumes.csv --reference measured --prediction predicted --ci bca
@@ -79,7 +81,7 @@ enum Ci {
 enum Task {
     /// Probabilities against 0/1 labels, from a table.
     Classification {
-        /// Table with one row per case: `.csv` with a header, or `.parquet`.
+        /// Table with one row per case: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
         #[arg(long, value_name = "FILE")]
         table: PathBuf,
         /// Column of labels, 0 or 1.
@@ -94,6 +96,30 @@ enum Task {
         /// With `--json`, give the decision curve and the CORP reliability curve.
         #[arg(long, requires = "json")]
         curves: bool,
+        /// Column of case names; `case_id` where there is one, else the row number.
+        #[arg(long, value_name = "COLUMN")]
+        case: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// One class of several against the true class, from a table: probabilities of all classes, or decisions.
+    Multiclass {
+        /// Table with one row per case: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
+        #[arg(long, value_name = "FILE")]
+        table: PathBuf,
+        /// Column of the true classes' names.
+        #[arg(long, value_name = "COLUMN")]
+        label: String,
+        /// Columns named PREFIX and a class hold that class's probability.
+        #[arg(long, value_name = "PREFIX", required_unless_present = "decision")]
+        scores: Option<String>,
+        /// Column of the decided classes' names; the class of the highest probability when absent.
+        #[arg(long, value_name = "COLUMN")]
+        decision: Option<String>,
+        /// All classes in their order, separated by commas; when absent those of the columns of probabilities in the order of the
+        /// table, or those that occur in the order of their numbers or names.
+        #[arg(long, value_delimiter = ',', value_name = "CLASS,...")]
+        classes: Vec<String>,
         /// Column of case names; `case_id` where there is one, else the row number.
         #[arg(long, value_name = "COLUMN")]
         case: Option<String>,
@@ -197,6 +223,17 @@ pub(crate) fn run(args: &Args) -> Result {
             let (compare, case) = (compare.as_deref(), case.as_deref());
             let files = ClassificationFiles { table, label, score, compare, case };
             print(&classification(&files, &request).or_fail()?, &request, common)
+        }
+        Task::Multiclass { table, label, scores, decision, classes, case, common } => {
+            let mut request = request(MetricTask::Multiclass, common)?;
+            if common.metrics.is_empty() && scores.is_some() {
+                let more = ["multiclass_auc", "multiclass_brier", "multiclass_log_loss", "classwise_ece@15"];
+                let more = Request::new(MetricTask::Multiclass, &more.map(str::to_owned)).or_fail()?;
+                request.metrics.extend(more.metrics);
+            }
+            let (scores, decision, case) = (scores.as_deref(), decision.as_deref(), case.as_deref());
+            let files = MulticlassFiles { table, label, scores, decision, classes, case };
+            print(&multiclass(&files, &request).or_fail()?, &request, common)
         }
         Task::Segmentation { reference, prediction, labels, plane, resample, strata, common } => {
             let request = request(MetricTask::Segmentation, common)?;
