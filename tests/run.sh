@@ -5,10 +5,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Debian packages: a C++ compiler for the fuzzer, the WebAssembly toolchain of the baselines, a browser with its driver, Python to look into SQLite
-# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives, a client of registries;
-# what builds images.
+# and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives, a client of registries
+# and a registry; what builds images.
 packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
-  runc crun runsc skopeo mmdebstrap buildah python3-pip)
+  runc crun runsc skopeo docker-registry mmdebstrap buildah python3-pip)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
@@ -69,7 +69,7 @@ cargo build --workspace --all-targets
 # database that the variable offers fails its test (tests/src/database.rs).
 cargo test --workspace
 bash tests/with-postgres.sh cargo test --workspace \
-  --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser --test push
+  --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser --test push --test registries
 
 # Every reader of images, and what sites send, against hostile bytes: a minute each, two at a time.
 bash metrics/fuzz/run.sh 60

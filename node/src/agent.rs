@@ -33,8 +33,6 @@ pub struct NodeOptions {
     pub parallel: usize,
     /// Count fuel.
     pub metered: bool,
-    /// The site's onnxruntime for ONNX models; tract when absent.
-    pub onnxruntime: Option<PathBuf>,
     /// Time between heartbeats; a third of the lease when absent.
     pub heartbeat: Option<Duration>,
     /// How long the hub may hold a claim open when there is nothing to do; at most 30 s.
@@ -50,7 +48,6 @@ impl NodeOptions {
             worker,
             parallel: std::thread::available_parallelism().map_or(1, usize::from),
             metered: false,
-            onnxruntime: None,
             heartbeat: None,
             claim_wait: Duration::from_secs(20),
             work_dir: None,
@@ -86,16 +83,7 @@ impl Node {
         let key = folder::signing_key(data.root())?;
         let policy = Policy::open(data.root())?;
         let log = Mutex::new(ReleaseLog::open(data.root())?);
-        let sandbox = Sandbox::new(SandboxConfig {
-            work_dir: options.work_dir.clone().unwrap_or_else(|| data.root().join("work")),
-            cache_dir: data.root().join("artifacts").join("compiled"),
-            worker: options.worker.clone(),
-            parallel: options.parallel,
-            metered: options.metered,
-            onnxruntime: options.onnxruntime.clone(),
-            containers: policy.engines.containers(),
-        })
-        .map_err(|e| NodeError::Task(e.to_string()))?;
+        let sandbox = open_sandbox(data.root(), &options, &policy)?;
         let hub = HubClient::new(&config)?;
         let shelf = Shelf::new(data.root());
         let watchers = Mutex::default();
@@ -125,6 +113,22 @@ impl Node {
         watchers.shutdown().await;
         result
     }
+}
+
+/// The sandbox under the policy; what is wrong with the site's onnxruntime is said in the site's log, since no run may
+/// ask for it for weeks.
+fn open_sandbox(root: &Path, options: &NodeOptions, policy: &Policy) -> Result<Sandbox, NodeError> {
+    let work_dir = options.work_dir.clone().unwrap_or_else(|| root.join("work"));
+    let config =
+        SandboxConfig::new(work_dir, root.join("artifacts").join("compiled"), options.worker.clone());
+    let config = SandboxConfig { parallel: options.parallel, metered: options.metered, ..config };
+    let sandbox =
+        Sandbox::new(policy.engines.sandbox(config)).map_err(|e| NodeError::Task(e.to_string()))?;
+    let onnx = sandbox.onnx_report();
+    if !onnx.available {
+        tracing::error!("ONNX models will be refused: {}", onnx.advice);
+    }
+    Ok(sandbox)
 }
 
 /// Ready on SIGTERM or SIGINT; hand it to [`Node::run`].

@@ -72,6 +72,14 @@ pub enum NodeError {
         /// What happened.
         message: String,
     },
+    /// A registry could not be reached, or answered that it is out of order.
+    #[error("registry {registry}: {message}")]
+    Registry {
+        /// Host of the registry.
+        registry: String,
+        /// What happened.
+        message: String,
+    },
     /// The hub refused a request.
     #[error("hub answered {status} ({code}): {detail}")]
     Hub {
@@ -103,7 +111,7 @@ impl NodeError {
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Registry { .. } => true,
             Self::Hub { status, .. } => *status >= 500 || *status == 429 || *status == 408,
             _ => false,
         }

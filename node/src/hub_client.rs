@@ -1,4 +1,4 @@
-//! The one place that opens connections, and only to the hub.
+//! Connections to the hub. [`mod@crate::registry`] opens the only other ones, and only where the policy lists registries.
 
 use crate::NodeError;
 use crate::folder::NodeConfig;
@@ -175,13 +175,18 @@ pub(crate) fn mismatch(message: String) -> NodeError {
 }
 
 pub(crate) fn unreachable(url: &str, error: &reqwest::Error) -> NodeError {
+    NodeError::Unreachable { url: url.to_owned(), message: cause(error) }
+}
+
+/// An error with what led to it.
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(inner) = source {
         message = format!("{message}: {inner}");
         source = inner.source();
     }
-    NodeError::Unreachable { url: url.to_owned(), message }
+    message
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {

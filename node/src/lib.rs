@@ -2,7 +2,9 @@
 //!
 //! The node opens connections to one hub and nothing opens a connection to it. What may leave the site is built in
 //! one module ([`mod@gate`]) and sent by one module ([`mod@hub_client`]): enrolment, the digests of reference sets,
-//! claims, heartbeat counters, reasons of a closed list, and signed assessments that stand in the release log.
+//! claims, heartbeat counters, reasons of a closed list, and signed assessments that stand in the release log. Images
+//! are read from other registries ([`mod@registry`]) only where the policy lists them; nothing but an image's name is
+//! sent there.
 //!
 //! The data folder:
 //!
@@ -17,7 +19,7 @@
 //! | `release-log.jsonl` | everything released, hash-chained, written before it is sent |
 //! | `pending/` | runs that wait for a person, and what was decided |
 //! | `outbox/` | signed assessments the hub has not acknowledged yet |
-//! | `artifacts/` | downloaded models by digest; of images, `blobs/` and one `<manifest>.oci/` each |
+//! | `artifacts/` | downloaded models by digest; of images, `blobs/` and one `<manifest>.oci/` each; the same of images of other registries below `elsewhere/` |
 
 pub mod agent;
 mod case_table;
@@ -38,6 +40,7 @@ pub mod pending;
 pub mod policy;
 mod predictions;
 pub mod reference_set;
+pub mod registry;
 pub mod release;
 pub mod release_log;
 mod runs;

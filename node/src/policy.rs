@@ -1,13 +1,14 @@
 //! The site's policy: what may be released, and who decides.
 
 use crate::{NodeError, folder};
-use fiel_sandbox::ContainerConfig;
+use fiel_sandbox::{ContainerConfig, SandboxConfig};
 use fiel_schemas::api::FailureReason;
 use fiel_schemas::assessment::PolicyInfo;
 use fiel_schemas::digest;
-use fiel_schemas::submission::{ArtifactKind, MediaType};
+use fiel_schemas::reference::is_registry;
+use fiel_schemas::submission::{Artifact, ArtifactKind};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// `schema` of a policy document.
 pub const POLICY_SCHEMA: &str = "fiel/policy/v1";
@@ -48,12 +49,20 @@ pub struct Engines {
     /// list when absent. A change holds from the next start of the node on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<Vec<String>>,
+    /// Absolute path of `libonnxruntime.so`, which then runs ONNX models; the built-in tract when absent. Where the
+    /// library cannot be used, ONNX models are refused. A change holds from the next start of the node on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub onnxruntime: Option<PathBuf>,
+    /// Registries, besides the hub's own, from which images are pulled, each as `registry.example.org` or
+    /// `registry.example.org:5000`; none by default.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub registries: Vec<String>,
 }
 
 impl Default for Engines {
     fn default() -> Self {
         let allow = ArtifactKind::MODELS.into_iter().chain([ArtifactKind::Predictions]).collect();
-        Self { allow, runtime: None, require: None }
+        Self { allow, runtime: None, require: None, onnxruntime: None, registries: Vec::new() }
     }
 }
 
@@ -68,13 +77,41 @@ impl Engines {
         }
     }
 
+    /// The configuration of a sandbox under the policy.
+    pub fn sandbox(&self, config: SandboxConfig) -> SandboxConfig {
+        SandboxConfig { containers: self.containers(), onnxruntime: self.onnxruntime.clone(), ..config }
+    }
+
     /// Refuses what the policy does not allow with `policy-refused`.
-    pub fn check(&self, media_type: MediaType) -> Result<(), NodeError> {
-        if self.allow.contains(&media_type.kind()) {
-            return Ok(());
+    pub fn check(&self, artifact: &Artifact) -> Result<(), NodeError> {
+        let refused = |message: String| Err(NodeError::refused(FailureReason::PolicyRefused, message));
+        let kind = artifact.media_type.kind();
+        if !self.allow.contains(&kind) {
+            return refused(format!("`engines.allow` of policy.json does not name {}", kind.words()));
         }
-        let message = format!("`engines.allow` of policy.json does not name {}", media_type.kind().words());
-        Err(NodeError::refused(FailureReason::PolicyRefused, message))
+        match &artifact.source {
+            Some(source) if !self.registries.contains(&source.registry) => refused(format!(
+                "the image stays in {source}, and `engines.registries` of policy.json does not list {}",
+                source.registry
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is wrong with the settings, as a sentence.
+    fn problem(&self) -> Option<String> {
+        if let Some(path) = self.onnxruntime.as_ref().filter(|path| !path.is_absolute()) {
+            return Some(format!(
+                "`engines.onnxruntime` is `{}`; give the absolute path of the library",
+                path.display()
+            ));
+        }
+        let wrong = self.registries.iter().find(|registry| !is_registry(registry))?;
+        Some(format!(
+            "`engines.registries` lists `{}`; give hosts in lower case, with a port or without, for instance \
+             `registry.example.org:5000`",
+            wrong.escape_default()
+        ))
     }
 }
 
@@ -125,7 +162,7 @@ impl Policy {
         if policy.replicates > fiel_metrics::REPLICATES_MAX {
             return Err(wrong(format!("`replicates` must be at most {}", fiel_metrics::REPLICATES_MAX)));
         }
-        Ok(policy)
+        policy.engines.problem().map_or(Ok(policy), |problem| Err(wrong(problem)))
     }
 
     /// Writes the policy to a data folder.
@@ -160,6 +197,22 @@ impl Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fiel_schemas::submission::{MediaType, Source};
+
+    fn artifact(media_type: MediaType, registry: Option<&str>) -> Artifact {
+        let source = |registry: &str| Source { registry: registry.to_owned(), repository: "tool".to_owned() };
+        Artifact { media_type, sha256: "ab".repeat(32), size: 1, source: registry.map(source) }
+    }
+
+    /// A policy with these engines, as a person writes it.
+    fn policy(engines: &str) -> Result<Policy, NodeError> {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            r#"{{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask"{engines}}}"#
+        );
+        std::fs::write(dir.path().join("policy.json"), text).unwrap();
+        Policy::open(dir.path())
+    }
 
     #[test]
     fn the_first_open_writes_a_policy_that_asks_a_person() {
@@ -172,19 +225,12 @@ mod tests {
 
     #[test]
     fn a_policy_without_engines_allows_every_kind_and_one_with_them_what_it_names() {
-        let dir = tempfile::tempdir().unwrap();
-        let with = |engines: &str| {
-            let text = format!(
-                r#"{{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask"{engines}}}"#
-            );
-            std::fs::write(dir.path().join("policy.json"), text).unwrap();
-            Policy::open(dir.path()).unwrap()
-        };
-        let all = with("");
+        let all = policy("").unwrap();
         assert_eq!(all, Policy::default());
-        assert!(MediaType::ALL.into_iter().all(|media| all.engines.check(media).is_ok()));
+        assert!(MediaType::ALL.into_iter().all(|media| all.engines.check(&artifact(media, None)).is_ok()));
         let some =
-            with(r#","engines":{"allow":["wasm","predictions"],"runtime":"runsc","require":["seccomp"]}"#);
+            policy(r#","engines":{"allow":["wasm","predictions"],"runtime":"runsc","require":["seccomp"]}"#)
+                .unwrap();
         assert_ne!(some.digest(), all.digest());
         for (media, allowed) in [
             (MediaType::Wasm, true),
@@ -193,7 +239,7 @@ mod tests {
             (MediaType::ImageManifest, false),
             (MediaType::Onnx, false),
         ] {
-            let checked = some.engines.check(media);
+            let checked = some.engines.check(&artifact(media, None));
             assert_eq!(checked.is_ok(), allowed, "{media}");
         }
         let containers = some.engines.containers();
@@ -202,8 +248,43 @@ mod tests {
             (Some("runsc"), &["seccomp".to_owned()][..])
         );
         assert_eq!(all.engines.containers(), ContainerConfig::default());
-        let refused = some.engines.check(MediaType::Onnx).unwrap_err();
+        let refused = some.engines.check(&artifact(MediaType::Onnx, None)).unwrap_err();
         assert_eq!(refused.reason(), FailureReason::PolicyRefused);
+    }
+
+    #[test]
+    fn images_come_from_the_registries_that_are_listed_and_by_default_from_none() {
+        let image = |registry: &str| artifact(MediaType::ImageManifest, Some(registry));
+        let none = policy("").unwrap().engines;
+        assert!(none.check(&artifact(MediaType::ImageManifest, None)).is_ok());
+        assert_eq!(none.check(&image("a.org")).unwrap_err().reason(), FailureReason::PolicyRefused);
+        let some = policy(r#","engines":{"registries":["a.org","localhost:5000"]}"#).unwrap().engines;
+        assert!(some.check(&image("a.org")).is_ok() && some.check(&image("localhost:5000")).is_ok());
+        for other in ["b.org", "a.org:5000", "localhost", "x.a.org", "docker.io"] {
+            let refused = some.check(&image(other)).unwrap_err();
+            assert_eq!(refused.reason(), FailureReason::PolicyRefused);
+            assert!(refused.to_string().contains(&format!("does not list {other}")), "{refused}");
+        }
+        let wasm_only = policy(r#","engines":{"allow":["wasm"],"registries":["a.org"]}"#).unwrap().engines;
+        assert!(wasm_only.check(&image("a.org")).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_a_registry_or_a_library_is_refused_with_its_name() {
+        for (engines, words) in [
+            (r#"{"registries":["https://a.org"]}"#, "https://a.org"),
+            (r#"{"registries":["a.org","A.org"]}"#, "A.org"),
+            (r#"{"registries":["a.org/group"]}"#, "a.org/group"),
+            (r#"{"registries":["*"]}"#, "*"),
+            (r#"{"onnxruntime":"lib/libonnxruntime.so"}"#, "absolute path"),
+        ] {
+            let message = policy(&format!(r#","engines":{engines}"#)).unwrap_err().to_string();
+            assert!(message.contains("policy.json") && message.contains(words), "{message}");
+        }
+        let library = policy(r#","engines":{"onnxruntime":"/opt/libonnxruntime.so"}"#).unwrap().engines;
+        let worker = fiel_sandbox::WorkerCommand { program: "w".into(), args: Vec::new() };
+        let config = library.sandbox(SandboxConfig::new("a", "b", worker));
+        assert_eq!(config.onnxruntime.as_deref(), Some(Path::new("/opt/libonnxruntime.so")));
     }
 
     #[test]

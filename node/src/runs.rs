@@ -6,6 +6,7 @@ use crate::folder::{self, Access};
 use crate::pending::{self, Decision};
 use crate::policy::{Policy, ReleaseRule};
 use crate::reference_set::LoadedReferenceSet;
+use crate::registry::Registry;
 use crate::release_log::LoggedEnvelope;
 use crate::{NodeError, gate, logs, release};
 use base64::Engine as _;
@@ -21,6 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// How often a registry is tried that does not answer or breaks off: half a minute where it refuses connections.
+const REGISTRY_TRIES_MAX: u32 = 20;
 
 /// Counters that a heartbeat reads while cases run.
 #[derive(Debug, Default)]
@@ -103,7 +107,7 @@ impl Inner {
             return pending::clear(self.data.root(), &order.run);
         }
         let policy = Policy::open(self.data.root())?;
-        policy.engines.check(order.submission.artifact.media_type)?;
+        policy.engines.check(&order.submission.artifact)?;
         let statement = match stored_statement(&run_dir, order, &policy)? {
             Some(statement) => statement,
             None => Arc::clone(&self).measure(order, &run_dir, &policy, stop).await?,
@@ -264,16 +268,22 @@ impl Inner {
         .await
     }
 
-    /// Downloads the artifact; a connection that breaks is tried again while the run is ours.
+    /// Downloads the artifact; a connection that breaks is tried again while the run is ours. A registry is given up
+    /// after some tries, since the run would keep the node from all others.
     async fn download(&self, artifact: &Artifact, progress: &Progress) -> Result<PathBuf, NodeError> {
         let folder = self.data.root().join("artifacts");
-        let mut pause = Duration::from_millis(50);
+        let Artifact { media_type, sha256, size, source } = artifact;
+        let mut registry = source.clone().map(Registry::new).transpose()?;
+        let (mut pause, mut tries) = (Duration::from_millis(50), 0);
         loop {
-            let downloaded = match artifact.media_type {
-                MediaType::ImageManifest => self.hub.image(&folder, &artifact.sha256, artifact.size).await,
-                _ => self.hub.artifact(&folder, &artifact.sha256, artifact.size).await,
+            tries += 1;
+            let downloaded = match (&mut registry, media_type) {
+                (Some(registry), _) => registry.image(&folder.join("elsewhere"), sha256, *size).await,
+                (None, MediaType::ImageManifest) => self.hub.image(&folder, sha256, *size).await,
+                (None, _) => self.hub.artifact(&folder, sha256, *size).await,
             };
             match downloaded {
+                Err(e @ NodeError::Registry { .. }) if tries >= REGISTRY_TRIES_MAX => return Err(e),
                 Err(e) if e.is_transient() && !progress.stop.load(Ordering::Relaxed) => {
                     tracing::warn!("downloading the artifact: {e}; trying again");
                     tokio::time::sleep(pause).await;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 mod kinds;
+mod registries;
 mod support;
 
 use fiel_node::evaluate::evaluate;

@@ -109,19 +109,11 @@ fn quiet(command: &mut Command) -> bool {
 /// Wall time of each case of a run, folders filled and output read included.
 fn engine(folder: &Path, program: &[u8], runtime: &str, start: &[&str]) -> Option<Vec<f64>> {
     let folder = tempfile::tempdir_in(folder).unwrap();
-    let sandbox = Sandbox::new(SandboxConfig {
-        work_dir: folder.path().join("work"),
-        cache_dir: folder.path().join("cache"),
-        worker: WorkerCommand {
-            program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")),
-            args: Vec::new(),
-        },
-        parallel: 1,
-        metered: false,
-        containers: ContainerConfig { runtime: Some(runtime.to_owned()), ..ContainerConfig::default() },
-        onnxruntime: None,
-    });
-    let sandbox = sandbox.unwrap();
+    let worker =
+        WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() };
+    let config = SandboxConfig::new(folder.path().join("work"), folder.path().join("cache"), worker);
+    let containers = ContainerConfig { runtime: Some(runtime.to_owned()), ..ContainerConfig::default() };
+    let sandbox = Sandbox::new(SandboxConfig { containers, ..config }).unwrap();
     if !sandbox.engines().iter().any(|engine| engine.name == runtime && engine.available) {
         return None;
     }

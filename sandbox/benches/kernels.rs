@@ -90,16 +90,9 @@ fn natively(program: &Path, kernel: &str, times: usize) -> (f64, String) {
 /// The fastest case in the sandbox, and its sum.
 fn in_sandbox(program: &Path, kernel: &str, times: usize) -> (f64, String) {
     let folder = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::new(SandboxConfig {
-        work_dir: folder.path().join("work"),
-        cache_dir: folder.path().join("cache"),
-        worker: WorkerCommand { program: env!("CARGO_BIN_EXE_sandbox-worker").into(), args: Vec::new() },
-        parallel: 1,
-        metered: false,
-        containers: fiel_sandbox::ContainerConfig::default(),
-        onnxruntime: None,
-    })
-    .unwrap();
+    let worker = WorkerCommand { program: env!("CARGO_BIN_EXE_sandbox-worker").into(), args: Vec::new() };
+    let config = SandboxConfig::new(folder.path().join("work"), folder.path().join("cache"), worker);
+    let sandbox = Sandbox::new(config).unwrap();
     let sha256 = sha256_hex(&std::fs::read(program).unwrap());
     let model = Model { path: program.to_owned(), sha256, media_type: MediaType::Wasm };
     let prepared = sandbox.prepare(&model).unwrap();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use fiel_kernels::image::{ReadLimits, recode_nifti};
-use fiel_sandbox::{CaseInput, ContainerConfig, Expected, Model, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{CaseInput, Expected, Model, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
@@ -37,16 +37,9 @@ fn main() {
 
 fn measure(model: &Model, images: &[Vec<u8>], onnxruntime: Option<PathBuf>) {
     let work = tempfile::tempdir().unwrap();
-    let sandbox = Sandbox::new(SandboxConfig {
-        work_dir: work.path().join("work"),
-        cache_dir: work.path().join("cache"),
-        worker: WorkerCommand { program: env!("CARGO_BIN_EXE_sandbox-worker").into(), args: Vec::new() },
-        parallel: 1,
-        metered: false,
-        onnxruntime,
-        containers: ContainerConfig::default(),
-    })
-    .unwrap();
+    let worker = WorkerCommand { program: env!("CARGO_BIN_EXE_sandbox-worker").into(), args: Vec::new() };
+    let config = SandboxConfig::new(work.path().join("work"), work.path().join("cache"), worker);
+    let sandbox = Sandbox::new(SandboxConfig { onnxruntime, ..config }).unwrap();
     let prepared = sandbox.prepare(model).unwrap();
     let limits = Limits { memory_mib: 512, case_ms: 60_000, output_mib: 8, artifact_mib: 16 };
     let cases = (0..ROUNDS).flat_map(|_| images).map(|image| case(image.clone()));

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use fiel_kernels::image::{Geometry, Volume, encode_nifti_f32};
 use fiel_sandbox::{
-    CaseInput, ContainerConfig, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand,
+    CaseInput, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand,
 };
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
@@ -106,17 +106,8 @@ fn main() {
 fn measure(subject: &Subject, folder: &Path, parallel: usize, parent: &Path) {
     let worker =
         WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() };
-    let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
-    let sandbox = Sandbox::new(SandboxConfig {
-        work_dir,
-        cache_dir,
-        worker,
-        parallel,
-        metered: false,
-        containers: ContainerConfig::default(),
-        onnxruntime: None,
-    })
-    .unwrap();
+    let config = SandboxConfig::new(folder.join("work"), folder.join("cache"), worker);
+    let sandbox = Sandbox::new(SandboxConfig { parallel, ..config }).unwrap();
     let path = folder.join("model.wasm");
     std::fs::write(&path, &subject.model).unwrap();
     let sha256 = sha256_hex(&subject.model);

@@ -81,20 +81,31 @@ impl Sandbox {
 
     /// What every engine is here. The first call tries what containers keep on this machine.
     pub fn engines(&self) -> Vec<EngineReport> {
+        let wasm = self.confined("wasmtime".into(), engine::VERSION.into());
+        vec![wasm, self.onnx_report(), self.containers.report().clone()]
+    }
+
+    /// What the engine of ONNX models is here: the site's onnxruntime where one was asked for, whether it works or not.
+    pub fn onnx_report(&self) -> EngineReport {
+        let EngineInfo { name, version, .. } = self.onnx_info();
+        match self.onnx.trouble() {
+            None => self.confined(name, version),
+            Some(advice) => {
+                EngineReport { name, version: None, available: false, protections: Vec::new(), advice }
+            }
+        }
+    }
+
+    /// The report of an engine that works in confined workers.
+    fn confined(&self, name: String, version: String) -> EngineReport {
         let held = |name: &String| Protection { name: name.clone(), holds: true, detail: String::new() };
-        let confined = |name: String, version: String| EngineReport {
+        EngineReport {
             name,
             version: Some(version),
             available: true,
             protections: self.confinement.iter().map(held).collect(),
             advice: String::new(),
-        };
-        let onnx = self.onnx_info();
-        vec![
-            confined("wasmtime".into(), engine::VERSION.into()),
-            confined(onnx.name, onnx.version),
-            self.containers.report().clone(),
-        ]
+        }
     }
 
     /// Engine, version and the confinements that were tried and held, of the engine that runs this model.

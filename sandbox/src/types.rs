@@ -38,6 +38,29 @@ pub struct SandboxConfig {
     pub onnxruntime: Option<PathBuf>,
 }
 
+impl SandboxConfig {
+    /// A sandbox in two folders of its own that runs one case at a time, counts no fuel, runs images as
+    /// [`ContainerConfig::default`] says and ONNX models with the built-in engine.
+    ///
+    /// ```
+    /// use fiel_sandbox::{SandboxConfig, WorkerCommand};
+    /// let worker = WorkerCommand { program: "/proc/self/exe".into(), args: vec!["sandbox-worker".into()] };
+    /// let config = SandboxConfig { parallel: 4, ..SandboxConfig::new("/tmp/work", "/tmp/compiled", worker) };
+    /// assert!(!config.metered && config.onnxruntime.is_none());
+    /// ```
+    pub fn new(work_dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>, worker: WorkerCommand) -> Self {
+        Self {
+            work_dir: work_dir.into(),
+            cache_dir: cache_dir.into(),
+            worker,
+            parallel: 1,
+            metered: false,
+            containers: ContainerConfig::default(),
+            onnxruntime: None,
+        }
+    }
+}
+
 /// How container images are run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerConfig {

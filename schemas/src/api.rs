@@ -35,8 +35,24 @@ pub struct NewSubmission {
     /// Markdown.
     #[serde(default)]
     pub description: String,
-    /// SHA-256 of an uploaded artifact.
+    /// SHA-256 of an uploaded artifact; with `image`, of the image's manifest.
     pub artifact: String,
+    /// Where the image is that `artifact` names, if that is not this hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<ExternalImage>,
+}
+
+/// An image in another registry. The hub does not look there: who submits says what the sites will find, and a site
+/// that finds something else refuses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalImage {
+    /// Host of the registry, lower case, for instance `registry.example.org` or `registry.example.org:5000`.
+    pub registry: String,
+    /// Repository in the registry, for instance `group/tool`.
+    pub repository: String,
+    /// Size of configuration and layers together, bytes, by the manifest.
+    pub size: u64,
 }
 
 /// A submission with the state of its runs.
@@ -161,6 +177,8 @@ pub enum FailureReason {
     CompileLimit,
     /// The downloaded bytes do not match the digest.
     DigestMismatch,
+    /// The registry that the submission names does not give the image to everybody, or does not have it.
+    PullFailed,
     /// The site's policy or a person at the site refused.
     PolicyRefused,
     /// Too few cases to release anything.

@@ -9,6 +9,7 @@ pub mod leaderboard;
 pub mod oci;
 pub mod onnx;
 pub mod outcome;
+pub mod reference;
 pub mod reference_set;
 pub mod run_order;
 mod socket;

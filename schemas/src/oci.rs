@@ -58,6 +58,13 @@ pub struct Platform {
     pub architecture: String,
 }
 
+/// The manifest in an index that the sites' machines run: linux/amd64.
+#[must_use]
+pub fn for_sites(manifests: &[Descriptor]) -> Option<&Descriptor> {
+    let fits = |platform: &Platform| platform.os == "linux" && platform.architecture == "amd64";
+    manifests.iter().find(|manifest| manifest.platform.as_ref().is_some_and(fits))
+}
+
 /// A manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Manifest {

@@ -40,6 +40,25 @@ pub struct Artifact {
     pub sha256: String,
     /// Size in bytes.
     pub size: u64,
+    /// Where an image is that the hub does not hold: sites pull it from there by its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+/// The place of an image in a registry other than the hub's. The digest beside it says which image it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Host of the registry, lower case, with its port where that is not the usual one.
+    pub registry: String,
+    /// Repository in the registry, for instance `group/tool`.
+    pub repository: String,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)
+    }
 }
 
 /// What an artifact is. The hub finds it out from the first bytes of what was sent; a name is never asked.
@@ -51,7 +70,8 @@ pub enum MediaType {
     /// A container image in a tar archive: OCI image layout or `docker save`, plain or gzip.
     #[serde(rename = "application/vnd.oci.image.layout.v1.tar")]
     ImageArchive,
-    /// The manifest of a container image that was pushed; its blobs are in the hub's registry under `/v2/`.
+    /// The manifest of a container image; its blobs are in the hub's registry under `/v2/`, or in the artifact's
+    /// [`Artifact::source`].
     #[serde(rename = "application/vnd.oci.image.manifest.v1+json")]
     ImageManifest,
     /// A tar archive of `manifest.json` and `model.onnx`.
@@ -109,7 +129,7 @@ impl MediaType {
 pub enum ArtifactKind {
     /// A WebAssembly module or component.
     Wasm,
-    /// A container image: an archive, or pushed to the hub's registry.
+    /// A container image: an archive, pushed to the hub's registry, or in another one.
     Image,
     /// An ONNX bundle.
     Onnx,

@@ -3,6 +3,7 @@
 pub mod database;
 pub mod images;
 pub mod recorder;
+pub mod registry;
 pub mod webdriver;
 pub mod wire;
 

@@ -1,6 +1,7 @@
 //! Artifacts of other kinds than modules, and results that do not depend on who ran what when.
 
 mod native;
+mod onnx;
 
 use crate::support::{TestSite, baseline, eventually, run_id, sandbox_of};
 use crate::{reason_told, report};

@@ -4,7 +4,7 @@ use super::FakeHub;
 use chrono::{TimeDelta, Utc};
 use fiel_node::policy::{POLICY_SCHEMA, Policy, ReleaseRule};
 use fiel_node::{Node, NodeError, NodeOptions, enrol, reference_set};
-use fiel_sandbox::{ContainerConfig, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_sandbox::{Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::{Challenge, Task};
 use fiel_schemas::run_order::RunOrder;
 use fiel_schemas::submission::{Artifact, MediaType, Submission};
@@ -94,7 +94,12 @@ impl TestSite {
                 version: "1".to_owned(),
                 description: String::new(),
                 participant: "ada".to_owned(),
-                artifact: Artifact { media_type: MediaType::Wasm, sha256, size: artifact.len() as u64 },
+                artifact: Artifact {
+                    media_type: MediaType::Wasm,
+                    sha256,
+                    size: artifact.len() as u64,
+                    source: None,
+                },
                 submitted_at: Utc::now(),
             },
         }
@@ -136,17 +141,8 @@ pub(crate) fn sandbox(folder: &Path) -> Sandbox {
 
 /// A sandbox of its own that runs so many cases at once.
 pub(crate) fn sandbox_of(folder: &Path, parallel: usize) -> Sandbox {
-    let (work_dir, cache_dir) = (folder.join("work"), folder.join("cache"));
-    Sandbox::new(SandboxConfig {
-        work_dir,
-        cache_dir,
-        worker: worker(),
-        parallel,
-        metered: false,
-        containers: ContainerConfig::default(),
-        onnxruntime: None,
-    })
-    .unwrap()
+    let config = SandboxConfig::new(folder.join("work"), folder.join("cache"), worker());
+    Sandbox::new(SandboxConfig { parallel, ..config }).unwrap()
 }
 
 /// A valid run id that ends in the given hexadecimal digits.

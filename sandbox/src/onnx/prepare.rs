@@ -79,6 +79,17 @@ impl OnnxEngine {
         }
     }
 
+    /// Why the site's onnxruntime cannot be used, and what to do.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let (trouble, library) = (self.trouble.as_ref()?, self.library.as_ref()?);
+        Some(format!(
+            "onnxruntime cannot be used ({}): {trouble}. Give the path of a libonnxruntime.so that works, or none: then \
+             {}, which is built in, runs ONNX models",
+            library.display(),
+            Self::built_in().name,
+        ))
+    }
+
     /// The site's library, if it is what runs.
     pub(crate) fn library(&self) -> Option<&PathBuf> {
         self.library.as_ref()
@@ -115,8 +126,7 @@ impl Sandbox {
     pub(crate) fn prepare_onnx(&self, model: &Model) -> Result<Prepared, Refusal> {
         let started = Instant::now();
         verify_digest(&model.path, &model.sha256)?;
-        if let Some(trouble) = &self.onnx.trouble {
-            let message = format!("the site's onnxruntime cannot be used: {trouble}");
+        if let Some(message) = self.onnx.trouble() {
             return Err(Refusal { reason: FailureReason::EngineUnavailable, message });
         }
         let name = format!("{}-{}.onnx.tar", model.sha256, &self.onnx.config_digest[..16]);

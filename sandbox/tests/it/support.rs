@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
 use fiel_sandbox::{
-    CaseInput, CaseResult, ContainerConfig, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig,
+    CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig,
     WorkerCommand,
 };
 use fiel_schemas::challenge::Limits;
@@ -91,15 +91,8 @@ pub(crate) fn bench_with(parallel: usize, metered: bool) -> Bench {
 }
 
 pub(crate) fn config(folder: &Path, parallel: usize, metered: bool) -> SandboxConfig {
-    SandboxConfig {
-        work_dir: folder.join("work"),
-        cache_dir: folder.join("cache"),
-        worker: worker(),
-        parallel,
-        metered,
-        containers: ContainerConfig::default(),
-        onnxruntime: None,
-    }
+    let config = SandboxConfig::new(folder.join("work"), folder.join("cache"), worker());
+    SandboxConfig { parallel, metered, ..config }
 }
 
 impl Bench {

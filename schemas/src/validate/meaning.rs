@@ -7,7 +7,8 @@ use crate::challenge::{Challenge, Port, PortKind, Task};
 use crate::digest::challenge_digest;
 use crate::reference_set::ReferenceSet;
 use crate::run_order::RunOrder;
-use crate::submission::ArtifactKind;
+use crate::reference::{is_registry, is_repository};
+use crate::submission::{ArtifactKind, MediaType, Submission};
 use crate::summary::Summary;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,7 +22,8 @@ pub(super) fn problems(kind: Kind, value: &Value) -> Vec<Problem> {
         Kind::RunOrder => check(value, run_order),
         Kind::Statement => check(value, statement),
         Kind::OnnxManifest => check(value, super::onnx::problems),
-        Kind::Submission | Kind::Leaderboard => Vec::new(),
+        Kind::Submission => check(value, submission),
+        Kind::Leaderboard => Vec::new(),
     }
 }
 
@@ -196,11 +198,36 @@ fn reference_set(set: &ReferenceSet) -> Vec<Problem> {
     problems
 }
 
-fn run_order(order: &RunOrder) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = challenge(&order.challenge)
+/// Only an image can be elsewhere, and only in a registry.
+fn submission(submission: &Submission) -> Vec<Problem> {
+    let artifact = &submission.artifact;
+    let Some(source) = &artifact.source else { return Vec::new() };
+    let mut problems = Vec::new();
+    if artifact.media_type != MediaType::ImageManifest {
+        let expected = format!("none for `{}`: only images stay in other registries", artifact.media_type);
+        problems.push(Problem::new("/artifact/source", quoted(&source.to_string()), expected));
+    }
+    if !is_registry(&source.registry) {
+        let expected = "a host with a port or without, for instance registry.example.org:5000";
+        problems.push(Problem::new("/artifact/source/registry", quoted(&source.registry), expected));
+    }
+    if !is_repository(&source.repository) {
+        let expected = "a repository's name, for instance group/tool";
+        problems.push(Problem::new("/artifact/source/repository", quoted(&source.repository), expected));
+    }
+    problems
+}
+
+/// Problems of a part, with the place of the part before theirs.
+fn within(place: &str, problems: Vec<Problem>) -> impl Iterator<Item = Problem> {
+    problems
         .into_iter()
-        .map(|problem| Problem { pointer: format!("/challenge{}", problem.pointer), ..problem })
-        .collect();
+        .map(move |problem| Problem { pointer: format!("{place}{}", problem.pointer), ..problem })
+}
+
+fn run_order(order: &RunOrder) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = within("/challenge", challenge(&order.challenge)).collect();
+    problems.extend(within("/submission", submission(&order.submission)));
     if order.challenge_digest != challenge_digest(&order.challenge) {
         let expected = format!("the digest of `challenge`, {}", challenge_digest(&order.challenge));
         problems.push(Problem::new("/challenge_digest", quoted(&order.challenge_digest), expected));

@@ -2,6 +2,7 @@
 
 use fiel_schemas::challenge::{Challenge, Socket};
 use fiel_schemas::reference_set::ReferenceSet;
+use fiel_schemas::submission::Submission;
 use fiel_schemas::validate::{DEPTH_MAX, DocumentError, Kind, PROBLEMS_MAX, Problem, from_json, from_yaml};
 use serde_json::{Value, json};
 
@@ -247,6 +248,36 @@ fn a_run_order_is_refused_when_its_parts_do_not_belong_together() {
             .unwrap_err();
     let pointers: Vec<&str> = error.problems.iter().map(|problem| problem.pointer.as_str()).collect();
     assert_eq!(pointers, ["/challenge_digest", "/submission/challenge"]);
+}
+
+#[test]
+fn only_images_stay_in_other_registries_whose_names_are_names() {
+    let problems = |change: &dyn Fn(&mut Value)| {
+        let mut value = samples::full(Kind::Submission);
+        change(&mut value["artifact"]);
+        let read = from_json::<Submission>(Kind::Submission, value.to_string().as_bytes());
+        let pointers = |e: DocumentError| e.problems.into_iter().map(|p| p.pointer).collect::<Vec<_>>();
+        read.map_or_else(pointers, |_| Vec::new())
+    };
+    for registry in ["localhost", "127.0.0.1:5000", "registry.example.org", "a-b.c:65535"] {
+        assert_eq!(problems(&|artifact| artifact["source"]["registry"] = json!(registry)), [""; 0], "{registry}");
+    }
+    let at = "/artifact/source/registry";
+    for registry in
+        ["", "a b", "https://a", "a/b", "A.org", "a..b", "-a", "a:0", "a:65536", "a:99999", "a:", "[::1]:5000", "u@a"]
+    {
+        assert_eq!(problems(&|artifact| artifact["source"]["registry"] = json!(registry)), [at], "{registry}");
+    }
+    let at = "/artifact/source/repository";
+    for repository in ["", "/a", "a/", "a//b", "a/../b", "A", "a:1", "a@b", "a___b", &"a".repeat(256)] {
+        assert_eq!(problems(&|artifact| artifact["source"]["repository"] = json!(repository)), [at], "{repository}");
+    }
+    let other = |artifact: &mut Value| artifact["media_type"] = json!("application/wasm");
+    assert_eq!(problems(&other), ["/artifact/source"]);
+    let mut order = samples::full(Kind::RunOrder);
+    other(&mut order["submission"]["artifact"]);
+    let error = from_json::<fiel_schemas::run_order::RunOrder>(Kind::RunOrder, order.to_string().as_bytes());
+    assert_eq!(error.unwrap_err().problems[0].pointer, "/submission/artifact/source");
 }
 
 #[test]

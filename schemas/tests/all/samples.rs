@@ -17,7 +17,7 @@ use fiel_schemas::onnx::{
 };
 use fiel_schemas::reference_set::{FileDigest, ReferenceSet};
 use fiel_schemas::run_order::RunOrder;
-use fiel_schemas::submission::{Artifact, ArtifactKind, MediaType, Submission};
+use fiel_schemas::submission::{Artifact, ArtifactKind, MediaType, Source, Submission};
 use fiel_schemas::summary::{
     Agreement, Calibration, CalibrationBin, Confusion, ExactValue, Moments, PerSite, Replicates, ScoreCell,
     Scores, SiteEstimate, Summary, ValueCell,
@@ -119,7 +119,15 @@ pub(crate) fn submission() -> Submission {
         version: "1.0".into(),
         description: "Thirty weights.".into(),
         participant: "ana@example.eu".into(),
-        artifact: Artifact { media_type: MediaType::Wasm, sha256: digest("wasm"), size: 4096 },
+        artifact: Artifact {
+            media_type: MediaType::ImageManifest,
+            sha256: digest("manifest"),
+            size: 4096,
+            source: Some(Source {
+                registry: "registry.example.org:5000".into(),
+                repository: "group/tool".into(),
+            }),
+        },
         submitted_at: time(),
     }
 }

@@ -26,7 +26,7 @@ where
     let _permit = state.uploads.acquire().await.map_err(Error::internal)?;
     let (size, media_type) =
         state.blobs.receive_artifact(sha256, bytes, state.config.artifact_bytes_max).await?;
-    let artifact = Artifact { media_type, sha256: sha256.into(), size };
+    let artifact = Artifact { media_type, sha256: sha256.into(), size, source: None };
     let row = entities::artifact::Model {
         sha256: sha256.into(),
         size: i64::try_from(size).map_err(Error::internal)?,

@@ -292,6 +292,7 @@ pub(crate) fn reason_code(reason: FailureReason) -> &'static str {
         FailureReason::ImportRefused => "import-refused",
         FailureReason::CompileLimit => "compile-limit",
         FailureReason::DigestMismatch => "digest-mismatch",
+        FailureReason::PullFailed => "pull-failed",
         FailureReason::PolicyRefused => "policy-refused",
         FailureReason::TooFewCases => "too-few-cases",
         FailureReason::ReferenceSetMissing => "reference-set-missing",
@@ -303,7 +304,12 @@ pub(crate) fn reason_code(reason: FailureReason) -> &'static str {
 fn is_platform(reason: &str) -> bool {
     !matches!(
         reason,
-        "artifact-invalid" | "image-invalid" | "start-failed" | "import-refused" | "compile-limit"
+        "artifact-invalid"
+            | "image-invalid"
+            | "start-failed"
+            | "import-refused"
+            | "compile-limit"
+            | "pull-failed"
     )
 }
 

@@ -6,10 +6,11 @@ use crate::blobs::is_digest;
 use crate::error::{Code, Error};
 use crate::state::{AppState, time};
 use crate::store::{challenges, entities, registry, runs, submissions};
-use fiel_schemas::api::{NewSubmission, RunStatus, SubmissionStatus};
+use fiel_schemas::api::{ExternalImage, NewSubmission, RunStatus, SubmissionStatus};
 use fiel_schemas::challenge::{Challenge, Phase};
 use fiel_schemas::digest::{canonical_json, sha256_hex};
-use fiel_schemas::submission::{Artifact, MediaType, Submission};
+use fiel_schemas::reference::{is_registry, is_repository};
+use fiel_schemas::submission::{Artifact, MediaType, Source, Submission};
 use std::collections::{BTreeMap, HashMap};
 
 const DAY_MS: i64 = 86_400_000;
@@ -30,6 +31,10 @@ pub(crate) fn document(row: entities::submission::Model) -> Submission {
             media_type: MediaType::parse(&row.media_type).unwrap_or(MediaType::Wasm),
             sha256: row.artifact,
             size: u64::try_from(row.artifact_size).unwrap_or_default(),
+            source: row
+                .registry
+                .zip(row.repository)
+                .map(|(registry, repository)| Source { registry, repository }),
         },
         submitted_at: time(row.submitted_at),
     }
@@ -123,6 +128,26 @@ fn check_form(new: &NewSubmission, key: &str) -> Result<(), Error> {
     if !plain(key, 200) {
         return wrong("`Idempotency-Key` must be 1 to 200 printable characters.");
     }
+    new.image.as_ref().map_or(Ok(()), check_image)
+}
+
+fn check_image(image: &ExternalImage) -> Result<(), Error> {
+    let wrong = |detail: &str| Err(Error::new(Code::BadRequest, detail));
+    if !is_registry(&image.registry) {
+        return wrong(
+            "`image/registry` must be a host in lower case, with a port or without, for instance \
+             `registry.example.org:5000`.",
+        );
+    }
+    if !is_repository(&image.repository) {
+        return wrong(
+            "`image/repository` must be the name of a repository without a tag, for instance `group/tool`; \
+             `artifact` says which image it is.",
+        );
+    }
+    if image.size == 0 {
+        return wrong("`image/size` must be the size of configuration and layers together, by the manifest.");
+    }
     Ok(())
 }
 
@@ -187,6 +212,9 @@ pub async fn create(
     }
     let document: Challenge = serde_json::from_str(&found.document)?;
     let row = admit(state, &tx, actor, &document, key, request_digest, new).await?;
+    if row.registry.is_some() {
+        submissions::insert_elsewhere(&tx, &row.artifact, &actor.id, row.submitted_at).await?;
+    }
     submissions::insert(&tx, row.clone()).await?;
     let sets = challenges::sets(&tx, challenge).await?;
     let own: Vec<_> = sets.iter().map(|set| super::runs::new_run(state, &row, set)).collect();
@@ -198,21 +226,41 @@ pub async fn create(
     Ok((assemble(row, own), true))
 }
 
-/// Whether the challenge and its phase take this kind of artifact. An image is entered by who pushed it.
-async fn check_kind<C: sea_orm::ConnectionTrait>(
+/// What is entered: what was uploaded or pushed here, or an image that stays elsewhere. What is said of that one is
+/// taken as it is said, and the sites hold the registry to it. An image here is entered by who pushed it.
+async fn entered<C: sea_orm::ConnectionTrait>(
     db: &C,
     actor: &Actor,
-    challenge: &Challenge,
-    phase: &Phase,
-    artifact: &entities::artifact::Model,
-) -> Result<(), Error> {
-    let media = MediaType::parse(&artifact.media_type).unwrap_or(MediaType::Wasm);
-    if media == MediaType::ImageManifest && !registry::has_manifest(db, &actor.id, &artifact.sha256).await? {
+    new: &NewSubmission,
+) -> Result<Artifact, Error> {
+    if let Some(image) = &new.image {
+        let source = Source { registry: image.registry.clone(), repository: image.repository.clone() };
+        return Ok(Artifact {
+            media_type: MediaType::ImageManifest,
+            sha256: new.artifact.clone(),
+            size: image.size,
+            source: Some(source),
+        });
+    }
+    let row = submissions::artifact(db, &new.artifact).await?.ok_or_else(|| {
+        Error::new(
+            Code::ArtifactMissing,
+            format!("Upload the file first: PUT /api/v1/artifacts/{}, then submit again.", new.artifact),
+        )
+    })?;
+    let media_type = MediaType::parse(&row.media_type).unwrap_or(MediaType::Wasm);
+    if media_type == MediaType::ImageManifest && !registry::has_manifest(db, &actor.id, &row.sha256).await? {
         return Err(Error::new(
             Code::ArtifactMissing,
             "You have not pushed this image. Push it, for instance with `skopeo copy`; that enters it.",
         ));
     }
+    let size = u64::try_from(row.size).map_err(Error::internal)?;
+    Ok(Artifact { media_type, sha256: row.sha256, size, source: None })
+}
+
+/// Whether the challenge and its phase take this kind of artifact.
+fn check_kind(challenge: &Challenge, phase: &Phase, media: MediaType) -> Result<(), Error> {
     let refused = |detail: String| Err(Error::new(Code::ArtifactKindRefused, detail));
     if !challenge.accepted().contains(&media.kind()) {
         let taken: Vec<&str> = challenge.accepted().iter().map(|kind| kind.words()).collect();
@@ -243,14 +291,9 @@ async fn admit<C: sea_orm::ConnectionTrait>(
 ) -> Result<entities::submission::Model, Error> {
     let now = state.now();
     let phase = open_phase(challenge, new.phase.as_deref(), now)?;
-    let artifact = submissions::artifact(db, &new.artifact).await?.ok_or_else(|| {
-        Error::new(
-            Code::ArtifactMissing,
-            format!("Upload the file first: PUT /api/v1/artifacts/{}, then submit again.", new.artifact),
-        )
-    })?;
-    check_kind(db, actor, challenge, phase, &artifact).await?;
-    let size_max = i64::try_from(challenge.limits.artifact_mib << 20).unwrap_or(i64::MAX);
+    let artifact = entered(db, actor, &new).await?;
+    check_kind(challenge, phase, artifact.media_type)?;
+    let size_max = challenge.limits.artifact_mib << 20;
     if artifact.size > size_max {
         return Err(Error::new(
             Code::ArtifactTooLarge,
@@ -281,9 +324,11 @@ async fn admit<C: sea_orm::ConnectionTrait>(
         version: new.version,
         description: new.description,
         artifact: artifact.sha256,
-        artifact_size: artifact.size,
-        media_type: artifact.media_type,
+        artifact_size: i64::try_from(artifact.size).map_err(Error::internal)?,
+        media_type: artifact.media_type.as_str().into(),
         slot_returned: false,
         submitted_at: now,
+        registry: artifact.source.as_ref().map(|source| source.registry.clone()),
+        repository: artifact.source.map(|source| source.repository),
     })
 }

@@ -3,8 +3,10 @@
 use super::artifact;
 use super::client::{Client, HubArgs};
 use super::output::{CommandError, OrFail, Result, block_on, say, say_json};
-use fiel_schemas::api::{NewSubmission, SubmissionStatus};
-use fiel_schemas::submission::MediaType;
+use fiel_node::{NodeError, registry};
+use fiel_schemas::api::{ExternalImage, NewSubmission, SubmissionStatus};
+use fiel_schemas::reference::Reference;
+use fiel_schemas::submission::{MediaType, Source};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,11 +17,13 @@ use std::time::Duration;
 #[command(after_help = "\
 Examples:
   export FIEL_HUB=http://127.0.0.1:8080 FIEL_TOKEN=fiel_...
-  fiel submit breast-fna model.wasm --tool my-model --version 0.1 --watch")]
+  fiel submit breast-fna model.wasm --tool my-model --version 0.1 --watch
+  fiel submit breast-fna docker://registry.example.org/group/tool:0.1 --tool my-model --version 0.1")]
 pub(crate) struct Args {
     /// Challenge id.
     challenge: String,
-    /// WebAssembly module, archive of a container image, ONNX bundle or file of predictions.
+    /// WebAssembly module, archive of a container image, ONNX bundle, file of predictions, or
+    /// `docker://REGISTRY/REPOSITORY:TAG`: an image that everybody may read in another registry.
     model: PathBuf,
     /// Name of the tool on the leaderboard.
     #[arg(long, value_name = "NAME")]
@@ -53,13 +57,22 @@ pub(crate) fn run(args: &Args) -> Result {
 
 async fn submit(args: &Args) -> Result {
     let client = Client::new(&args.hub)?;
-    let digest = upload(&client, &args.model).await?;
+    let (artifact, image) = match reference(&args.model) {
+        Some(text) => {
+            let pinned = pin(text).await?;
+            let Source { registry, repository } = pinned.source;
+            (pinned.sha256, Some(ExternalImage { registry, repository, size: pinned.size }))
+        }
+        None => (upload(&client, &args.model).await?, None),
+    };
+    let is_elsewhere = image.is_some();
     let body = NewSubmission {
         phase: args.phase.clone(),
         tool: args.tool.clone(),
         version: args.version.clone(),
         description: args.description.clone(),
-        artifact: digest,
+        artifact,
+        image,
     };
     let made_up = uuid::Uuid::now_v7().to_string();
     let key = args.idempotency_key.as_deref().unwrap_or(&made_up);
@@ -68,6 +81,10 @@ async fn submit(args: &Args) -> Result {
     let id = status.submission.id.clone();
     if !args.json {
         say(format!("submitted {} {} as {id}", args.tool, args.version))?;
+        let artifact = &status.submission.artifact;
+        if let Some(source) = &artifact.source {
+            say(format!("sites pull {source}@sha256:{}, {} bytes", artifact.sha256, artifact.size))?;
+        }
         say(format!("{}/submissions/{id}", client.base()))?;
     }
     if args.watch {
@@ -77,11 +94,35 @@ async fn submit(args: &Args) -> Result {
         say_json(&status)?;
     }
     if args.watch && status.state == "failed" {
+        let refused = status.runs.iter().any(|run| run.reason.as_deref() == Some("policy-refused"));
         return Err(CommandError::new("no run of the submission gave a result").hint(
-            "`fiel try` runs the same model with the same limits on the public cases and shows what fails",
+            if is_elsewhere && refused {
+                "a site runs images of another registry only where its policy lists that registry; push the image to \
+                 the hub (docs/participants.md), or ask the site to list it"
+            } else {
+                "`fiel try` runs the same model with the same limits on the public cases and shows what fails"
+            },
         ));
     }
     Ok(())
+}
+
+/// The reference in the place of a model, if it is one: `docker://` as other tools write it.
+fn reference(model: &Path) -> Option<&str> {
+    model.to_str()?.strip_prefix("docker://")
+}
+
+/// Asks the registry which image the reference means now. The hub asks no registry: it would knock wherever somebody
+/// tells it to.
+async fn pin(text: &str) -> Result<registry::Pinned> {
+    let reference = Reference::parse(text).map_err(CommandError::usage)?;
+    registry::pin(&reference).await.map_err(|error| {
+        let message = match error {
+            NodeError::Refused { message, .. } => message,
+            other => other.to_string(),
+        };
+        CommandError::new(message).hint("sites read the registry without an account: the image must be public")
+    })
 }
 
 /// Uploads a model of any kind and returns its digest.

@@ -37,6 +37,9 @@ pub(crate) struct Args {
     /// Container runtime for images: `runc`, `crun`, `runsc` or a path; the first one found when absent.
     #[arg(long, value_name = "NAME")]
     runtime: Option<String>,
+    /// Path of libonnxruntime.so, which then runs an ONNX bundle; tract, which is built in, when absent.
+    #[arg(long, value_name = "PATH")]
+    onnxruntime: Option<PathBuf>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -50,16 +53,18 @@ pub(crate) fn run(args: &Args) -> Result {
     check_size(&opened.challenge, &model)?;
     let work = tempfile::Builder::new().prefix("fiel-try-").tempdir()?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (work_dir, cache_dir) = (work.path().join("work"), work.path().join("cache"));
     let sandbox = Sandbox::new(SandboxConfig {
-        work_dir: work.path().join("work"),
-        cache_dir: work.path().join("cache"),
-        worker: sandbox_worker::command(),
         parallel: args.parallel.map_or(cores, usize::from),
-        metered: false,
-        onnxruntime: None,
         containers: ContainerConfig { runtime: args.runtime.clone(), ..ContainerConfig::default() },
+        onnxruntime: args.onnxruntime.clone(),
+        ..SandboxConfig::new(work_dir, cache_dir, sandbox_worker::command())
     })
     .or_fail()?;
+    let onnx = sandbox.onnx_report();
+    if !onnx.available {
+        return Err(CommandError::new(onnx.advice).hint("`--onnxruntime` names the library"));
+    }
     let bar = ProgressBar::new(0);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail()?);
     let evaluation = evaluate(&opened.challenge, &set, &sandbox, &model, &|done, total| {

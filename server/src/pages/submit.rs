@@ -123,6 +123,7 @@ async fn enter(
         version: form.version.trim().to_owned(),
         description: form.description.clone(),
         artifact: file.sha256.clone(),
+        image: None,
     };
     let (status, _) =
         app::submissions::create(state, actor, &entry.challenge.id, Some(&form.key), new).await?;

@@ -187,6 +187,8 @@ pub mod submission {
         pub media_type: String,
         pub slot_returned: bool,
         pub submitted_at: i64,
+        pub registry: Option<String>,
+        pub repository: Option<String>,
     }
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
     pub enum Relation {}

@@ -1,7 +1,7 @@
 //! The queue's table. Every write after the claim names the fence and the states it expects.
 
-use super::entities::run;
-use sea_orm::sea_query::{Expr, LockBehavior, LockType};
+use super::entities::{run, submission};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType, Query};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter,
     QueryOrder, QuerySelect,
@@ -255,13 +255,20 @@ pub(crate) async fn release<C: ConnectionTrait>(db: &C, run: &run::Model, now: i
     Ok(done.rows_affected)
 }
 
-/// True where the site holds a lease on a run of this artifact.
+/// True where the site holds a lease on a run of this artifact, which the hub holds: a submission that names an image
+/// elsewhere gives nobody a right to bytes of the same digest here.
 pub(crate) async fn leased_artifact<C: ConnectionTrait>(
     db: &C,
     site: &str,
     sha256: &str,
 ) -> Result<bool, DbErr> {
+    let held_here = Query::select()
+        .column(submission::Column::Id)
+        .from(submission::Entity)
+        .and_where(submission::Column::Registry.is_null())
+        .to_owned();
     let row = run::Entity::find()
+        .filter(run::Column::Submission.in_subquery(held_here))
         .filter(run::Column::Site.eq(site))
         .filter(run::Column::Artifact.eq(sha256))
         .filter(run::Column::State.is_in([LEASED, AWAITING]))

@@ -3,19 +3,51 @@
 use super::entities::{artifact, submission};
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
 };
 
+/// `media_type` of a row that stands for an image in another registry. All it says is the digest: what a submission
+/// claims about bytes that the hub never saw must not be believed of bytes that somebody uploads.
+const ELSEWHERE: &str = "elsewhere";
+
+/// An artifact that the hub holds.
 pub(crate) async fn artifact<C: ConnectionTrait>(
     db: &C,
     sha256: &str,
 ) -> Result<Option<artifact::Model>, DbErr> {
-    artifact::Entity::find_by_id(sha256).one(db).await
+    let found = artifact::Entity::find_by_id(sha256);
+    found.filter(artifact::Column::MediaType.ne(ELSEWHERE)).one(db).await
 }
 
 /// Remembers an artifact; the first uploader stays.
 pub(crate) async fn insert_artifact<C: ConnectionTrait>(db: &C, row: artifact::Model) -> Result<(), DbErr> {
+    use artifact::Column;
+    let mut conflict = OnConflict::column(Column::Sha256);
+    conflict
+        .update_columns([Column::Size, Column::MediaType, Column::Uploader, Column::CreatedAt])
+        .action_and_where(Expr::col((artifact::Entity, Column::MediaType)).eq(ELSEWHERE));
+    artifact::Entity::insert(row.into_active_model())
+        .on_conflict(conflict)
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// Notes the digest of an image that the hub does not hold, for submissions to refer to.
+pub(crate) async fn insert_elsewhere<C: ConnectionTrait>(
+    db: &C,
+    sha256: &str,
+    account: &str,
+    now: i64,
+) -> Result<(), DbErr> {
+    let row = artifact::Model {
+        sha256: sha256.to_owned(),
+        size: 0,
+        media_type: ELSEWHERE.to_owned(),
+        uploader: account.to_owned(),
+        created_at: now,
+    };
     artifact::Entity::insert(row.into_active_model())
         .on_conflict(OnConflict::column(artifact::Column::Sha256).do_nothing().to_owned())
         .exec_without_returning(db)
@@ -43,7 +75,6 @@ pub(crate) async fn by_key<C: ConnectionTrait>(
         .await
 }
 
-/// Slots that the account has used in the window.
 /// Number of submissions per challenge.
 pub(crate) async fn counts<C: ConnectionTrait>(db: &C) -> Result<Vec<(String, i64)>, DbErr> {
     submission::Entity::find()
@@ -56,6 +87,7 @@ pub(crate) async fn counts<C: ConnectionTrait>(db: &C) -> Result<Vec<(String, i6
         .await
 }
 
+/// Slots that the account has used in the window.
 pub(crate) async fn slots_used<C: ConnectionTrait>(
     db: &C,
     challenge: &str,

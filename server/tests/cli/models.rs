@@ -119,3 +119,48 @@ fn the_doctor_finds_webassembly_with_its_protections() {
         page.all()
     );
 }
+
+/// The library that tests/run.sh installs.
+fn onnxruntime() -> String {
+    std::env::var("FIEL_ONNXRUNTIME").expect("FIEL_ONNXRUNTIME names libonnxruntime.so; tests/run.sh installs it")
+}
+
+/// The engine of ONNX models that `fiel node doctor` finds under a policy with these engines.
+fn doctor(engines: &serde_json::Value) -> (serde_json::Value, String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let policy = serde_json::json!({"schema": "fiel/policy/v1", "min_cases": 10, "min_cell": 5, "release": "ask",
+        "engines": engines});
+    write(folder.path(), "policy.json", policy.to_string());
+    let data = folder.path().display().to_string();
+    let ran = fiel(&["node", "doctor", "--data", &data, "--json"]);
+    assert_eq!(ran.code, 0, "what is missing keeps no node from starting: {}", ran.all());
+    let page = fiel(&["node", "doctor", "--data", &data]);
+    (ran.json()["engines"][1].clone(), page.out)
+}
+
+#[test]
+fn an_onnx_bundle_is_tried_with_the_built_in_engine_or_with_the_library_that_is_named() {
+    let model = format!("{CHALLENGES}/breast-fna/baselines/logistic.onnx.tar");
+    let built_in = with_json(&model).json();
+    let named = fiel(&["try", "breast-fna", &model, "--json", "--onnxruntime", &onnxruntime()]).json();
+    assert_eq!((&built_in["engine"]["name"], &named["engine"]["name"]), (&"tract".into(), &"onnxruntime".into()));
+    assert_eq!(built_in["cases"], named["cases"]);
+    let ran = fiel(&["try", "breast-fna", &model, "--onnxruntime", "/nowhere/libonnxruntime.so"]);
+    assert_eq!(ran.code, 1, "{}", ran.all());
+    for words in ["onnxruntime cannot be used", "/nowhere/libonnxruntime.so", "tract", "--onnxruntime"] {
+        assert!(ran.err.contains(words), "{words} is missing: {}", ran.all());
+    }
+}
+
+#[test]
+fn the_doctor_tries_the_onnxruntime_of_the_policy_and_names_what_would_run_without_it() {
+    let (engine, _) = doctor(&serde_json::json!({}));
+    assert_eq!((&engine["name"], &engine["available"]), (&"tract".into(), &true.into()));
+    let (engine, page) = doctor(&serde_json::json!({"onnxruntime": onnxruntime()}));
+    assert_eq!((&engine["name"], &engine["available"]), (&"onnxruntime".into(), &true.into()));
+    assert!(engine["version"].as_str().is_some_and(|version| version.starts_with("1.")), "{engine}");
+    assert!(page.contains("onnxruntime 1."), "{page}");
+    let (engine, page) = doctor(&serde_json::json!({"onnxruntime": "/nowhere/libonnxruntime.so"}));
+    assert_eq!((&engine["name"], &engine["available"]), (&"onnxruntime".into(), &false.into()));
+    assert!(page.contains("onnxruntime: NOT available") && page.contains("tract, which is built in"), "{page}");
+}

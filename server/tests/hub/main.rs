@@ -4,6 +4,7 @@
 
 mod authorisation;
 mod boards;
+mod elsewhere;
 mod harness;
 mod nodes;
 mod registry;

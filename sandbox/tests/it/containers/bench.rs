@@ -41,15 +41,8 @@ pub(crate) fn bench_with(parallel: usize, containers: ContainerConfig) -> Bench 
 }
 
 pub(crate) fn config(folder: &Path, parallel: usize, containers: ContainerConfig) -> SandboxConfig {
-    SandboxConfig {
-        work_dir: folder.join("work"),
-        cache_dir: folder.join("cache"),
-        worker: worker(),
-        parallel,
-        metered: false,
-        containers,
-        onnxruntime: None,
-    }
+    let config = SandboxConfig::new(folder.join("work"), folder.join("cache"), worker());
+    SandboxConfig { parallel, containers, ..config }
 }
 
 impl Bench {

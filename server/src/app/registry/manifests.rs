@@ -161,6 +161,7 @@ async fn image_artifact(
             media_type: MediaType::ImageManifest,
             sha256: sha256.to_owned(),
             size: image.size(),
+            source: None,
         });
     }
     let [file] = image.layers.as_slice() else {
@@ -171,7 +172,7 @@ async fn image_artifact(
         )));
     };
     let media_type = sniff(state, file.sha256()).await?;
-    Ok(Artifact { media_type, sha256: file.sha256().to_owned(), size: file.size })
+    Ok(Artifact { media_type, sha256: file.sha256().to_owned(), size: file.size, source: None })
 }
 
 async fn sniff(state: &AppState, sha256: &str) -> Result<MediaType, Error> {
@@ -201,10 +202,7 @@ async fn index_artifact(
             ));
         }
     }
-    let fits = |child: &&Descriptor| {
-        child.platform.as_ref().is_some_and(|p| p.os == "linux" && p.architecture == "amd64")
-    };
-    let child = children.iter().find(fits).ok_or_else(|| {
+    let child = oci::for_sites(children).ok_or_else(|| {
         invalid("The index has no image for linux/amd64, which the sites run. Build one with `--platform linux/amd64`.")
     })?;
     let bytes = state.blobs.read_all(child.sha256(), oci::MANIFEST_BYTES_MAX).await?;
@@ -266,6 +264,7 @@ async fn submit(
         version: tag.to_owned(),
         description: String::new(),
         artifact: artifact.sha256,
+        image: None,
     };
     let (status, _) = entering::create(state, actor, &repository.challenge.id, Some(&key), new).await?;
     let submission = status.submission.id;

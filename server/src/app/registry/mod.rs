@@ -15,6 +15,7 @@ use crate::store::{challenges, entities, registry, runs};
 use bytes::Bytes;
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::oci;
+use fiel_schemas::reference::is_component;
 use futures_util::Stream;
 use std::fmt::Display;
 
@@ -31,7 +32,7 @@ pub struct Repository {
 impl Repository {
     /// The repository `challenge/tool`.
     pub async fn open(state: &AppState, challenge: &str, tool: &str) -> Result<Self, Error> {
-        if !is_name(challenge) || !is_name(tool) || tool.len() > 80 {
+        if !is_component(challenge) || !is_component(tool) || tool.len() > 80 {
             return Err(Error::new(
                 Code::BadRequest,
                 "A repository is `<challenge>/<tool>`, each of lower-case letters and digits with `.`, `_`, `-` between \
@@ -55,17 +56,6 @@ impl Repository {
     fn check_size(&self, bytes: u64) -> Result<(), Error> {
         if bytes > self.bytes_max { Err(crate::uploads::too_large(self.bytes_max)) } else { Ok(()) }
     }
-}
-
-/// A component of a repository's name as the distribution specification has it.
-fn is_name(name: &str) -> bool {
-    let is_word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let separators = name.split(|c: char| c.is_ascii() && is_word(c as u8)).filter(|s| !s.is_empty());
-    let known = |s: &str| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-');
-    (1..=128).contains(&name.len())
-        && name.bytes().next().is_some_and(is_word)
-        && name.bytes().last().is_some_and(is_word)
-        && separators.into_iter().all(known)
 }
 
 /// The hexadecimal digits of `sha256:<digits>`.
@@ -262,21 +252,5 @@ pub(crate) async fn keep_swept(state: actix_web::web::Data<AppState>) {
             Err(error) => tracing::warn!(%error, "removing abandoned uploads"),
         }
         tokio::time::sleep(std::time::Duration::from_hours(1)).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_name;
-
-    #[test]
-    fn names_are_those_of_the_distribution_specification() {
-        for name in ["a", "9", "breast-fna", "a.b_c__d---e", &"x".repeat(128)] {
-            assert!(is_name(name), "{name}");
-        }
-        for name in ["", "-a", "a-", "A", "a..b", "a___b", "a._b", "a/b", "é", "a b", "..", &"x".repeat(129)]
-        {
-            assert!(!is_name(name), "{name}");
-        }
     }
 }

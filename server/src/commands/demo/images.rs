@@ -3,7 +3,7 @@
 use super::super::client::Client;
 use super::super::output::{OrFail, Result, note};
 use super::super::{artifact, challenge, embedded, sandbox_worker};
-use fiel_sandbox::{ContainerConfig, Sandbox, SandboxConfig};
+use fiel_sandbox::{Sandbox, SandboxConfig};
 use std::path::Path;
 
 /// Engines that run no images.
@@ -46,15 +46,8 @@ pub(super) async fn submit(
 /// Whether any engine of this machine runs container images.
 fn has_runtime() -> Result<bool> {
     let work = tempfile::Builder::new().prefix("fiel-demo-").tempdir()?;
-    let sandbox = Sandbox::new(SandboxConfig {
-        work_dir: work.path().join("work"),
-        cache_dir: work.path().join("cache"),
-        worker: sandbox_worker::command(),
-        parallel: 1,
-        metered: false,
-        containers: ContainerConfig::default(),
-        onnxruntime: None,
-    });
-    let engines = sandbox.or_fail()?.engines();
+    let (work_dir, cache_dir) = (work.path().join("work"), work.path().join("cache"));
+    let config = SandboxConfig::new(work_dir, cache_dir, sandbox_worker::command());
+    let engines = Sandbox::new(config).or_fail()?.engines();
     Ok(engines.iter().any(|engine| engine.available && !OTHERS.contains(&engine.name.as_str())))
 }

@@ -298,6 +298,7 @@ async fn enter(client: &Client, challenge: &str, name: &str, artifact: String) -
             "Baseline of the challenge; source in `challenges/{challenge}/baselines/{name}`."
         ),
         artifact,
+        image: None,
     };
     let path = format!("/challenges/{challenge}/submissions");
     let key = format!("demo-{challenge}-{name}");

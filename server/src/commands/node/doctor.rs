@@ -2,8 +2,8 @@
 
 use super::super::output::{CommandError, OrFail as _, Result, say, say_json};
 use super::super::{sandbox_worker, tables};
-use fiel_node::policy::Policy;
-use fiel_sandbox::{ContainerConfig, EngineReport, Sandbox, SandboxConfig};
+use fiel_node::policy::{Engines, Policy};
+use fiel_sandbox::{EngineReport, Sandbox, SandboxConfig};
 use serde_json::json;
 use std::path::Path;
 
@@ -12,22 +12,15 @@ const WASM: &str = "wasmtime";
 
 /// Runs `fiel node doctor`, under the policy of a node's data folder where there is one.
 pub(super) fn run(data: &Path, as_json: bool) -> Result {
-    let containers = if data.join("policy.json").exists() {
-        Policy::open(data).or_fail()?.engines.containers()
+    let engines = if data.join("policy.json").exists() {
+        Policy::open(data).or_fail()?.engines
     } else {
-        ContainerConfig::default()
+        Engines::default()
     };
     let work = tempfile::Builder::new().prefix("fiel-doctor-").tempdir()?;
-    let sandbox = Sandbox::new(SandboxConfig {
-        work_dir: work.path().join("work"),
-        cache_dir: work.path().join("cache"),
-        worker: sandbox_worker::command(),
-        parallel: 1,
-        metered: false,
-        containers,
-        onnxruntime: None,
-    })
-    .map_err(|e| {
+    let (work_dir, cache_dir) = (work.path().join("work"), work.path().join("cache"));
+    let config = SandboxConfig::new(work_dir, cache_dir, sandbox_worker::command());
+    let sandbox = Sandbox::new(engines.sandbox(config)).map_err(|e| {
         CommandError::new(format!("the sandbox does not work here: {e}"))
             .hint("a node needs Linux with /proc, and leave to start its own program again")
     })?;

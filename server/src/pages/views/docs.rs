@@ -15,11 +15,15 @@ pub struct CodeLine {
     pub title: &'static str,
 }
 
-const RUN_REASONS: [&str; 8] = [
+const RUN_REASONS: [&str; 12] = [
     "artifact-invalid",
+    "image-invalid",
+    "start-failed",
+    "engine-unavailable",
     "import-refused",
     "compile-limit",
     "digest-mismatch",
+    "pull-failed",
     "policy-refused",
     "too-few-cases",
     "reference-set-missing",
@@ -40,7 +44,7 @@ struct Errors<'a> {
 pub fn render_errors(codes: &[CodeLine]) -> String {
     render(&Errors {
         codes,
-        reasons: RUN_REASONS.iter().map(|r| (*r, reasons::run_failure(r))).collect(),
+        reasons: RUN_REASONS.iter().map(|r| (*r, reasons::run_failure(r, false))).collect(),
         outcomes: OUTCOMES.iter().map(|o| (*o, reasons::outcome_advice(o))).collect(),
     })
 }

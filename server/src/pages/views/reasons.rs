@@ -29,8 +29,8 @@ pub fn state(state: &str) -> &'static str {
     }
 }
 
-/// Why a run failed, and what its submitter can do about it.
-pub fn run_failure(reason: &str) -> &'static str {
+/// Why a run failed, and what its submitter can do about it. `is_elsewhere`: the image is in another registry.
+pub fn run_failure(reason: &str, is_elsewhere: bool) -> &'static str {
     match reason {
         "artifact-invalid" => {
             "The artifact is not a model that this engine runs. “fiel try” says what is wrong with it."
@@ -52,8 +52,20 @@ pub fn run_failure(reason: &str) -> &'static str {
         "compile-limit" => {
             "Compiling the module took longer or more memory than allowed. Make the module smaller."
         }
+        "digest-mismatch" if is_elsewhere => {
+            "What the registry sent does not have the size and digest that were submitted. Refer to the image again, or \
+             push it to this hub."
+        }
         "digest-mismatch" => {
             "The bytes that reached the site do not have the digest of the artifact. Submit it again."
+        }
+        "pull-failed" => {
+            "The registry does not have the image, or does not give it to everybody. Make the repository public, or push \
+             the image to this hub."
+        }
+        "policy-refused" if is_elsewhere => {
+            "The site's policy, or a person at the site, refused the run. A site runs images of another registry only \
+             where its policy lists that registry. Push the image to this hub, or ask the site to list the registry."
         }
         "policy-refused" => {
             "The site's policy, or a person at the site, refused the run. Ask the organisers."

@@ -20,7 +20,7 @@ struct RunView {
 }
 
 impl RunView {
-    fn new(run: &RunStatus) -> Self {
+    fn new(run: &RunStatus, is_elsewhere: bool) -> Self {
         let has_failed = matches!(run.state.as_str(), "failed" | "refused");
         let reason = run.reason.clone().unwrap_or_default();
         let is_reported = run.state == "reported";
@@ -38,7 +38,7 @@ impl RunView {
             total,
             percent: (done * 100).checked_div(total).unwrap_or(0),
             attempt: run.attempt,
-            failure: has_failed.then(|| reasons::run_failure(&reason)),
+            failure: has_failed.then(|| reasons::run_failure(&reason, is_elsewhere)),
             reason,
             cases,
         }
@@ -63,6 +63,7 @@ struct SubmissionPage<'a> {
 /// The main part of a submission's page; `results` is a rendered table.
 pub fn render_submission(status: &SubmissionStatus, challenge_title: &str, results: Option<&str>) -> String {
     let submission = &status.submission;
+    let is_elsewhere = submission.artifact.source.is_some();
     render(&SubmissionPage {
         status,
         challenge_title,
@@ -72,7 +73,7 @@ pub fn render_submission(status: &SubmissionStatus, challenge_title: &str, resul
         submitted: format::date_time(&submission.submitted_at),
         submitted_iso: format::iso(&submission.submitted_at),
         size: format::bytes(submission.artifact.size),
-        runs: status.runs.iter().map(RunView::new).collect(),
+        runs: status.runs.iter().map(|run| RunView::new(run, is_elsewhere)).collect(),
         results,
     })
 }

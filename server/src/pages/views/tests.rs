@@ -456,6 +456,20 @@ fn a_submission_shows_progress_and_reasons_without_javascript() {
 }
 
 #[test]
+fn a_refused_image_of_another_registry_shows_the_registry_and_the_way_out() {
+    let mut status = status("failed");
+    status.runs[2].state = "refused".into();
+    status.runs[2].reason = Some("policy-refused".into());
+    let here = render_submission(&status, "Breast mass", None);
+    assert!(here.contains("policy-refused") && !here.contains("lists that registry"), "{here}");
+    let source = json!({"registry": "registry.example.org", "repository": "group/tool"});
+    status.submission.artifact.source = serde_json::from_value(source).unwrap();
+    let html = render_submission(&status, "Breast mass", None);
+    assert!(html.contains(&format!("registry.example.org/group/tool@sha256:{}", "ef".repeat(32))), "{html}");
+    assert!(html.contains("only where its policy lists that registry"), "{html}");
+}
+
+#[test]
 fn numbers_read_well() {
     assert_eq!(format::number(-0.12, 2), "−0.12");
     assert_eq!(format::number(-0.0001, 2), "0.00");
