@@ -12,7 +12,7 @@ use fiel_node::dialect::Layout;
 use fiel_node::evaluate::evaluate;
 use fiel_node::reference_set::{self, LoadedReferenceSet};
 use fiel_sandbox::{
-    CaseInput, CaseResult, ContainerConfig, Dialect, Expected, Model, Sandbox, SandboxConfig, WorkerCommand,
+    CaseInput, CaseResult, Dialect, Expected, Model, Sandbox, SandboxConfig, WorkerCommand,
 };
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest::sha256_hex;
@@ -115,16 +115,9 @@ fn model(challenge: &str, name: &str) -> Model {
 
 /// The sandbox of a node whose worker is the real program.
 fn sandbox(folder: &Path, parallel: usize) -> Sandbox {
-    Sandbox::new(SandboxConfig {
-        work_dir: folder.join("work"),
-        cache_dir: folder.join("cache"),
-        worker: WorkerCommand { program: fiel(), args: vec!["sandbox-worker".to_owned()] },
-        parallel,
-        metered: false,
-        onnxruntime: None,
-        containers: ContainerConfig::default(),
-    })
-    .expect("the sandbox starts")
+    let worker = WorkerCommand { program: fiel(), args: vec!["sandbox-worker".to_owned()] };
+    let config = SandboxConfig::new(folder.join("work"), folder.join("cache"), worker);
+    Sandbox::new(SandboxConfig { parallel, ..config }).expect("the sandbox starts")
 }
 
 /// Asserts that the answers have the same bytes, and that they depend on the case.

@@ -34,6 +34,7 @@ HINTS = [
     ("classification/matrix.rs", "let mut counts = vec![0; ", "let mut counts = vec![0u64; "),
     ("classification/sort.rs", "(self.packed[position] >> 1 | top).cast_signed()",
      "{ let x: u64 = self.packed[position] >> 1 | top; x.cast_signed() }"),
+    ("surface/area.rs", "let (u, v) = (", "let (u, v): (usize, usize) = ("),
     ("surface/near.rs", "let hit = ", "let hit: u64 = "),
     ("surface/surfels.rs", "let mut code = 0;", "let mut code = 0u64;"),
     ("surface/surfels.rs", "let before = rows", "let before: [u64; 4] = rows"),
