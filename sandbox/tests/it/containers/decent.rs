@@ -4,6 +4,7 @@ use fiel_schemas::challenge::Limits;
 use serde_json::json;
 
 use super::bench::{answer, bench, bench_with, case, hostile, limits, python};
+use super::engines::{Engine, on_every_engine};
 
 /// What real models do: several processes, shared memory, local sockets, threads.
 const WORK: &str = r#"
@@ -33,9 +34,8 @@ if __name__ == "__main__":
     print("worked")
 "#;
 
-#[test]
-fn a_python_model_works_with_processes_and_shared_memory() {
-    let bench = bench();
+fn a_python_model_works_with_processes_and_shared_memory(engine: Engine) {
+    let bench = engine.bench();
     let prepared = bench.prepare(&python(WORK, &json!({})));
     let limits = Limits { memory_mib: 256, ..limits() };
     let results = bench.cases(&prepared, &limits, vec![case(&[]), case(&[])]);
@@ -47,9 +47,8 @@ fn a_python_model_works_with_processes_and_shared_memory() {
     bench.assert_nothing_left("a decent model");
 }
 
-#[test]
-fn an_image_sees_what_the_contract_says() {
-    let bench = bench();
+fn an_image_sees_what_the_contract_says(engine: Engine) {
+    let bench = engine.bench();
     let config = json!({
         "User": "1000:1001", "WorkingDir": "/etc",
         "Env": ["MINE=1", "LOG_LEVEL=DEBUG", "GRAND_CHALLENGE_SECRET=1"],
@@ -68,11 +67,10 @@ fn an_image_sees_what_the_contract_says() {
     }
 }
 
-#[test]
-fn neighbours_within_a_container_reach_each_other() {
-    let results = bench().modes(&["neighbours"], &limits());
-    assert_eq!(answer(&results[0]), "shared 7");
-}
+on_every_engine!(
+    a_python_model_works_with_processes_and_shared_memory,
+    an_image_sees_what_the_contract_says,
+);
 
 #[test]
 fn one_lane_and_two_lanes_agree() {
