@@ -136,7 +136,7 @@ fn what_does_not_end_is_ended_at_its_deadline(engine: Engine) {
         assert!((seconds..seconds + 2.5).contains(&result.seconds), "{mode}: {} s", result.seconds);
         check(&result, &patience, row);
         bench.assert_nothing_left(mode);
-        assert_eq!(answer(&bench.modes(&["peek"], &limits())[0]), CLEAN, "the case after {mode}");
+        assert_eq!(answer(&bench.modes(&["peek"], &engine.limits())[0]), CLEAN, "the case after {mode}");
     }
     bench.assert_nothing_left("programs that do not end");
     host.assert_untouched("programs that do not end");

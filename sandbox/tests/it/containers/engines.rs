@@ -3,7 +3,7 @@
 use fiel_sandbox::{ContainerConfig, EngineReport};
 use fiel_schemas::challenge::Limits;
 
-use super::bench::{Bench, bench_with};
+use super::bench::{Bench, bench_with, limits};
 
 /// A container runtime that a site may configure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +43,17 @@ impl Engine {
         found.expect("a sandbox reports on its container engine, found or not")
     }
 
+    /// The limits of a program that ends. gVisor's own kernel lives within them.
+    pub(crate) fn limits(self) -> Limits {
+        let memory_mib = if self == Self::Runsc { 128 } else { 64 };
+        Limits { memory_mib, ..limits() }
+    }
+
     /// The limits of a program that never ends: long enough for the engine to start it beside other tests.
     pub(crate) fn patience(self) -> Limits {
         let case_ms = if self == Self::Runsc { 3_000 } else { 600 };
         // Room for as many processes as a case may have, so that time alone ends it.
-        Limits { memory_mib: 1_024, case_ms, output_mib: 4, artifact_mib: 64 }
+        Limits { memory_mib: 1_024, case_ms, ..limits() }
     }
 }
 

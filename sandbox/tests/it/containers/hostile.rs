@@ -10,7 +10,7 @@ use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 use serde_json::json;
 
-use super::bench::{answer, case, hostile, limits};
+use super::bench::{answer, case, hostile};
 use super::engines::{Engine, on_every_engine};
 use super::traces::Host;
 
@@ -52,7 +52,7 @@ fn nothing_leads_out(engine: Engine) {
     let paths: Vec<&str> = host.files().chain([folder]).chain(PLACES).collect();
     let prepared = bench.prepare(&hostile(&json!({})));
     let files = [("mode", "escape"), ("port", &port.to_string()), ("paths", &paths.join("\n"))];
-    let results = bench.cases(&prepared, &limits_of(engine), vec![case(&files)]);
+    let results = bench.cases(&prepared, &engine.limits(), vec![case(&files)]);
     let report = answer(&results[0]);
     assert!(report.lines().count() > 98, "{} attempts", report.lines().count());
     let possible: BTreeSet<&str> =
@@ -72,16 +72,10 @@ fn nothing_leads_out(engine: Engine) {
     bench.assert_nothing_left("escape");
 }
 
-/// gVisor's own kernel lives within the limit.
-fn limits_of(engine: Engine) -> Limits {
-    let memory_mib = if engine == Engine::Runsc { 128 } else { 64 };
-    Limits { memory_mib, ..limits() }
-}
-
 fn nothing_is_left_for_the_next_case(engine: Engine) {
     let bench = engine.bench_with(2);
     let modes = ["peek", "daemonise", "peek", "kill-all", "peek", "peek"];
-    let results = bench.modes(&modes, &limits_of(engine));
+    let results = bench.modes(&modes, &engine.limits());
     for index in [0, 2, 4, 5] {
         assert_eq!(answer(&results[index]), "tmp 0 shm 0 output 0 processes 1 input 2", "case {index}");
     }
@@ -92,7 +86,7 @@ fn nothing_is_left_for_the_next_case(engine: Engine) {
 
 fn processes_memory_and_scratch_are_bounded(engine: Engine) {
     let bench = engine.bench();
-    let limits = limits_of(engine);
+    let limits = engine.limits();
     let results = bench.modes(&["count-forks", "fill-scratch", "chatter"], &limits);
     let forks: u64 = answer(&results[0]).parse().unwrap();
     assert!((200..256).contains(&forks), "{forks}");
@@ -121,7 +115,7 @@ fn a_core_is_all_that_a_case_gets(engine: Engine) {
 
 fn the_image_is_not_changed_by_what_it_runs(engine: Engine) {
     let bench = engine.bench();
-    let limits = Limits { case_ms: engine.patience().case_ms, ..limits_of(engine) };
+    let limits = Limits { case_ms: engine.patience().case_ms, ..engine.limits() };
     let before = bench.modes(&["echo"], &limits);
     answer(&before[0]);
     let roots = || {

@@ -7,10 +7,9 @@ use std::process::{Command, Stdio};
 
 use fiel_sandbox::{ContainerConfig, EngineReport, Sandbox};
 use fiel_schemas::api::FailureReason;
-use fiel_schemas::challenge::Limits;
 use serde_json::json;
 
-use super::bench::{Bench, bench, bench_with, case, config, hostile, limits, model, run};
+use super::bench::{Bench, bench, bench_with, case, config, hostile, model, run};
 use super::engines::{Engine, on_every_engine};
 use super::traces::{assert_nothing_left, groups, soon};
 
@@ -134,8 +133,7 @@ fn play_node(engine: Engine, folder: &Path) {
     let sandbox = Sandbox::new(config(folder, 1, containers)).unwrap();
     let prepared = sandbox.prepare(&model(folder, &hostile(&json!({})))).unwrap();
     println!("\nready");
-    let limits = Limits { memory_mib: 128, ..limits() };
-    run(&sandbox, &prepared, &limits, vec![case(&[("mode", "deaf")])]);
+    run(&sandbox, &prepared, &engine.limits(), vec![case(&[("mode", "deaf")])]);
 }
 
 fn a_killed_node_leaves_nothing_behind(engine: Engine) {

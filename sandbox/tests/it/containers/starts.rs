@@ -4,7 +4,7 @@ use fiel_schemas::api::FailureReason;
 use fiel_schemas::outcome::Outcome;
 use serde_json::json;
 
-use super::bench::{bench, case, hostile, image, limits};
+use super::bench::{bench, case, hostile, image};
 use super::engines::{Engine, on_every_engine};
 
 fn a_program_that_cannot_start_is_told_in_the_platforms_words(engine: Engine) {
@@ -19,7 +19,7 @@ fn a_program_that_cannot_start_is_told_in_the_platforms_words(engine: Engine) {
     ];
     for (start, reason) in starts {
         let prepared = bench.prepare(&hostile(&start));
-        let result = bench.cases(&prepared, &limits(), vec![case(&[])]).remove(0);
+        let result = bench.cases(&prepared, &engine.limits(), vec![case(&[])]).remove(0);
         assert_eq!((result.outcome, result.reason), (Outcome::Crashed, format!("would not start: {reason}")));
     }
     bench.assert_nothing_left("programs that cannot start");
