@@ -38,9 +38,7 @@ fn every_protection_was_tried_and_holds(engine: Engine) {
     }
     let broken = report.protections.iter().filter(|protection| !protection.holds);
     let broken: Vec<&str> = broken.map(|protection| protection.name.as_str()).collect();
-    // Users within gVisor are its own kernel's; to the host, all of it is one process of the node's.
-    let expected: &[&str] = if engine == Engine::Runsc { &["user-namespace"] } else { &[] };
-    assert_eq!(broken, expected, "{report:#?}");
+    assert_eq!(broken, Vec::<&str>::new(), "{report:#?}");
     bench.assert_nothing_left("the canaries");
 }
 
