@@ -60,7 +60,8 @@ impl Machine {
 
 /// Four machines, each a site with cases of its own, enrolled at the hub.
 async fn machines(folder: &Path, admin: &Client, hub: &str) -> Vec<Machine> {
-    let apart = |script: &'static str| ["unshare", "--mount", "sh", "-e", "-c", script, "sh"].map(str::to_owned);
+    let apart =
+        |script: &'static str| ["unshare", "--mount", "sh", "-e", "-c", script, "sh"].map(str::to_owned);
     let hidden = apart(HIDE).into_iter().chain(installed()).chain(["--".to_owned()]).collect();
     let nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"].map(str::to_owned);
     let own = |site, enter, engine, advice| Machine {
@@ -167,7 +168,11 @@ async fn each_node_runs_what_its_machine_can_and_the_submitter_learns_the_rest()
         check_run(machine, run, &told);
     }
     let refused = machines.iter().filter(|machine| !machine.advice.is_empty()).count();
-    assert_eq!(page.matches("<code>engine-unavailable</code> The site has no engine").count(), refused, "{page}");
+    assert_eq!(
+        page.matches("<code>engine-unavailable</code> The site has no engine").count(),
+        refused,
+        "{page}"
+    );
     drop(nodes);
 }
 
@@ -179,13 +184,24 @@ fn check_doctor(machine: &Machine) {
     let report: Value = serde_json::from_slice(&asked.stdout).expect("one JSON object");
     let engine = |name: &str| {
         let engines = report["engines"].as_array().expect("a list of engines");
-        engines.iter().find(|engine| engine["name"] == name).unwrap_or_else(|| panic!("no {name} in {report:#}"))
+        engines
+            .iter()
+            .find(|engine| engine["name"] == name)
+            .unwrap_or_else(|| panic!("no {name} in {report:#}"))
     };
     for name in ["wasmtime", "tract"] {
-        assert_eq!((&engine(name)["available"], &engine(name)["advice"]), (&true.into(), &"".into()), "{name}");
+        assert_eq!(
+            (&engine(name)["available"], &engine(name)["advice"]),
+            (&true.into(), &"".into()),
+            "{name}"
+        );
         let protections = engine(name)["protections"].as_array().expect("a list of protections");
         let holds = |name: &str| protections.iter().any(|p| p["name"] == name && p["holds"] == true);
-        assert!(holds("seccomp") && holds("no-new-privs") && holds("landlock"), "{}: {report:#}", machine.site);
+        assert!(
+            holds("seccomp") && holds("no-new-privs") && holds("landlock"),
+            "{}: {report:#}",
+            machine.site
+        );
     }
     let containers = engine(machine.engine);
     assert_eq!(containers["available"], machine.advice.is_empty(), "{}: {containers:#}", machine.site);
@@ -205,7 +221,10 @@ fn check_run(machine: &Machine, run: &Value, told: &str) {
         return;
     }
     assert_eq!((&run["state"], &run["reason"]), (&"refused".into(), &"engine-unavailable".into()), "{run}");
-    let line = format!("{}: refused: engine-unavailable\n  The site has no engine for this kind of model", machine.site);
+    let line = format!(
+        "{}: refused: engine-unavailable\n  The site has no engine for this kind of model",
+        machine.site
+    );
     assert!(told.contains(&line), "{line:?} is missing in {told}");
     let log = fs_err::read_to_string(machine.log()).expect("the node's log");
     assert!(log.contains("this site does not run container images: "), "{}: {log}", machine.site);
@@ -266,7 +285,8 @@ fn image_archive(folder: &Path) -> Vec<u8> {
     let config = config.to_string().into_bytes();
     let oci = |kind: &str| format!("application/vnd.oci.image.{kind}");
     let described = |kind: &str, bytes: &[u8]| {
-        json!({"mediaType": oci(kind), "digest": format!("sha256:{}", sha256_hex(bytes)), "size": bytes.len()})
+        let digest = format!("sha256:{}", sha256_hex(bytes));
+        json!({"mediaType": oci(kind), "digest": digest, "size": bytes.len()})
     };
     let manifest = json!({
         "schemaVersion": 2, "mediaType": oci("manifest.v1+json"), "config": described("config.v1+json", &config),

@@ -79,7 +79,12 @@ const DIFFERENCES: &[(Engine, &str, Fate, &str)] = &[
         Fails(Crashed, "was killed by signal 6"),
         "its kernel does not make the first process of a container deaf to its own signals",
     ),
-    (Engine::Runsc, "huge", Fails(Crashed, "was killed by signal 25"), "the same: SIGXFSZ, for too large a file"),
+    (
+        Engine::Runsc,
+        "huge",
+        Fails(Crashed, "was killed by signal 25"),
+        "the same: SIGXFSZ, for too large a file",
+    ),
     (
         Engine::Runsc,
         "fork-bomb",
@@ -92,7 +97,12 @@ const DIFFERENCES: &[(Engine, &str, Fate, &str)] = &[
         Fails(MissingOutput, "`answer` was not written"),
         "its kernel keeps pipes to itself: none comes into a folder of the host",
     ),
-    (Engine::Runsc, "socket", Fails(MissingOutput, "`answer` was not written"), "the same, for local sockets"),
+    (
+        Engine::Runsc,
+        "socket",
+        Fails(MissingOutput, "`answer` was not written"),
+        "the same, for local sockets",
+    ),
 ];
 
 /// Modes of `models/hostile.c` that are not in the table, since their answers are longer than a table's cell.

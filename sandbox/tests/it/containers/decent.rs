@@ -55,7 +55,8 @@ fn an_image_sees_what_the_contract_says(engine: Engine) {
     });
     for (image, user) in [(hostile(&config), "1000 group 1001"), (hostile(&json!({})), "65534 group 65534")] {
         let prepared = bench.prepare(&image);
-        let result = bench.cases(&prepared, &engine.limits(), vec![case(&[("mode", "environment")])]).remove(0);
+        let result =
+            bench.cases(&prepared, &engine.limits(), vec![case(&[("mode", "environment")])]).remove(0);
         let seen = answer(&result);
         let lines: Vec<&str> = seen.lines().collect();
         for wanted in ["LOG_LEVEL=INFO", "PYTHONUNBUFFERED=1", "HOME=/", "no_proxy=localhost,127.0.0.1"] {
@@ -67,10 +68,7 @@ fn an_image_sees_what_the_contract_says(engine: Engine) {
     }
 }
 
-on_every_engine!(
-    a_python_model_works_with_processes_and_shared_memory,
-    an_image_sees_what_the_contract_says,
-);
+on_every_engine!(a_python_model_works_with_processes_and_shared_memory, an_image_sees_what_the_contract_says,);
 
 #[test]
 fn one_lane_and_two_lanes_agree() {

@@ -81,8 +81,11 @@ fn nothing_leads_out(engine: Engine) {
     let results = bench.cases(&prepared, &engine.limits(), vec![case(&files)]);
     let report = answer(&results[0]);
     assert!(report.lines().count() > 160, "{} attempts", report.lines().count());
-    let possible: BTreeSet<&str> =
-        report.lines().filter(|line| !line.ends_with(" refused")).filter_map(|line| line.split(' ').next()).collect();
+    let possible: BTreeSet<&str> = report
+        .lines()
+        .filter(|line| !line.ends_with(" refused"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
     let expected: BTreeSet<&str> = if engine == Engine::Runsc {
         // What follows holds because none of these calls reaches the host's kernel.
         let found = engine.report(&bench).protections;

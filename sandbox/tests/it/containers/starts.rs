@@ -41,7 +41,6 @@ fn a_label_that_is_not_understood_is_refused() {
 fn an_image_with_a_file_where_a_folder_must_be_is_refused() {
     let bench = bench();
     let tar = crate::images::craft::Tar::default().file("output", b"x");
-    let refusal =
-        bench.try_prepare(&image(tar, &json!({ "Entrypoint": ["/x"] }), &json!({}))).unwrap_err();
+    let refusal = bench.try_prepare(&image(tar, &json!({ "Entrypoint": ["/x"] }), &json!({}))).unwrap_err();
     assert_eq!(refusal.reason, FailureReason::ImageInvalid, "{}", refusal.message);
 }

@@ -52,9 +52,11 @@ pub(crate) fn assert_nothing_left(node: u32, after: &str) {
 
 /// Describes a process if it runs, and belongs to a container of this node or to a runtime that serves one.
 fn process_of_container(process: &Path, node: u32) -> Option<String> {
-    let read = |name| String::from_utf8_lossy(&std::fs::read(process.join(name)).unwrap_or_default()).into_owned();
+    let read =
+        |name| String::from_utf8_lossy(&std::fs::read(process.join(name)).unwrap_or_default()).into_owned();
     let status = read("status");
-    let user = status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
+    let user =
+        status.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
     // A zombie has ended; whoever adopted it takes note of that in its own time.
     if status.lines().any(|line| line.starts_with("State:") && line.contains('Z')) {
         return None;
