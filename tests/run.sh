@@ -69,7 +69,7 @@ cargo build --workspace --all-targets
 # database that the variable offers fails its test (tests/src/database.rs).
 cargo test --workspace
 bash tests/with-postgres.sh cargo test --workspace \
-  --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser --test push --test registries
+  --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser --test push --test registries --test machine
 
 # Every reader of images, and what sites send, against hostile bytes: a minute each, two at a time.
 bash metrics/fuzz/run.sh 60

@@ -177,7 +177,8 @@ impl Registry {
 }
 
 fn respond(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    let length = format!("content-length: {}", body.len());
+    let lines = [&[status], headers, &[length.as_str()]].concat().join("\r\n");
+    let head = format!("HTTP/1.1 {lines}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }

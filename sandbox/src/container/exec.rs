@@ -92,7 +92,7 @@ fn not_started(complaint: &str, recipe: &Recipe) -> String {
         format!("would not start: `{program}` is no program for this kind of processor")
     } else if says(&["executable file not found", "no such file", "not found in $path", "not a directory"]) {
         format!("would not start: `{program}` is not in the image, or its interpreter is not")
-    } else if says(&["permission denied", "is a directory"]) {
+    } else if says(&["permission denied", "is a directory", "open executable"]) {
         format!("would not start: `{program}` may not be run by the image's user")
     } else {
         "would not start: its container could not be set up".to_owned()
@@ -120,6 +120,7 @@ mod tests {
             "would not start: `/bin/m??31m?x?` is not in the image, or its interpreter is not"
         );
         assert!(said("exec: permission denied").contains("may not be run"));
+        assert!(said("open executable: Operation not permitted").contains("may not be run"));
         assert!(said("exec user process caused: exec format error").contains("kind of processor"));
         assert!(said("chdir to cwd (\"/x\") set in config.json failed").contains("working folder"));
         assert_eq!(said("secret text"), "would not start: its container could not be set up");

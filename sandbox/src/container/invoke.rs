@@ -20,7 +20,7 @@ use crate::slot::Slot;
 use crate::types::{SandboxError, Usage};
 
 /// How long a model may take until it says that it is ready, by the contract.
-const READY_S: u64 = 300;
+pub(super) const READY: Duration = Duration::from_mins(5);
 
 /// How long one question for its health may take.
 const HEALTH: Duration = Duration::from_secs(10);
@@ -40,6 +40,8 @@ pub(super) struct InvokeRunner<'a> {
     pub(super) cores: u64,
     pub(super) processes: u64,
     pub(super) recipe: Recipe,
+    /// [`READY`], but in tests.
+    pub(super) ready: Duration,
     pub(super) warm: Option<Warm>,
 }
 
@@ -71,8 +73,8 @@ impl InvokeRunner<'_> {
     fn start(&self, slot: &Slot, limits: &Limits) -> Result<Result<Warm, Ended>, SandboxError> {
         give_output(slot, &self.recipe, self.setup.mapping)?;
         let started = Instant::now();
-        let patient = Limits { case_ms: READY_S * 1000, ..limits.clone() };
-        let mut watch = Watch::start(slot, &patient);
+        let mut watch = Watch::start(slot, limits);
+        watch.deadline = started + self.ready;
         let allowance = allowance(limits, self.cores, self.processes);
         let mut running = self.setup.start(&self.recipe, slot, allowance, Stdio::null())?;
         match self.ready(&mut running, &mut watch, limits).map_err(|error| lost(&error))? {
@@ -111,7 +113,8 @@ impl InvokeRunner<'_> {
             pause = (pause * 2).min(PAUSE);
             match running.attend(watch, (Instant::now() + pause).min(deadline), None)? {
                 Event::Late if Instant::now() >= deadline => {
-                    return Ok(Err(crashed(running, &format!("did not become ready within {READY_S} s"))));
+                    let why = format!("did not become ready within {} s", self.ready.as_secs_f64());
+                    return Ok(Err(crashed(running, &why)));
                 }
                 Event::Late => {}
                 event => return Ok(Err(self.early(&event, running, watch, limits))),
@@ -192,4 +195,55 @@ fn crashed(running: &mut Running, why: &str) -> Failed {
 fn since(before: &Usage, now: Usage) -> Usage {
     let cpu_s = now.cpu_s.zip(before.cpu_s).map(|(now, before)| (now - before).max(0.0));
     Usage { cpu_s, ..now }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::super::recipe::{Bind, Source};
+    use super::super::runtime::Runtime;
+    use super::super::spec::Mapping;
+    use super::super::{SHIFTED, stage};
+    use super::*;
+
+    /// A container that runs a program of this machine, on this machine's libraries.
+    fn recipe(root: &Path, argv: &[&str]) -> Recipe {
+        let mut recipe = Recipe::empty(root);
+        recipe.argv = argv.iter().map(|&word| word.to_owned()).collect();
+        for folder in ["/lib", "/lib64", "/usr"].into_iter().filter(|folder| Path::new(folder).is_dir()) {
+            let source = Source::Host(std::fs::canonicalize(folder).unwrap());
+            recipe.binds.push(Bind::new(source, folder));
+        }
+        recipe.make_places(0).unwrap();
+        recipe
+    }
+
+    #[test]
+    fn a_model_that_is_not_ready_in_time_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let work = |name: &str| -> PathBuf {
+            let path = folder.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            path
+        };
+        std::fs::create_dir_all(stage::STAGE).expect("containers are tried as root");
+        let runtime = Runtime::find(Some("runc")).expect("apt-get install runc");
+        let mapping = Mapping::Shifted { base: SHIFTED };
+        let setup = Setup { runtime, mapping, grouped: true, staged: true, work: work("bundles") };
+        let slot = Slot::create(folder.path().join("slot")).unwrap();
+        let recipe = recipe(&work("root"), &["/usr/bin/sleep", "1000"]);
+        let ready = Duration::from_millis(700);
+        let mut runner = InvokeRunner { setup: &setup, cores: 1, processes: 16, recipe, ready, warm: None };
+        // A case's own time is another limit, which a model has not begun to use.
+        let limits = Limits { memory_mib: 64, case_ms: 1, output_mib: 1, artifact_mib: 1 };
+        let ended = runner.run(&slot, &limits).unwrap();
+        assert_eq!(
+            (ended.outcome, ended.reason.as_str()),
+            (Outcome::Crashed, "did not become ready within 0.7 s")
+        );
+        assert!((0.7..5.0).contains(&ended.seconds), "{} s", ended.seconds);
+        assert_eq!(std::fs::read_dir(&setup.work).unwrap().count(), 0, "its bundle has gone");
+        assert_eq!(READY.as_secs(), 300, "the contract of Grand Challenge");
+    }
 }

@@ -38,10 +38,12 @@ use crate::cgroup::{Bounds, Group};
 use crate::image::Image;
 use crate::runner::{Runner, mebibytes};
 use crate::slot::{Slot, io_error};
-use crate::types::{Api, ContainerConfig, Dialect, EngineReport, Refusal, SandboxError, WorkerCommand};
+use crate::types::{
+    Api, ContainerConfig, Dialect, EngineReport, Protection, Refusal, SandboxError, WorkerCommand,
+};
 use exec::ExecRunner;
 use guard::Guard;
-use invoke::InvokeRunner;
+use invoke::{InvokeRunner, READY};
 use launch::{Allowance, Setup};
 use recipe::Recipe;
 use runtime::Runtime;
@@ -52,8 +54,11 @@ use spec::Mapping;
 const SHIFTED: u32 = 1_900_000_000;
 
 /// What to do about an engine that is not there.
-const ADVICE: &str = "install runc (Debian: `apt-get install runc`) and run the node as root, or as a service with \
-                      delegated control groups";
+const INSTALL: &str = "install runc (Debian: `apt-get install runc`) and run the node as root, or as a service with \
+                       delegated control groups";
+
+/// What to do about an engine that does not keep here what it should.
+const EMPOWER: &str = "run the node as root, or as a service with delegated control groups";
 
 /// The container engine of a node: what it found, and what it found to hold.
 #[derive(Debug)]
@@ -144,7 +149,9 @@ impl Containers {
         let (cores, processes) = (self.config.cores.max(1), self.config.processes.max(1));
         Ok(match api {
             Api::Exec => Box::new(ExecRunner { setup, cores, processes, recipe }),
-            Api::Invoke => Box::new(InvokeRunner { setup, cores, processes, recipe, warm: None }),
+            Api::Invoke => {
+                Box::new(InvokeRunner { setup, cores, processes, recipe, ready: READY, warm: None })
+            }
         })
     }
 
@@ -157,62 +164,71 @@ impl Containers {
     }
 
     fn try_everything(&self) -> Engine {
-        let missing = |name: &str, version: Option<String>, reason: String| Engine {
+        let missing = |name: &str, version: Option<String>, reason: String, advice: &str| Engine {
             report: EngineReport {
                 name: name.to_owned(),
                 version,
                 available: false,
                 protections: Vec::new(),
-                advice: format!("{reason}; {ADVICE}"),
+                advice: format!("{reason}; {advice}"),
             },
             setup: Err(reason),
             _guard: None,
         };
         let runtime = match Runtime::find(self.config.runtime.as_deref()) {
             Ok(runtime) => runtime,
-            Err(reason) => return missing("containers", None, reason),
+            Err(reason) => return missing("containers", None, reason, INSTALL),
         };
         let (name, version) = (runtime.name(), Some(runtime.version.clone()));
         if let Err(error) = fs::create_dir_all(&self.work) {
-            return missing(name, version, error.to_string());
+            return missing(name, version, error.to_string(), EMPOWER);
         }
+        let group = Group::create(allowance(&TRIAL, 1, 1).bounds).map(drop);
         let mut why = String::new();
         for mapping in mappings(&runtime) {
             let setup = Setup {
                 runtime: runtime.clone(),
                 mapping,
-                grouped: Group::create(allowance(&TRIAL, 1, 1).bounds).is_ok(),
+                grouped: group.is_ok(),
                 staged: rustix::process::geteuid().is_root() && fs::create_dir_all(stage::STAGE).is_ok(),
                 work: self.work.clone(),
             };
             match probe::protections(&setup, &self.worker) {
-                Ok(protections) => return self.judged(setup, protections),
+                Ok(protections) => return self.judged(setup, protections, group),
                 Err(error) => {
                     tracing::info!(?mapping, error, "containers do not run like this here");
                     why = error;
                 }
             }
         }
-        missing(name, version, why)
+        missing(name, version, explained(why, group), EMPOWER)
     }
 
-    fn judged(&self, setup: Setup, protections: Vec<crate::types::Protection>) -> Engine {
+    fn judged(&self, setup: Setup, protections: Vec<Protection>, group: Result<(), String>) -> Engine {
         let fails = |name: &&String| !protections.iter().any(|held| held.holds && held.name == **name);
         let lacking: Vec<&str> = self.config.required.iter().filter(fails).map(String::as_str).collect();
         let (name, version) = (setup.runtime.name().to_owned(), Some(setup.runtime.version.clone()));
-        let mut reason =
-            (!lacking.is_empty()).then(|| format!("{name} cannot guarantee here: {}", lacking.join(", ")));
+        let mut reason = (!lacking.is_empty())
+            .then(|| explained(format!("{name} cannot guarantee here: {}", lacking.join(", ")), group));
         let guard = Guard::start(&self.worker);
         if let Err(error) = &guard {
             reason.get_or_insert_with(|| format!("no guard process could be started: {error}"));
         }
-        let advice = reason.as_ref().map(|reason| format!("{reason}; {ADVICE}")).unwrap_or_default();
+        let advice = reason.as_ref().map(|reason| format!("{reason}; {EMPOWER}")).unwrap_or_default();
         let report = EngineReport { name, version, available: reason.is_none(), protections, advice };
         let setup = match reason {
             Some(reason) => Err(reason),
             None => Ok(setup),
         };
         Engine { report, setup, _guard: guard.ok() }
+    }
+}
+
+/// Why containers are not run, with the reason why none of them can be bounded where that is so.
+fn explained(why: String, group: Result<(), String>) -> String {
+    match group {
+        Ok(()) => why,
+        Err(error) => format!("{why}; the node cannot make a control group ({error})"),
     }
 }
 

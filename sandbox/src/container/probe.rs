@@ -128,8 +128,11 @@ impl<'a> Cage<'a> {
         if let Ok(Some(sight)) = protocol::receive(&mut reports) {
             return Ok((sight, protocol::receive(&mut reports).unwrap_or(None)));
         }
-        let complaint = running.complaint().unwrap_or_else(|| String::from_utf8_lossy(&log).into_owned());
-        Err(format!("a trial container did not run ({event:?}): {}", complaint.trim()))
+        let why = match running.complaint() {
+            Some(complaint) => message(&complaint),
+            None => format!("{event:?} {}", String::from_utf8_lossy(&log)),
+        };
+        Err(format!("a trial container did not run: {}", why.trim()))
     }
 
     /// Whose user the canary was: the owner of the file it wrote.
@@ -182,6 +185,13 @@ impl<'a> Cage<'a> {
         };
         protection("cleanup", left == 0, format!("{left} folders of ended canaries are left"))
     }
+}
+
+/// What a line of a runtime's log says, without the time and the place in its source.
+fn message(line: &str) -> String {
+    let parsed: Option<serde_json::Value> = serde_json::from_str(line).ok();
+    let told = parsed.as_ref().and_then(|line| line.get("msg")?.as_str());
+    told.unwrap_or(line).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The protections that a canary's report proves or disproves.

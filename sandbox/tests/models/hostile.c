@@ -24,6 +24,8 @@
 
 extern char **environ;
 static FILE *answer;
+// Stands before the names of attempts that are made again.
+static const char *again = "";
 
 static void copy(const char *from, const char *to) {
     char bytes[65536];
@@ -42,7 +44,7 @@ static void say(const char *text) {
 
 // One line for each attempt: what must not be possible, and whether the system refused.
 static void tried(const char *what, int possible) {
-    fprintf(answer, "%s %s", what, possible ? "POSSIBLE" : "refused");
+    fprintf(answer, "%s%s %s", again, what, possible ? "POSSIBLE" : "refused");
     if (possible) fprintf(answer, " (%s)", strerror(errno));
     fputc('\n', answer);
 }
@@ -114,6 +116,7 @@ static void files(void) {
     tried("oom-score", write(priority, "-1000", 5) == 5);
     tried("device", mknod("/output/device", S_IFCHR | 0666, 0x0101) == 0);
     tried("device-in-tmp", mknod("/tmp/device", S_IFBLK | 0666, 0xfe00) == 0);
+    tried("device-opened", open("/tmp/device", O_RDONLY) >= 0);
     // Paths of the host, one per line: other cases, the truth.
     char path[4096];
     FILE *in = fopen("/input/paths", "r");
@@ -123,8 +126,7 @@ static void files(void) {
     }
 }
 
-static void calls(void) {
-    char none[256] = {0};
+static void mounts(void) {
     tried("mount", looked_at(mount("none", "/tmp", "tmpfs", 0, NULL)));
     tried("bind", looked_at(mount("/proc", "/tmp", NULL, MS_BIND, NULL)));
     tried("umount", looked_at(umount2("/input", MNT_DETACH)));
@@ -132,6 +134,10 @@ static void calls(void) {
     tried("chroot", looked_at(chroot("/tmp")));
     tried("fsopen", looked_at(syscall(SYS_fsopen, "tmpfs", 0)));
     tried("open-tree", looked_at(syscall(SYS_open_tree, AT_FDCWD, "/", 1)));
+}
+
+static void calls(void) {
+    char none[256] = {0};
     tried("unshare-user", looked_at(unshare(CLONE_NEWUSER)));
     tried("unshare-mounts", looked_at(unshare(CLONE_NEWNS)));
     tried("clone-user", looked_at(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)));
@@ -174,7 +180,13 @@ static void escape(void) {
     answer = fopen("/output/answer", "w");
     network();
     files();
+    mounts();
     calls();
+    // Whoever got a namespace of its own is its root, and tries again what root might do.
+    again = "then:";
+    network();
+    files();
+    mounts();
     fclose(answer);
 }
 
@@ -221,6 +233,14 @@ static void daemonise(void) {
         usleep(2000);
         say("second");
     }
+}
+
+// More processes that never rest than a machine has cores.
+static void spin(void) {
+    for (int i = 0; i < 3; i++) {
+        if (fork() == 0) break;
+    }
+    for (;;) ;
 }
 
 static void fork_bomb(void) {
@@ -371,6 +391,7 @@ int main(int count, char **words) {
         for (int i = 0; i < 65; i++) signal(i, SIG_IGN);
         for (;;) pause();
     }
+    MODE("spin") spin();
     MODE("fork-bomb") fork_bomb();
     MODE("count-forks") count_forks();
     MODE("eat") eat();

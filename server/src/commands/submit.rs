@@ -3,6 +3,7 @@
 use super::artifact;
 use super::client::{Client, HubArgs};
 use super::output::{CommandError, OrFail, Result, block_on, say, say_json};
+use crate::pages::views::reasons::run_failure;
 use fiel_node::{NodeError, registry};
 use fiel_schemas::api::{ExternalImage, NewSubmission, SubmissionStatus};
 use fiel_schemas::reference::Reference;
@@ -180,7 +181,7 @@ fn describe(run: &fiel_schemas::api::RunStatus) -> String {
         line = format!("{line} ({})", counts.join(", "));
     }
     match &run.reason {
-        Some(reason) => format!("{line}: {reason}"),
+        Some(reason) => format!("{line}: {reason}\n  {}", run_failure(reason)),
         None => line,
     }
 }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 
 use fiel_sandbox::{
     CaseInput, CaseResult, ContainerConfig, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig,
@@ -16,8 +15,7 @@ use serde_json::{Value, json};
 use crate::images::craft::{self, Layer, Meta, Tar, archive};
 use crate::support::worker;
 
-/// First and last user of the host that stand for users of containers.
-const USERS: std::ops::Range<u32> = 1_900_000_000..1_900_065_536;
+use super::traces::assert_nothing_left;
 
 /// One bench at a time, so that whatever is left of a container is this bench's.
 static TURN: Mutex<()> = Mutex::new(());
@@ -70,17 +68,16 @@ impl Bench {
         self.cases(&prepared, limits, modes.iter().map(|mode| case(&[("mode", mode)])).collect())
     }
 
-    /// Fails unless nothing of any container is left: no process, control group, mount or folder.
+    /// Fails unless nothing of any container is left: no process, control group, mount, slot or bundle.
     pub(crate) fn assert_nothing_left(&self, after: &str) {
-        assert_nothing_left(after);
-        let work = self.folder.path().join("work");
-        for workplace in std::fs::read_dir(work).unwrap() {
-            let Ok(bundles) = std::fs::read_dir(workplace.unwrap().path().join("containers")) else {
-                continue;
-            };
-            for entry in bundles {
+        assert_nothing_left(std::process::id(), after);
+        for workplace in std::fs::read_dir(self.folder.path().join("work")).unwrap() {
+            let workplace = workplace.unwrap().path();
+            let folders = [workplace.clone(), workplace.join("containers")];
+            for entry in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
-                assert!(!name.starts_with("fiel-"), "{name} is left after {after}");
+                let of_a_case = ["fiel-", "slot-"].iter().any(|begin| name.starts_with(begin));
+                assert!(!of_a_case, "{name} is left after {after}");
             }
         }
     }
@@ -213,49 +210,4 @@ fn libraries<'a>(objects: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
     found.sort();
     found.dedup();
     found
-}
-
-/// Fails unless no container of this process has left a process, a control group or a mount.
-pub(crate) fn assert_nothing_left(after: &str) {
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let status = std::fs::read_to_string(entry.path().join("status")).unwrap_or_default();
-        let user = status
-            .lines()
-            .find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()?.parse().ok());
-        // A zombie has ended; whoever adopted it takes note of that in its own time.
-        let ended = status.lines().any(|line| line.starts_with("State:") && line.contains('Z'));
-        assert!(
-            ended || !user.is_some_and(|user: u32| USERS.contains(&user)),
-            "a process is left after {after}: {status}"
-        );
-    }
-    let groups = groups(Path::new("/sys/fs/cgroup"), &format!("fiel-{}-c", std::process::id()));
-    assert_eq!(groups, Vec::<PathBuf>::new(), "control groups are left after {after}");
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-    assert!(!mounts.contains("/run/fiel"), "a mount is left after {after}: {mounts}");
-}
-
-/// Control groups whose name begins so.
-pub(crate) fn groups(folder: &Path, begin: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            if entry.file_name().to_string_lossy().starts_with(begin) {
-                found.push(entry.path());
-            }
-            found.extend(groups(&entry.path(), begin));
-        }
-    }
-    found
-}
-
-/// Waits until something is so, at most five seconds.
-pub(crate) fn soon(what: &str, is: &dyn Fn() -> bool) {
-    for _ in 0..500 {
-        if is() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("after five seconds still not: {what}");
 }

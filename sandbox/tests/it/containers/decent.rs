@@ -4,6 +4,7 @@ use fiel_schemas::challenge::Limits;
 use serde_json::json;
 
 use super::bench::{answer, bench, bench_with, case, hostile, limits, python};
+use super::engines::{Engine, on_every_engine};
 
 /// What real models do: several processes, shared memory, local sockets, threads.
 const WORK: &str = r#"
@@ -33,9 +34,8 @@ if __name__ == "__main__":
     print("worked")
 "#;
 
-#[test]
-fn a_python_model_works_with_processes_and_shared_memory() {
-    let bench = bench();
+fn a_python_model_works_with_processes_and_shared_memory(engine: Engine) {
+    let bench = engine.bench();
     let prepared = bench.prepare(&python(WORK, &json!({})));
     let limits = Limits { memory_mib: 256, ..limits() };
     let results = bench.cases(&prepared, &limits, vec![case(&[]), case(&[])]);
@@ -47,16 +47,16 @@ fn a_python_model_works_with_processes_and_shared_memory() {
     bench.assert_nothing_left("a decent model");
 }
 
-#[test]
-fn an_image_sees_what_the_contract_says() {
-    let bench = bench();
+fn an_image_sees_what_the_contract_says(engine: Engine) {
+    let bench = engine.bench();
     let config = json!({
         "User": "1000:1001", "WorkingDir": "/etc",
         "Env": ["MINE=1", "LOG_LEVEL=DEBUG", "GRAND_CHALLENGE_SECRET=1"],
     });
     for (image, user) in [(hostile(&config), "1000 group 1001"), (hostile(&json!({})), "65534 group 65534")] {
         let prepared = bench.prepare(&image);
-        let result = bench.cases(&prepared, &limits(), vec![case(&[("mode", "environment")])]).remove(0);
+        let result =
+            bench.cases(&prepared, &engine.limits(), vec![case(&[("mode", "environment")])]).remove(0);
         let seen = answer(&result);
         let lines: Vec<&str> = seen.lines().collect();
         for wanted in ["LOG_LEVEL=INFO", "PYTHONUNBUFFERED=1", "HOME=/", "no_proxy=localhost,127.0.0.1"] {
@@ -68,11 +68,7 @@ fn an_image_sees_what_the_contract_says() {
     }
 }
 
-#[test]
-fn neighbours_within_a_container_reach_each_other() {
-    let results = bench().modes(&["neighbours"], &limits());
-    assert_eq!(answer(&results[0]), "shared 7");
-}
+on_every_engine!(a_python_model_works_with_processes_and_shared_memory, an_image_sees_what_the_contract_says,);
 
 #[test]
 fn one_lane_and_two_lanes_agree() {

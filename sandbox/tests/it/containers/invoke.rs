@@ -1,10 +1,12 @@
 //! Images that stay warm and answer over HTTP.
 
+use fiel_schemas::api::FailureReason;
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 use serde_json::{Value, json};
 
-use super::bench::{answer, bench, case, hostile, limits, python};
+use super::bench::{answer, case, hostile, limits, python};
+use super::engines::{Engine, on_runc_and_crun};
 
 /// Serves cases as the contract says; `mode` says how to break it.
 const SERVER: &str = r#"
@@ -75,9 +77,8 @@ fn cases(modes: &[&str]) -> Vec<fiel_sandbox::CaseInput> {
     modes.iter().map(|mode| case(&[("mode", mode)])).collect()
 }
 
-#[test]
-fn one_process_answers_case_after_case() {
-    let bench = bench();
+fn one_process_answers_case_after_case(engine: Engine) {
+    let bench = engine.bench();
     let prepared = bench.prepare(&python(SERVER, &invoke()));
     let results = bench.cases(&prepared, &limits(), cases(&["plain"; 4]));
     for (index, result) in results.iter().enumerate() {
@@ -98,9 +99,8 @@ fn one_process_answers_case_after_case() {
     bench.assert_nothing_left("a warm model");
 }
 
-#[test]
-fn each_way_to_fail_has_its_outcome_and_the_next_case_runs() {
-    let bench = bench();
+fn each_way_to_fail_has_its_outcome_and_the_next_case_runs(engine: Engine) {
+    let bench = engine.bench();
     let prepared = bench.prepare(&python(SERVER, &invoke()));
     let expected = [
         ("slow", Outcome::TimedOut, "ran longer than 3000 ms", "1 0"),
@@ -120,9 +120,8 @@ fn each_way_to_fail_has_its_outcome_and_the_next_case_runs() {
     bench.assert_nothing_left("warm models that fail");
 }
 
-#[test]
-fn a_warm_process_cannot_touch_what_it_has_answered() {
-    let bench = bench();
+fn a_warm_process_cannot_touch_what_it_has_answered(engine: Engine) {
+    let bench = engine.bench();
     let prepared = bench.prepare(&python(SERVER, &invoke()));
     // From the first case on, a thread of the model rewrites `/output` without pause.
     let results = bench.cases(&prepared, &limits(), cases(&["haunt", "plain", "plain", "plain"]));
@@ -136,9 +135,8 @@ fn a_warm_process_cannot_touch_what_it_has_answered() {
     bench.assert_nothing_left("a haunted model");
 }
 
-#[test]
-fn a_model_that_never_becomes_ready_says_so() {
-    let bench = bench();
+fn a_model_that_never_becomes_ready_says_so(engine: Engine) {
+    let bench = engine.bench();
     let starts = [
         (json!(["/model", "serve", "302 Found"]), "plain", "answered `GET /health` with a redirect"),
         (json!(["/model"]), "nothing", "ended before it was ready"),
@@ -163,4 +161,21 @@ fn a_model_that_never_becomes_ready_says_so() {
         assert_eq!(answer(&result), "a,b\n1,2\n");
     }
     bench.assert_nothing_left("models that never become ready");
+}
+
+on_runc_and_crun!(
+    one_process_answers_case_after_case,
+    each_way_to_fail_has_its_outcome_and_the_next_case_runs,
+    a_warm_process_cannot_touch_what_it_has_answered,
+    a_model_that_never_becomes_ready_says_so,
+);
+
+#[test]
+fn gvisor_refuses_what_the_node_could_not_reach() {
+    let refusal = Engine::Runsc.bench().try_prepare(&python(SERVER, &invoke())).unwrap_err();
+    assert_eq!(refusal.reason, FailureReason::EngineUnavailable);
+    assert_eq!(
+        refusal.message,
+        "this site does not run container images: gVisor does not let the node reach a model that serves over HTTP"
+    );
 }

@@ -1,9 +1,11 @@
-//! Container images that run, decent and hostile ones, with a real runtime.
+//! Container images that run, decent and hostile ones, with every runtime.
 
 mod bench;
+mod corpus;
 mod decent;
+mod engines;
 mod hostile;
 mod invoke;
 mod machine;
-mod outcomes;
-mod runtimes;
+mod starts;
+mod traces;
