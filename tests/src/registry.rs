@@ -178,7 +178,7 @@ impl Registry {
 
 fn respond(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
     let length = format!("content-length: {}", body.len());
-    let lines = [&[status], headers, &[length.as_str()]].concat().join("\r\n");
+    let lines = [&[status][..], headers, &[length.as_str()]].concat().join("\r\n");
     let head = format!("HTTP/1.1 {lines}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }

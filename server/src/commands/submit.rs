@@ -154,11 +154,12 @@ async fn watch(client: &Client, mut status: SubmissionStatus, quiet: bool) -> Re
     bar.set_style(
         ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail_while("preparing a bar")?,
     );
+    let is_elsewhere = status.submission.artifact.source.is_some();
     loop {
         bar.set_length(status.runs.iter().map(|r| r.total).sum());
         bar.set_position(status.runs.iter().map(|r| r.done).sum());
         for run in &status.runs {
-            let line = describe(run);
+            let line = describe(run, is_elsewhere);
             if !quiet && told.get(&run.run) != Some(&line) {
                 bar.suspend(|| say(&line))?;
                 told.insert(run.run.clone(), line);
@@ -173,7 +174,8 @@ async fn watch(client: &Client, mut status: SubmissionStatus, quiet: bool) -> Re
     }
 }
 
-fn describe(run: &fiel_schemas::api::RunStatus) -> String {
+/// A run in a line, with why it ended badly in words. `is_elsewhere`: the image is in another registry.
+fn describe(run: &fiel_schemas::api::RunStatus, is_elsewhere: bool) -> String {
     let counts: Vec<String> =
         run.cases.iter().filter(|(_, n)| **n > 0).map(|(k, n)| format!("{n} {k}")).collect();
     let mut line = format!("{}: {}", run.site, run.state);
@@ -181,7 +183,7 @@ fn describe(run: &fiel_schemas::api::RunStatus) -> String {
         line = format!("{line} ({})", counts.join(", "));
     }
     match &run.reason {
-        Some(reason) => format!("{line}: {reason}\n  {}", run_failure(reason)),
+        Some(reason) => format!("{line}: {reason}\n  {}", run_failure(reason, is_elsewhere)),
         None => line,
     }
 }
