@@ -73,8 +73,9 @@ impl Debian {
         );
         let file = folder.join("registry.yml");
         fs_err::write(&file, config).expect("the configuration can be written");
-        let child = Command::new("docker-registry").arg("serve").arg(file);
-        let child = child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn();
         let process = Process(child.expect("apt-get install docker-registry"));
         let start = Instant::now();
         while !reqwest::get(format!("http://{host}/v2/")).await.is_ok_and(|answer| answer.status() == 200) {
