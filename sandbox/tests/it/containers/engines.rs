@@ -51,7 +51,7 @@ impl Engine {
 
     /// The limits of a program that never ends: long enough for the engine to start it beside other tests.
     pub(crate) fn patience(self) -> Limits {
-        let case_ms = if self == Self::Runsc { 3_000 } else { 600 };
+        let case_ms = if self == Self::Runsc { 2_000 } else { 600 };
         // Room for as many processes as a case may have, so that time alone ends it.
         Limits { memory_mib: 1_024, case_ms, ..limits() }
     }

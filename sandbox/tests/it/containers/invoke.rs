@@ -172,7 +172,7 @@ on_runc_and_crun!(
 
 #[test]
 fn gvisor_refuses_what_the_node_could_not_reach() {
-    let refusal = Engine::Runsc.bench().try_prepare(&python(SERVER, &invoke())).unwrap_err();
+    let refusal = Engine::Runsc.bench().try_prepare(&hostile(&invoke())).unwrap_err();
     assert_eq!(refusal.reason, FailureReason::EngineUnavailable);
     assert_eq!(
         refusal.message,
