@@ -25,7 +25,14 @@ fn image(folder: &Path, baseline: &str) -> (Vec<u8>, Vec<u8>) {
     let source = repository().join("challenges/breast-fna/baselines").join(baseline).join("model.c");
     done(Command::new("gcc").args(["-O1", "-static", "-o"]).arg(root.join("model")).arg(source).arg("-lm"));
     let layer = folder.join(format!("{baseline}.tar"));
-    done(Command::new("tar").args(["--create", "--file"]).arg(&layer).arg("--directory").arg(&root).arg("model"));
+    done(
+        Command::new("tar")
+            .args(["--create", "--file"])
+            .arg(&layer)
+            .arg("--directory")
+            .arg(&root)
+            .arg("model"),
+    );
     let layer = fs_err::read(layer).expect("tar wrote it");
     let config = json!({
         "architecture": "amd64", "os": "linux",
@@ -88,7 +95,13 @@ impl Debian {
     fn push(&self, layout: &Path, tag: &str) {
         let to = format!("docker://{}/{TOOL}:{tag}", self.host);
         let from = format!("oci:{}", layout.display());
-        done(Command::new("skopeo").args(["--insecure-policy", "copy", "--dest-tls-verify=false", &from, &to]));
+        done(Command::new("skopeo").args([
+            "--insecure-policy",
+            "copy",
+            "--dest-tls-verify=false",
+            &from,
+            &to,
+        ]));
     }
 }
 
@@ -153,7 +166,8 @@ async fn an_image_is_pinned_pulled_by_who_lists_its_registry_and_ranked_and_a_ly
     // The tag moves on before any site has looked; the submission does not.
     let (other_config, other_layer) = image(folder, "constant");
     debian.push(&layout(folder, "constant", &other_config, &other_layer), "1.0");
-    let wasm = fs_err::read(repository().join("challenges/breast-fna/baselines/logistic.wasm")).expect("a baseline");
+    let wasm =
+        fs_err::read(repository().join("challenges/breast-fna/baselines/logistic.wasm")).expect("a baseline");
     let uploaded = ada.upload(&wasm).await;
     let body = json!({"tool": "uploaded", "version": "1", "artifact": uploaded});
     let twin = ada.post("/challenges/breast-fna/submissions", body).await;
@@ -162,7 +176,11 @@ async fn an_image_is_pinned_pulled_by_who_lists_its_registry_and_ranked_and_a_ly
     let status = ended(&ada, id).await;
     let (at_a, at_b) = (run(&status, "site-a"), run(&status, "site-b"));
     assert_eq!((&at_a["state"], &at_a["cases"]), (&"reported".into(), &json!({"ok": 20})), "{status:#}");
-    assert_eq!((&at_b["state"], &at_b["reason"]), (&"refused".into(), &"policy-refused".into()), "{status:#}");
+    assert_eq!(
+        (&at_b["state"], &at_b["reason"]),
+        (&"refused".into(), &"policy-refused".into()),
+        "{status:#}"
+    );
     ended(&ada, twin["submission"]["id"].as_str().expect("an id")).await;
     assert_same_at_a(&hub, artifact["sha256"].as_str().expect("a digest")).await;
 

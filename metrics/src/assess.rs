@@ -89,10 +89,7 @@ impl Data {
             MetricTask::Classification => Self::Forecasts(table::classification(table, options)?),
             MetricTask::Segmentation => Self::Values(table::segmentation(table, metric_id, options)?),
             MetricTask::Regression => Self::Numbers(table::regression(table, metric_id, options)?),
-            MetricTask::Multiclass
-            | MetricTask::Detection
-            | MetricTask::Survival
-            | MetricTask::Technical => {
+            MetricTask::Multiclass | MetricTask::Detection | MetricTask::Survival | MetricTask::Technical => {
                 return Err(MetricError::OtherTask {
                     id: metric_id.to_owned(),
                     found: metric.spec.task.as_str(),

@@ -122,8 +122,7 @@ fn open_sandbox(root: &Path, options: &NodeOptions, policy: &Policy) -> Result<S
     let config =
         SandboxConfig::new(work_dir, root.join("artifacts").join("compiled"), options.worker.clone());
     let config = SandboxConfig { parallel: options.parallel, metered: options.metered, ..config };
-    let sandbox =
-        Sandbox::new(policy.engines.sandbox(config)).map_err(|e| NodeError::Task(e.to_string()))?;
+    let sandbox = Sandbox::new(policy.engines.sandbox(config)).map_err(|e| NodeError::Task(e.to_string()))?;
     let onnx = sandbox.onnx_report();
     if !onnx.available {
         tracing::error!("ONNX models will be refused: {}", onnx.advice);

@@ -207,9 +207,8 @@ mod tests {
     /// A policy with these engines, as a person writes it.
     fn policy(engines: &str) -> Result<Policy, NodeError> {
         let dir = tempfile::tempdir().unwrap();
-        let text = format!(
-            r#"{{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask"{engines}}}"#
-        );
+        let text =
+            format!(r#"{{"schema":"fiel/policy/v1","min_cases":10,"min_cell":5,"release":"ask"{engines}}}"#);
         std::fs::write(dir.path().join("policy.json"), text).unwrap();
         Policy::open(dir.path())
     }

@@ -16,9 +16,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use fiel_kernels::image::{Geometry, Volume, encode_nifti_f32};
-use fiel_sandbox::{
-    CaseInput, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand,
-};
+use fiel_sandbox::{CaseInput, Expected, Model, Prepared, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;

@@ -97,9 +97,7 @@ pub fn is_registry(name: &str) -> bool {
             && !label.ends_with('-')
     };
     let is_port = |port: &str| {
-        port.bytes().all(|b| b.is_ascii_digit())
-            && !port.starts_with('0')
-            && port.parse::<u16>().is_ok()
+        port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0') && port.parse::<u16>().is_ok()
     };
     name.len() <= NAME_BYTES_MAX && host.split('.').all(is_label) && port.is_none_or(is_port)
 }

@@ -11,9 +11,7 @@ use fiel_node::cases::{CasePlan, CaseSource};
 use fiel_node::dialect::Layout;
 use fiel_node::evaluate::evaluate;
 use fiel_node::reference_set::{self, LoadedReferenceSet};
-use fiel_sandbox::{
-    CaseInput, CaseResult, Dialect, Expected, Model, Sandbox, SandboxConfig, WorkerCommand,
-};
+use fiel_sandbox::{CaseInput, CaseResult, Dialect, Expected, Model, Sandbox, SandboxConfig, WorkerCommand};
 use fiel_schemas::challenge::Challenge;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::outcome::Outcome;

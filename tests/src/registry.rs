@@ -149,7 +149,8 @@ impl Registry {
             let Some(bytes) = state.documents.get(path.trim_start_matches("/moved")) else {
                 return (respond("404 None", &[], b"{}"), None);
             };
-            let offset = lower.split("range: bytes=").nth(1).and_then(|rest| rest.split('-').next()?.parse().ok());
+            let offset =
+                lower.split("range: bytes=").nth(1).and_then(|rest| rest.split('-').next()?.parse().ok());
             let answer = match offset {
                 Some(offset) if offset < bytes.len() => respond("206 Rest", &[], &bytes[offset..]),
                 _ => respond("200 OK", &[], bytes),

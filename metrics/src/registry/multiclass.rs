@@ -83,10 +83,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
                 name: "macro",
                 definition: "mean over the classes that occur in the reference or among the decisions",
             },
-            Convention {
-                name: "weighted",
-                definition: "weighted by the classes' cases in the reference",
-            },
+            Convention { name: "weighted", definition: "weighted by the classes' cases in the reference" },
         ],
         reference: "scikit-learn's f1_score with average",
         ..DECIDED

@@ -67,7 +67,8 @@ pub fn multiclass(files: &MulticlassFiles<'_>, request: &Request) -> Result<Scor
             return Err(ScoreError::Table { path: columns.path().to_owned(), problem: problem.to_owned() });
         }
     };
-    let set = Classified { names: columns.names(files.case)?, classes: classes.len(), label, decision, scores };
+    let set =
+        Classified { names: columns.names(files.case)?, classes: classes.len(), label, decision, scores };
     let strata = request.by.as_ref().map(|by| columns.words(by)).transpose()?;
     measured::report(&set, request, strata)
 }

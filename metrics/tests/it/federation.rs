@@ -385,7 +385,13 @@ fn every_multiclass_metric_pools_and_means_over_cases_exactly() {
                 let raw: Vec<f64> =
                     (0..3u8).map(|k| next() + if f64::from(k) == class { 0.6 } else { 0.0 }).collect();
                 let sum: f64 = raw.iter().sum();
-                let name = if class == 0.0 { "a" } else if class == 1.0 { "b" } else { "c" };
+                let name = if class == 0.0 {
+                    "a"
+                } else if class == 1.0 {
+                    "b"
+                } else {
+                    "c"
+                };
                 format!("{name},{},{},{}\n", raw[0] / sum, raw[1] / sum, raw[2] / sum)
             };
             (0..60).map(row).collect()
@@ -407,7 +413,10 @@ fn every_multiclass_metric_pools_and_means_over_cases_exactly() {
         let found = estimate(&id, &pooled(&parts, &[1, 9])).unwrap();
         let expected = central.metrics[&id].value.unwrap();
         assert_eq!((found.n, found.pooling), (180, None), "{id}");
-        assert!((found.value.unwrap() - expected).abs() < 1e-12 * expected, "{id}: {found:?}, not {expected}");
+        assert!(
+            (found.value.unwrap() - expected).abs() < 1e-12 * expected,
+            "{id}: {found:?}, not {expected}"
+        );
     }
 }
 

@@ -71,10 +71,10 @@ impl Pair {
 
     fn measured(&self, ids: &[String]) -> Vec<Result<f64, Undefined>> {
         let metrics: Vec<MetricId> = ids.iter().map(|id| MetricId::parse(id).unwrap()).collect();
-        let [a, b] = self.masks.clone().map(|data| Volume {
-            geometry: Geometry::axis_aligned(self.shape, self.spacing),
-            data,
-        });
+        let [a, b] = self
+            .masks
+            .clone()
+            .map(|data| Volume { geometry: Geometry::axis_aligned(self.shape, self.spacing), data });
         measure(&a, &b, &metrics).unwrap().values
     }
 }
@@ -179,7 +179,13 @@ impl Tables {
         ];
         for i in 0..90 {
             let (p, q, r) = (next(), next(), next());
-            let class = if r < 0.4 { "a" } else if r < 0.7 { "b" } else { "c" };
+            let class = if r < 0.4 {
+                "a"
+            } else if r < 0.7 {
+                "b"
+            } else {
+                "c"
+            };
             let rest = 1.0 - p;
             let (off, x) = (if q < 0.7 { 1.0 } else { 40.0 }, 100.0 * r);
             let mut rows = vec![

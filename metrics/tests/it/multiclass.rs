@@ -59,7 +59,9 @@ fn tables_give_the_reference_implementations_values() {
                 assert!(apart <= tolerance * expected.abs(), "{} {id}: {value}, not {expected}", case["id"]);
                 compared += 1;
             }
-            None => assert!(found.value.is_none() && found.reason.is_some(), "{} {id}: {found:?}", case["id"]),
+            None => {
+                assert!(found.value.is_none() && found.reason.is_some(), "{} {id}: {found:?}", case["id"])
+            }
         }
     };
     for case in cases(include_str!("../../golden/classification_labels.json")) {

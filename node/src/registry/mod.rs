@@ -57,8 +57,7 @@ pub struct Pinned {
 impl Registry {
     /// Makes ready to read a repository; nothing is sent yet.
     pub fn new(source: Source) -> Result<Self, NodeError> {
-        let failed =
-            |message: String| NodeError::Registry { registry: source.registry.clone(), message };
+        let failed = |message: String| NodeError::Registry { registry: source.registry.clone(), message };
         let host = if source.registry == DOCKER.0 { DOCKER.1 } else { source.registry.as_str() };
         let scheme = if hosts::is_this_machine(host) { "http" } else { "https" };
         let base = Url::parse(&format!("{scheme}://{host}/")).map_err(|e| failed(e.to_string()))?;
@@ -182,7 +181,9 @@ impl Registry {
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(|e| self.broken(&e))? {
             if (body.len() + chunk.len()) as u64 > oci::MANIFEST_BYTES_MAX {
-                return Err(self.refused(format!("a document of more than {} bytes", oci::MANIFEST_BYTES_MAX)));
+                return Err(
+                    self.refused(format!("a document of more than {} bytes", oci::MANIFEST_BYTES_MAX))
+                );
             }
             body.extend_from_slice(&chunk);
         }

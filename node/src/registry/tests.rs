@@ -8,7 +8,8 @@ fn only_this_machine_is_spoken_to_in_the_clear() {
     for here in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.9.9.9"] {
         assert!(is_this_machine(here), "{here}");
     }
-    for there in ["registry.example.org", "10.0.0.1:5000", "localhost.example.org", "128.0.0.1", "0.0.0.0:1"] {
+    for there in ["registry.example.org", "10.0.0.1:5000", "localhost.example.org", "128.0.0.1", "0.0.0.0:1"]
+    {
         assert!(!is_this_machine(there), "{there}");
     }
     let base = |registry: &str| {
@@ -23,7 +24,12 @@ fn only_this_machine_is_spoken_to_in_the_clear() {
 
 #[test]
 fn a_download_is_sent_on_to_encrypted_public_hosts_only() {
-    for open in ["https://cdn.example.org/a", "https://cdn.example.org:8443/a", "https://1.1.1.1/", "https://[2606:4700::1]/"] {
+    for open in [
+        "https://cdn.example.org/a",
+        "https://cdn.example.org:8443/a",
+        "https://1.1.1.1/",
+        "https://[2606:4700::1]/",
+    ] {
         assert_eq!(check_public(&Url::parse(open).unwrap()), Ok(()), "{open}");
     }
     for (closed, words) in [
@@ -49,14 +55,43 @@ fn a_download_is_sent_on_to_encrypted_public_hosts_only() {
 
 #[test]
 fn addresses_of_the_site_are_told_from_those_of_the_internet() {
-    for public in ["1.1.1.1", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "198.17.0.1", "2a00::1"] {
+    for public in
+        ["1.1.1.1", "100.63.255.255", "100.128.0.0", "172.15.0.1", "172.32.0.1", "198.17.0.1", "2a00::1"]
+    {
         assert!(is_public(public.parse().unwrap()), "{public}");
     }
     for private in [
-        "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "100.127.255.255", "127.0.0.1", "169.254.1.1", "172.16.0.1",
-        "172.31.255.255", "192.0.0.8", "192.0.2.1", "192.168.1.1", "198.18.0.1", "198.19.255.255", "198.51.100.1",
-        "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::ffff:127.0.0.1", "::127.0.0.1",
-        "64:ff9b::7f00:1", "fe80::1", "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "2001::1", "2002:7f00:1::",
+        "0.0.0.0",
+        "0.1.2.3",
+        "10.0.0.1",
+        "100.64.0.1",
+        "100.127.255.255",
+        "127.0.0.1",
+        "169.254.1.1",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.8",
+        "192.0.2.1",
+        "192.168.1.1",
+        "198.18.0.1",
+        "198.19.255.255",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "fe80::1",
+        "fc00::1",
+        "fd12::1",
+        "ff02::1",
+        "2001:db8::1",
+        "2001::1",
+        "2002:7f00:1::",
     ] {
         assert!(!is_public(private.parse().unwrap()), "{private}");
     }

@@ -16,8 +16,7 @@ pub(super) struct Challenge {
 impl Challenge {
     /// The address to ask for leave to read a repository.
     pub(super) fn address(&self, repository: &str) -> Result<Url, String> {
-        let mut url =
-            Url::parse(&self.realm).map_err(|e| format!("tokens are given at no address: {e}"))?;
+        let mut url = Url::parse(&self.realm).map_err(|e| format!("tokens are given at no address: {e}"))?;
         let mut query = url.query_pairs_mut();
         if let Some(service) = &self.service {
             query.append_pair("service", service);
@@ -95,7 +94,8 @@ mod tests {
         assert_eq!(token(br#"{"token": "abc.def"}"#).as_deref(), Some("abc.def"));
         assert_eq!(token(br#"{"access_token": "x", "expires_in": 60}"#).as_deref(), Some("x"));
         let long = format!(r#"{{"token": "{}"}}"#, "a".repeat(TOKEN_BYTES_MAX + 1));
-        for body in [&b"{}"[..], b"", b"[]", br#"{"token": ""}"#, br#"{"token": "a\r\nb"}"#, long.as_bytes()] {
+        for body in [&b"{}"[..], b"", b"[]", br#"{"token": ""}"#, br#"{"token": "a\r\nb"}"#, long.as_bytes()]
+        {
             assert_eq!(token(body), None);
         }
     }

@@ -117,7 +117,11 @@ async fn an_image_is_pulled_with_a_token_over_redirects_and_from_where_it_broke_
     assert_eq!(troubles, 2, "busy once, cut once");
     let asked = registry.asked();
     let of = |what: &str| asked.iter().filter(|head| head.contains(what)).count();
-    assert_eq!(of(&format!("get /v2/{TOOL}/manifests/")), 3, "busy, without and with a token; then it is kept");
+    assert_eq!(
+        of(&format!("get /v2/{TOOL}/manifests/")),
+        3,
+        "busy, without and with a token; then it is kept"
+    );
     assert!(of("get /token?service=") > 0 && of("scope=repository%3agroup%2ftool%3apull") > 0);
     assert!(of("get /moved/v2/") >= 3 && of("range: bytes=") > 0);
     let all = asked.len();
@@ -155,7 +159,10 @@ async fn bytes_that_are_not_what_was_submitted_are_thrown_away() {
     assert!(reason == FailureReason::DigestMismatch && words.contains(&registry.host), "{words}");
     let index = registry.manifest(TOOL, "index", br#"{"schemaVersion":2,"manifests":[]}"#);
     assert_eq!(refusal(pull(&registry, folder.path(), &index, 7).await).0, FailureReason::ImageInvalid);
-    assert_eq!(refusal(pull(&registry, folder.path(), &"cd".repeat(32), 7).await).0, FailureReason::PullFailed);
+    assert_eq!(
+        refusal(pull(&registry, folder.path(), &"cd".repeat(32), 7).await).0,
+        FailureReason::PullFailed
+    );
     pull(&registry, folder.path(), &sha256, 7).await.unwrap();
 }
 
@@ -165,7 +172,9 @@ async fn a_registry_does_not_reach_into_the_site_through_the_node() {
     let sha256 = registry.push(TOOL, "1.0", b"{}", &[b"layer"]);
     let _ = inside.push(TOOL, "1.0", b"{}", &[b"layer"]);
     let folder = tempfile::tempdir().unwrap();
-    for to in [format!("http://{}", inside.host), format!("https://{}", inside.host), "https://localhost".into()] {
+    for to in
+        [format!("http://{}", inside.host), format!("https://{}", inside.host), "https://localhost".into()]
+    {
         registry.conduct(Conduct { send_on: Some(to), ..Conduct::default() });
         let (reason, words) = refusal(pull(&registry, folder.path(), &sha256, 7).await);
         assert!(reason == FailureReason::PullFailed && words.contains("sent on to"), "{words}");

@@ -5,8 +5,7 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
 use fiel_sandbox::{
-    CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig,
-    WorkerCommand,
+    CaseInput, CaseResult, Expected, Model, Prepared, Refusal, Sandbox, SandboxConfig, WorkerCommand,
 };
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;

@@ -260,17 +260,41 @@ fn only_images_stay_in_other_registries_whose_names_are_names() {
         read.map_or_else(pointers, |_| Vec::new())
     };
     for registry in ["localhost", "127.0.0.1:5000", "registry.example.org", "a-b.c:65535"] {
-        assert_eq!(problems(&|artifact| artifact["source"]["registry"] = json!(registry)), [""; 0], "{registry}");
+        assert_eq!(
+            problems(&|artifact| artifact["source"]["registry"] = json!(registry)),
+            [""; 0],
+            "{registry}"
+        );
     }
     let at = "/artifact/source/registry";
-    for registry in
-        ["", "a b", "https://a", "a/b", "A.org", "a..b", "-a", "a:0", "a:65536", "a:99999", "a:", "[::1]:5000", "u@a"]
-    {
-        assert_eq!(problems(&|artifact| artifact["source"]["registry"] = json!(registry)), [at], "{registry}");
+    for registry in [
+        "",
+        "a b",
+        "https://a",
+        "a/b",
+        "A.org",
+        "a..b",
+        "-a",
+        "a:0",
+        "a:65536",
+        "a:99999",
+        "a:",
+        "[::1]:5000",
+        "u@a",
+    ] {
+        assert_eq!(
+            problems(&|artifact| artifact["source"]["registry"] = json!(registry)),
+            [at],
+            "{registry}"
+        );
     }
     let at = "/artifact/source/repository";
     for repository in ["", "/a", "a/", "a//b", "a/../b", "A", "a:1", "a@b", "a___b", &"a".repeat(256)] {
-        assert_eq!(problems(&|artifact| artifact["source"]["repository"] = json!(repository)), [at], "{repository}");
+        assert_eq!(
+            problems(&|artifact| artifact["source"]["repository"] = json!(repository)),
+            [at],
+            "{repository}"
+        );
     }
     let other = |artifact: &mut Value| artifact["media_type"] = json!("application/wasm");
     assert_eq!(problems(&other), ["/artifact/source"]);

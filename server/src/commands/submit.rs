@@ -122,7 +122,8 @@ async fn pin(text: &str) -> Result<registry::Pinned> {
             NodeError::Refused { message, .. } => message,
             other => other.to_string(),
         };
-        CommandError::new(message).hint("sites read the registry without an account: the image must be public")
+        CommandError::new(message)
+            .hint("sites read the registry without an account: the image must be public")
     })
 }
 

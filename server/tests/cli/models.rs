@@ -122,7 +122,8 @@ fn the_doctor_finds_webassembly_with_its_protections() {
 
 /// The library that tests/run.sh installs.
 fn onnxruntime() -> String {
-    std::env::var("FIEL_ONNXRUNTIME").expect("FIEL_ONNXRUNTIME names libonnxruntime.so; tests/run.sh installs it")
+    std::env::var("FIEL_ONNXRUNTIME")
+        .expect("FIEL_ONNXRUNTIME names libonnxruntime.so; tests/run.sh installs it")
 }
 
 /// The engine of ONNX models that `fiel node doctor` finds under a policy with these engines.
@@ -143,7 +144,10 @@ fn an_onnx_bundle_is_tried_with_the_built_in_engine_or_with_the_library_that_is_
     let model = format!("{CHALLENGES}/breast-fna/baselines/logistic.onnx.tar");
     let built_in = with_json(&model).json();
     let named = fiel(&["try", "breast-fna", &model, "--json", "--onnxruntime", &onnxruntime()]).json();
-    assert_eq!((&built_in["engine"]["name"], &named["engine"]["name"]), (&"tract".into(), &"onnxruntime".into()));
+    assert_eq!(
+        (&built_in["engine"]["name"], &named["engine"]["name"]),
+        (&"tract".into(), &"onnxruntime".into())
+    );
     assert_eq!(built_in["cases"], named["cases"]);
     let ran = fiel(&["try", "breast-fna", &model, "--onnxruntime", "/nowhere/libonnxruntime.so"]);
     assert_eq!(ran.code, 1, "{}", ran.all());
@@ -162,5 +166,8 @@ fn the_doctor_tries_the_onnxruntime_of_the_policy_and_names_what_would_run_witho
     assert!(page.contains("onnxruntime 1."), "{page}");
     let (engine, page) = doctor(&serde_json::json!({"onnxruntime": "/nowhere/libonnxruntime.so"}));
     assert_eq!((&engine["name"], &engine["available"]), (&"onnxruntime".into(), &false.into()));
-    assert!(page.contains("onnxruntime: NOT available") && page.contains("tract, which is built in"), "{page}");
+    assert!(
+        page.contains("onnxruntime: NOT available") && page.contains("tract, which is built in"),
+        "{page}"
+    );
 }

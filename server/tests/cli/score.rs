@@ -45,7 +45,11 @@ fn one_class_only_is_undefined_and_counted_never_zero() {
 #[test]
 fn one_class_of_several_is_scored_from_probabilities_or_from_decisions() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    write(folder.path(), "t.csv", "y,p_a,p_b,p_c\na,0.8,0.1,0.1\nb,0.2,0.7,0.1\nc,0.1,0.3,0.6\nb,0.5,0.4,0.1\n");
+    write(
+        folder.path(),
+        "t.csv",
+        "y,p_a,p_b,p_c\na,0.8,0.1,0.1\nb,0.2,0.7,0.1\nc,0.1,0.3,0.6\nb,0.5,0.4,0.1\n",
+    );
     let task = ["multiclass", "--table", "t.csv", "--label", "y"];
     let ran = score(folder.path(), &[&task[..], &["--scores", "p_", "--json"]].concat());
     assert_eq!(ran.code, 0, "{}", ran.all());
@@ -56,7 +60,8 @@ fn one_class_of_several_is_scored_from_probabilities_or_from_decisions() {
     assert_eq!(answer["metrics"]["multiclass_auc"]["value"], 1.0);
     assert!(answer["cases"][3]["multiclass_brier"].as_f64() > Some(0.6));
     write(folder.path(), "t.csv", "y,z\n1,1\n2,3\n3,3\n");
-    let decided = score(folder.path(), &[&task[..], &["--decision", "z", "--metrics", "multiclass_kappa"]].concat());
+    let decided =
+        score(folder.path(), &[&task[..], &["--decision", "z", "--metrics", "multiclass_kappa"]].concat());
     // Two of three agree, a third by chance twice over nine: (2/3 - 3/9) / (1 - 3/9).
     assert!(decided.code == 0 && decided.out.contains("0.5000"), "{}", decided.all());
     assert_eq!(score(folder.path(), &task).code, 2, "neither probabilities nor decisions");

@@ -53,7 +53,8 @@ async fn what_is_said_of_an_image_elsewhere_is_not_believed_of_bytes_that_are_he
     let hub = TestHub::start().await;
     hub.challenge(10).await;
     let site = hub.site("north").await;
-    let (mallory, anna) = (hub.account("mallory", "participant").await, hub.account("anna", "participant").await);
+    let (mallory, anna) =
+        (hub.account("mallory", "participant").await, hub.account("anna", "participant").await);
     let bytes = module(b"anna's");
     let sha256 = sha256_hex(&bytes);
     // Mallory names the digest before Anna uploads, and again after.
