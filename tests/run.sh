@@ -67,8 +67,8 @@ cargo build --workspace --all-targets
 
 # Everything on SQLite; then every test that starts a hub again, on a real PostgreSQL. A hub that is not on the
 # database that the variable offers fails its test (tests/src/database.rs).
-cargo test --workspace
-bash tests/with-postgres.sh cargo test --workspace \
+cargo test --workspace --no-fail-fast
+bash tests/with-postgres.sh cargo test --workspace --no-fail-fast \
   --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser --test push --test registries --test machine
 
 # Every reader of images, and what sites send, against hostile bytes: a minute each, two at a time.

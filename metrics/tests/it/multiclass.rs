@@ -60,7 +60,7 @@ fn tables_give_the_reference_implementations_values() {
                 compared += 1;
             }
             None => {
-                assert!(found.value.is_none() && found.reason.is_some(), "{} {id}: {found:?}", case["id"])
+                assert!(found.value.is_none() && found.reason.is_some(), "{} {id}: {found:?}", case["id"]);
             }
         }
     };
