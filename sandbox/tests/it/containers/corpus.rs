@@ -106,7 +106,7 @@ const DIFFERENCES: &[(Engine, &str, Fate, &str)] = &[
 ];
 
 /// Bytes by which a control group's peak may stand above its limit: cores charge pages in batches of 32.
-const CHARGED_AHEAD: u64 = 256 << 10;
+pub(super) const CHARGED_AHEAD: u64 = 256 << 10;
 
 /// Modes of `models/hostile.c` that are not in the table, since their answers are longer than a table's cell.
 const ELSEWHERE: [&str; 4] = ["escape", "count-forks", "fill-scratch", "environment"];
