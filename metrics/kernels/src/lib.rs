@@ -18,6 +18,7 @@ pub mod survival;
 
 mod draws;
 mod error;
+mod memory;
 mod vectorized;
 
 pub use error::{ImageError, InputError, Undefined};

@@ -239,21 +239,57 @@ vectorized! {
     }
 }
 
-/// Of a chunk without ties: positives; over positives, sum and sum of squares of the negatives before; over
-/// negatives, the same of the positives before.
-fn local_sums(packed: &[u64]) -> [u64; 5] {
-    let [mut positives, mut wins, mut wins_squared, mut losses, mut losses_squared] = [0_u64; 5];
-    for (i, &p) in packed.iter().enumerate() {
-        // No branch on the label: it could not be foreseen.
-        let positive = p & 1;
-        let negatives = i as u64 - positives;
-        let win = positive * negatives;
-        let loss = (1 - positive) * positives;
-        wins += win;
-        wins_squared += win * win;
-        losses += loss;
-        losses_squared += loss * loss;
-        positives += positive;
+/// What eight cases without ties add, by the pattern of their labels: positives; over positives, sum and sum of squares
+/// of the negatives before; over negatives, the same of the positives before.
+const PATTERNS: [[u8; 5]; 256] = {
+    let mut patterns = [[0; 5]; 256];
+    let mut pattern = 0;
+    while pattern < 256 {
+        let (mut bit, mut before) = (0, [0_u8; 2]);
+        while bit < 8 {
+            let positive = pattern >> bit & 1;
+            let others = before[1 - positive];
+            let sums = if positive == 1 { 1 } else { 3 };
+            patterns[pattern][0] += positive as u8;
+            patterns[pattern][sums] += others;
+            patterns[pattern][sums + 1] += others * others;
+            before[positive] += 1;
+            bit += 1;
+        }
+        pattern += 1;
     }
-    [positives, wins, wins_squared, losses, losses_squared]
+    patterns
+};
+
+vectorized! {
+    /// Of a chunk without ties: positives; over positives, sum and sum of squares of the negatives before; over
+    /// negatives, the same of the positives before.
+    fn local_sums(packed: &[u64]) -> [u64; 5] {
+        let [mut wins, mut wins_squared, mut losses, mut losses_squared] = [0_u64; 4];
+        let mut before = [0_u64; 2];
+        let (eights, rest) = packed.as_chunks::<8>();
+        for eight in eights {
+            let pattern = (0..8).fold(0, |pattern, bit| pattern | (eight[bit] & 1) << bit);
+            let [positives, w, ww, l, ll] = PATTERNS[pattern as usize & 255].map(u64::from);
+            let [n, p] = before;
+            wins += positives * n + w;
+            wins_squared += positives * n * n + 2 * n * w + ww;
+            losses += (8 - positives) * p + l;
+            losses_squared += (8 - positives) * p * p + 2 * p * l + ll;
+            before = [n + 8 - positives, p + positives];
+        }
+        for &case in rest {
+            let [n, p] = before;
+            if case & 1 == 1 {
+                wins += n;
+                wins_squared += n * n;
+                before[1] += 1;
+            } else {
+                losses += p;
+                losses_squared += p * p;
+                before[0] += 1;
+            }
+        }
+        [before[1], wins, wins_squared, losses, losses_squared]
+    }
 }

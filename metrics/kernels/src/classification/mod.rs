@@ -28,6 +28,7 @@ mod paired;
 mod precision_recall;
 mod proportion;
 mod roc;
+mod scatter;
 mod scores;
 mod sort;
 

@@ -5,11 +5,13 @@
 //! score, each cell small enough for the processor's cache; then every cell is distributed again by the bits in which
 //! its own keys differ, which leaves next to no disorder, and an insertion sort removes that.
 
-use super::scores::Group;
-use crate::vectorized::vectorized;
+use super::{scatter::Scatter, scores::Group};
+use crate::{memory, vectorized::vectorized};
 
-/// Cases in a cell after the first pass, on average: keys, their copy and the counts stay in the level-two cache.
-const CELL_TARGET: usize = 1 << 13;
+/// Cases in a cell after the first pass, on average: keys, their copy and the counts stay in the level-one cache.
+const CELL_TARGET: usize = 1 << 11;
+/// Most cells of the first pass: a line of memory for each stays in the level-two cache.
+const CELLS_MAX: usize = 1 << 13;
 /// Below this many cases the first pass alone separates nearly all.
 const ONE_PASS_MAX: usize = 1 << 14;
 /// Log2 of the most cells that one distribution inside a cell makes.
@@ -34,11 +36,14 @@ vectorized! {
     /// Lowest and highest key, and whether every score is finite.
     fn key_range(scores: &[f64]) -> (i64, i64, bool) {
         let (mut low, mut high, mut finite) = (i64::MAX, i64::MIN, true);
-        for &score in scores {
-            let key = key(score);
-            low = low.min(key);
-            high = high.max(key);
-            finite &= score.abs() < f64::INFINITY;
+        for line in scores.chunks(64) {
+            memory::fetch_ahead(line);
+            for &score in line {
+                let key = key(score);
+                low = low.min(key);
+                high = high.max(key);
+                finite &= score.abs() < f64::INFINITY;
+            }
         }
         (low, high, finite)
     }
@@ -81,7 +86,7 @@ enum Cells {
 impl Cells {
     /// Cells for scores between two values; how many there are.
     fn new(low: i64, high: i64, n: usize) -> (Self, usize) {
-        let wanted = (if n <= ONE_PASS_MAX { n } else { n / CELL_TARGET }).next_power_of_two();
+        let wanted = if n <= ONE_PASS_MAX { n } else { (n / CELL_TARGET).min(CELLS_MAX) }.next_power_of_two();
         let (low_score, width) = (score(low), score(high) - score(low));
         let scale = wanted as f64 / width;
         if width.is_normal() && scale.is_normal() {
@@ -137,7 +142,7 @@ impl Sorted {
     /// Sorts finite scores whose lowest and highest keys are known.
     pub(super) fn new(scores: &[f64], labels: &[bool], (low, high): (i64, i64)) -> Self {
         let (cells, count) = Cells::new(low, high, scores.len());
-        let mut packed = vec![0; scores.len()];
+        let mut packed = memory::zeros(scores.len());
         let ends = distribute(scores, labels, low, (cells, count), &mut packed);
         let mut sorter = Refiner::default();
         sorter.cells(&mut packed, &ends);
@@ -227,16 +232,15 @@ fn distribute(
         }
     }
     starts(&mut counts);
+    let mut scatter = Scatter::new(packed, counts);
     for (scores, labels) in scores.chunks(CHUNK).zip(labels.chunks(CHUNK)) {
         find_cells(cells, low, scores, &mut found);
         pack(low, scores, labels, &mut values);
         for (&cell, &value) in found[..scores.len()].iter().zip(&values) {
-            let next = &mut counts[cell as usize];
-            packed[*next as usize] = value;
-            *next += 1;
+            scatter.push(cell as usize, value);
         }
     }
-    counts
+    scatter.finish()
 }
 
 /// Turns counts into where each cell starts; the largest count.

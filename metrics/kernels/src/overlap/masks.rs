@@ -2,7 +2,7 @@
 
 use super::{Counts, same_length};
 use crate::error::InputError;
-use crate::vectorized::vectorized;
+use crate::{memory, vectorized::vectorized};
 use rayon::prelude::*;
 
 /// Voxels one task counts; fixed, so that the work is cut the same way on any number of threads.
@@ -125,6 +125,8 @@ vectorized! {
             let (r, r_rest) = r.as_chunks::<LANES>();
             let (p, p_rest) = p.as_chunks::<LANES>();
             for (r, p) in r.iter().zip(p) {
+                memory::fetch_ahead(r);
+                memory::fetch_ahead(p);
                 for lane in 0..LANES {
                     both[lane] = both[lane].wrapping_add(r[lane] & p[lane]);
                     first[lane] = first[lane].wrapping_add(r[lane]);
