@@ -24,7 +24,7 @@ impl Raster<'_> {
         let shape = self.geometry.shape;
         let stored = if self.last_axis_first { [shape[2], shape[1], shape[0]] } else { shape };
         self.stream.expect(self.bytes())?;
-        let mut data = vec![W::Out::default(); self.geometry.voxels()];
+        let mut data = W::zeros(self.geometry.voxels());
         let mut at = 0;
         self.each(|encoding, bytes| {
             let count = bytes.len() / encoding.kind.size();

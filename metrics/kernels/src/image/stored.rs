@@ -2,7 +2,7 @@
 
 use super::Geometry;
 use crate::error::ImageError;
-use crate::vectorized::vectorized;
+use crate::{memory, vectorized::vectorized};
 use std::marker::PhantomData;
 
 /// Type of the stored voxels.
@@ -76,6 +76,10 @@ number!(u8, i8, u16, i16, u32, i32, u64, i64, f32, f64);
 /// What a caller wants voxels to become.
 pub(super) trait Want {
     type Out: Copy + Default;
+    /// Zeros for so many voxels. For labels those of the system, whose pages of background are never touched.
+    fn zeros(voxels: usize) -> Vec<Self::Out> {
+        vec![Self::Out::default(); voxels]
+    }
     /// The converted number, and whether it is what the caller allows.
     fn convert<S: Number>(value: S) -> (Self::Out, bool);
     /// Why a number is refused.
@@ -167,6 +171,9 @@ pub(super) struct Single;
 
 impl Want for Single {
     type Out = f32;
+    fn zeros(voxels: usize) -> Vec<f32> {
+        memory::zeros(voxels)
+    }
     fn convert<S: Number>(value: S) -> (f32, bool) {
         (value.as_f32(), true)
     }
@@ -183,6 +190,9 @@ pub(super) struct Double;
 
 impl Want for Double {
     type Out = f64;
+    fn zeros(voxels: usize) -> Vec<f64> {
+        memory::zeros(voxels)
+    }
     fn convert<S: Number>(value: S) -> (f64, bool) {
         (value.as_f64(), true)
     }
@@ -196,6 +206,9 @@ pub(super) struct Short;
 
 impl Want for Short {
     type Out = i16;
+    fn zeros(voxels: usize) -> Vec<i16> {
+        memory::zeros(voxels)
+    }
     fn convert<S: Number>(value: S) -> (i16, bool) {
         value.as_i16()
     }
