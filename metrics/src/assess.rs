@@ -50,7 +50,7 @@ fn kind_of(metric: &MetricId) -> Kind {
         (
             MetricTask::Classification,
             "accuracy" | "balanced_accuracy" | "sensitivity" | "specificity" | "ppv" | "npv" | "f1" | "mcc"
-            | "kappa" | "net_benefit",
+            | "kappa" | "lr_positive" | "lr_negative" | "net_benefit",
         ) => Kind::Confusion,
         (MetricTask::Classification, _) => Kind::Scores,
         _ => Kind::PerSite,

@@ -47,7 +47,8 @@ pub(crate) fn merge(a: &Confusion, b: &Confusion) -> Result<Confusion, MetricErr
     })
 }
 
-/// The metric with its interval: Wilson's for proportions, a percentile bootstrap of the counts for the others.
+/// The metric with its interval: Wilson's for proportions, Simel's for their ratios, a percentile bootstrap of the counts
+/// for the others.
 pub(crate) fn estimate(metric: &MetricId, c: &Confusion) -> Result<Estimate, MetricError> {
     let n = [c.fp, c.r#fn, c.tn].into_iter().try_fold(c.tp, count)?;
     let all = count(n, c.suppressed)?;
@@ -60,9 +61,14 @@ pub(crate) fn estimate(metric: &MetricId, c: &Confusion) -> Result<Estimate, Met
         "specificity" => Some(stats::wilson(c.tn, c.tn + c.fp)),
         "ppv" => Some(stats::wilson(c.tp, c.tp + c.fp)),
         "npv" => Some(stats::wilson(c.tn, c.tn + c.r#fn)),
+        "lr_positive" => stats::risk_ratio([c.tp, c.tp + c.r#fn], [c.fp, c.tn + c.fp]),
+        "lr_negative" => stats::risk_ratio([c.r#fn, c.tp + c.r#fn], [c.tn, c.tn + c.fp]),
         _ => bootstrap(metric, c, value),
     };
     // Nothing is known of suppressed cases: the value over all of them could be any.
+    if c.suppressed > 0 && width(metric).is_infinite() {
+        return Ok(Answer::default().estimate(all, 1));
+    }
     let bound = if c.suppressed > 0 { width(metric) } else { 0.0 };
     Ok(Answer { value: Some(value), ci95, bound }.estimate(all, 0))
 }
@@ -106,6 +112,8 @@ fn value(metric: &MetricId, [tp, fp, r#fn, tn]: [f64; 4]) -> Option<f64> {
             let expected = ((tp + fp) * (tp + r#fn) + (tn + fp) * (tn + r#fn)) / n;
             ratio(tp + tn - expected, n - expected)
         }
+        "lr_positive" => ratio(tp * (tn + fp), fp * (tp + r#fn)),
+        "lr_negative" => ratio(r#fn * (tn + fp), tn * (tp + r#fn)),
         "net_benefit" => {
             let t = threshold(metric);
             ratio(tp - fp * t / (1.0 - t), n).filter(|v| v.is_finite())

@@ -4,11 +4,12 @@ use crate::registry::MetricId;
 use fiel_kernels::components::{Components, Connectivity};
 use fiel_kernels::image::{Geometry, Volume};
 use fiel_kernels::instances::{
-    MatchRule, Matching, Overlaps, false_negative_volume_ml, false_positive_volume_ml,
+    BratsLesions, BratsRule, MatchRule, Matching, Overlaps, false_negative_volume_ml,
+    false_positive_volume_ml,
 };
 use fiel_kernels::overlap::{Counts, LabelPair, VoxelVolume};
 use fiel_kernels::skeleton::{Centrelines, Thinning};
-use fiel_kernels::surface::{BorderDistances, Grid, LabelsOnGrid, SurfelDistances};
+use fiel_kernels::surface::{BorderDistances, Grid, LabelsOnGrid, MasksOnGrid, SurfelDistances};
 use fiel_kernels::{ImageError, InputError, Undefined};
 use std::cell::OnceCell;
 
@@ -169,6 +170,8 @@ impl<'a> Case<'a> {
             "false_negative_volume_ml" => {
                 Ok(false_negative_volume_ml(self.lesions()?, self.voxel.cubic_mm())?)
             }
+            "lesion_dice" => Ok(self.brats(metric)?.dice()),
+            "lesion_hd95" => Ok(self.brats_hd95(metric)?),
             "cldice" => self.centrelines()?.cldice(),
             _ => return self.surface_value(metric),
         })
@@ -219,6 +222,30 @@ impl<'a> Case<'a> {
 
     fn matching(&self, rule: MatchRule) -> Result<Matching, InputError> {
         Ok(self.lesions()?.matched(rule))
+    }
+
+    fn brats(&self, metric: &MetricId) -> Result<BratsLesions, InputError> {
+        let [reference, prediction] = self.masks();
+        let rule = match metric.convention() {
+            Some("brats_meningioma") => BratsRule::MENINGIOMA,
+            Some("brats_metastases") => BratsRule::METASTASES,
+            _ => BratsRule::GLIOMA,
+        };
+        let [x, y, z] = self.surfaces.reference.geometry.spacing_mm;
+        BratsLesions::of(reference, prediction, self.shape(), [z, y, x], rule)
+    }
+
+    fn brats_hd95(&self, metric: &MetricId) -> Result<f64, InputError> {
+        let spacing_mm = self.surfaces.reference.geometry.spacing_mm;
+        self.brats(metric)?.hd95_mm(|pair| {
+            let [z, y, x] = pair.shape;
+            let distance = || -> Result<Result<f64, Undefined>, InputError> {
+                let grid = Grid::volume([x, y, z], spacing_mm)?;
+                MasksOnGrid::new(grid, &pair.reference, &pair.prediction)?.surfels().hd_percentile(95.0)
+            };
+            // A part of a grid that was checked, with both masks in it: neither can fail; as NaN it would be named.
+            distance().ok().and_then(Result::ok).unwrap_or(f64::NAN)
+        })
     }
 
     fn centrelines(&self) -> Result<Centrelines, InputError> {

@@ -22,6 +22,17 @@ pub(crate) fn wilson(hits: u64, n: u64) -> [f64; 2] {
     [(centre - half).clamp(0.0, p), (centre + half).clamp(p, 1.0)]
 }
 
+/// The 95 % interval of the ratio of two proportions, each as hits and cases, on the scale of logarithms (Katz et al. 1978,
+/// <https://doi.org/10.2307/2530610>); none where either has no hits, since the ratio has no logarithm then.
+pub(crate) fn risk_ratio([a, n]: [u64; 2], [b, m]: [u64; 2]) -> Option<[f64; 2]> {
+    if a == 0 || b == 0 {
+        return None;
+    }
+    let [a, n, b, m] = [a, n, b, m].map(|count| count as f64);
+    let (centre, spread) = ((a * m / (b * n)).ln(), (1.0 / a - 1.0 / n + 1.0 / b - 1.0 / m).sqrt());
+    Some([(centre - Z * spread).exp(), (centre + Z * spread).exp()])
+}
+
 /// SplitMix64: small, seeded, the same everywhere.
 pub(crate) struct Rng(u64);
 
@@ -101,6 +112,15 @@ mod tests {
 
     #[test]
     #[expect(clippy::float_cmp, reason = "the ends 0 and 1 are set, not computed")]
+    fn intervals_of_ratios_agree_with_statsmodels() {
+        // statsmodels 0.14.6, confint_proportions_2indep(20, 30, 180, 2000, method="log", compare="ratio").
+        let [low, high] = risk_ratio([20, 30], [180, 2000]).unwrap();
+        assert!((low - 5.548_968_085_889_807).abs() < 1e-12 && (high - 9.888_268_169_867_382).abs() < 1e-12);
+        assert_eq!(risk_ratio([0, 30], [180, 2000]), None);
+        assert_eq!(risk_ratio([20, 30], [0, 2000]), None);
+    }
+
+    #[test]
     fn wilson_intervals_agree_with_published_values() {
         assert_eq!(wilson(0, 0), [0.0, 1.0]);
         let [low, high] = wilson(0, 10);

@@ -166,6 +166,31 @@ pub(super) const DISCRIMINATION: &[MetricSpec] = &[
         ..FRACTION
     },
     MetricSpec {
+        id: "lr_positive",
+        name: "Positive likelihood ratio",
+        short: "LR+",
+        range: (0.0, f64::INFINITY),
+        target: f64::INFINITY,
+        decimals: 2,
+        parameter: THRESHOLD,
+        undefined: &[ZeroDenominator],
+        reference: "sensitivity over 1 - specificity; interval: Simel et al. 1991, doi:10.1016/0895-4356(91)90128-V",
+        ..FRACTION
+    },
+    MetricSpec {
+        id: "lr_negative",
+        name: "Negative likelihood ratio",
+        short: "LR-",
+        direction: LowerIsBetter,
+        range: (0.0, f64::INFINITY),
+        target: 0.0,
+        decimals: 2,
+        parameter: THRESHOLD,
+        undefined: &[ZeroDenominator],
+        reference: "1 - sensitivity over specificity; interval: Simel et al. 1991, doi:10.1016/0895-4356(91)90128-V",
+        ..FRACTION
+    },
+    MetricSpec {
         id: "net_benefit",
         name: "Net benefit",
         short: "Net benefit",

@@ -1,7 +1,7 @@
 //! Metrics of one class of several: scores for each class, or decisions, against the true class.
 
 use super::Direction::LowerIsBetter;
-use super::Undefined::{Constant, OneClass, TooFew};
+use super::Undefined::{Constant, OneClass, TooFew, ZeroDenominator};
 use super::{Convention, FRACTION, Level, MetricSpec, MetricTask, Parameter};
 
 const DECIDED: MetricSpec = MetricSpec { task: MetricTask::Multiclass, undefined: &[TooFew], ..FRACTION };
@@ -146,6 +146,41 @@ pub(super) const METRICS: &[MetricSpec] = &[
         conventions: EDGES,
         parameter: BINS,
         reference: "mean over classes; Kull et al. 2019, arXiv:1910.12656",
+        ..ERROR
+    },
+    MetricSpec {
+        id: "kce",
+        name: "Squared kernel calibration error",
+        short: "KCE",
+        range: (-2.0, 2.0),
+        undefined: &[TooFew, Constant],
+        conventions: &[
+            Convention {
+                name: "median",
+                definition: "exponential kernel, its bandwidth the median distance of two forecasts",
+            },
+            Convention {
+                name: "median_with_self",
+                definition: "the same, the median taken with the distances of 0 of each to itself; as MetricsReloaded",
+            },
+        ],
+        reference: "unbiased, so it may fall below 0; time grows with the square of the cases, 20,000 at most; Widmann et al. 2019, arXiv:1910.11385",
+        ..ERROR
+    },
+    MetricSpec {
+        id: "ece_kde",
+        name: "Canonical calibration error by kernel density",
+        short: "ECE-KDE",
+        range: (0.0, 2.0),
+        parameter: Some(Parameter {
+            name: "bandwidth",
+            unit: "",
+            default: 0.5,
+            range: (1e-6, 100.0),
+            is_integer: false,
+        }),
+        undefined: &[TooFew, ZeroDenominator],
+        reference: "Dirichlet kernels; time grows with the square of the cases; Popordanoska et al. 2022, arXiv:2210.07810",
         ..ERROR
     },
 ];

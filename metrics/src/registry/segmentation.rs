@@ -42,6 +42,15 @@ const OVERLAP_OF_LESIONS: Parameter = Parameter {
     is_integer: false,
 };
 
+const BRATS: &[Convention] = &[
+    Convention {
+        name: "brats_glioma",
+        definition: "lesions that join when dilated 3 times are one, those of at most 50 mm³ are left out",
+    },
+    Convention { name: "brats_meningioma", definition: "the same with 1 dilation" },
+    Convention { name: "brats_metastases", definition: "1 dilation, lesions of at most 2 mm³ are left out" },
+];
+
 pub(super) const METRICS: &[MetricSpec] = &[
     MetricSpec { id: "dice", name: "Dice similarity", short: "Dice", ..OVERLAP },
     MetricSpec { id: "iou", name: "Intersection over union", short: "IoU", ..OVERLAP },
@@ -215,5 +224,23 @@ pub(super) const METRICS: &[MetricSpec] = &[
         undefined: &[BothEmpty, PredictionEmpty],
         reference: "share of predicted lesions that find one; matching as for `lesion_f1`",
         ..OVERLAP
+    },
+    MetricSpec {
+        id: "lesion_dice",
+        name: "Mean Dice of lesions",
+        short: "Lesion Dice",
+        conventions: BRATS,
+        undefined: &[],
+        reference: "mean over lesions and false lesions (0 each), 1 where there is neither; BraTS 2023, Moawad et al., doi:10.48550/arXiv.2306.00838",
+        ..OVERLAP
+    },
+    MetricSpec {
+        id: "lesion_hd95",
+        name: "Mean HD95 of lesions",
+        short: "Lesion HD95",
+        conventions: BRATS,
+        undefined: &[],
+        reference: "mean of `hd95.surfel` over lesions; 374 mm for each missed or false one, 0 where there is neither; BraTS 2023, Moawad et al., doi:10.48550/arXiv.2306.00838",
+        ..DISTANCE
     },
 ];

@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::measured::{self, NoValue, Valued};
 use super::{Request, ScoreError, ScoreReport};
 use crate::registry::{Level, MetricId, MetricTask};
-use fiel_kernels::calibration::{BinEdges, ClassForecasts, Grouping};
+use fiel_kernels::calibration::{Bandwidth, BinEdges, ClassForecasts, Grouping};
 use fiel_kernels::classification::{Average, ClassScores, ConfusionMatrix, KappaWeights};
 use std::collections::HashMap;
 use std::path::Path;
@@ -76,7 +76,10 @@ pub fn multiclass(files: &MulticlassFiles<'_>, request: &Request) -> Result<Scor
 /// Whether a metric is computed from probabilities and not from decisions.
 fn of_scores(metric: &MetricId) -> bool {
     metric.spec.level == Level::Case
-        || matches!(metric.spec.id, "multiclass_auc" | "top_k_accuracy" | "top_label_ece" | "classwise_ece")
+        || matches!(
+            metric.spec.id,
+            "multiclass_auc" | "top_k_accuracy" | "top_label_ece" | "classwise_ece" | "kce" | "ece_kde"
+        )
 }
 
 /// The classes of the columns `PREFIX<class>`, in the order of the table.
@@ -227,6 +230,12 @@ fn of_probabilities(
         ("top_k_accuracy", _) => ranked.top_k_accuracy(whole)?,
         ("top_label_ece", _) => ClassForecasts::new(scores, classes, label)?.top_label_bins(grouping)?.ece(),
         ("classwise_ece", _) => ClassForecasts::new(scores, classes, label)?.classwise_ece(grouping)?,
+        ("kce", convention) => {
+            let with_self = convention == Some("median_with_self");
+            let bandwidth = if with_self { Bandwidth::MedianWithSelf } else { Bandwidth::Median };
+            ClassForecasts::new(scores, classes, label)?.kce(bandwidth)??
+        }
+        ("ece_kde", _) => ClassForecasts::new(scores, classes, label)?.ece_kde(parameter)??,
         (_, Some("one_vs_rest_weighted")) => ranked.auc_one_vs_rest(Average::Weighted)?,
         (_, Some("one_vs_one")) => ranked.auc_one_vs_one(Average::Macro)?,
         (_, Some("one_vs_one_weighted")) => ranked.auc_one_vs_one(Average::Weighted)?,

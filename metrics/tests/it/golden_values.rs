@@ -155,3 +155,29 @@ fn overlap_agrees_with_the_exact_counts() {
         close(error_ml, (fp - fn_).abs() * voxel, 1e-12, id);
     }
 }
+
+#[test]
+fn lesion_wise_scores_equal_brats_2023() {
+    let mut compared = 0;
+    for case in cases(include_str!("../../golden/instance.json")) {
+        let mask = |key: &str| {
+            let mut volume = volume(&case[key], &[1.0; 3]);
+            volume.data.iter_mut().for_each(|v| *v = u8::from(*v > 0));
+            volume
+        };
+        let (reference, prediction) = (mask("ref"), mask("pred"));
+        for (key, rule) in
+            [("brats2023_MET_dil1_thr2", "brats_metastases"), ("brats2023_GLI_dil3_thr50", "brats_glioma")]
+        {
+            let ids = [format!("lesion_dice.{rule}"), format!("lesion_hd95.{rule}")];
+            let metrics = ids.each_ref().map(|id| MetricId::parse(id).unwrap());
+            let found = measure(&reference, &prediction, &metrics).unwrap().values;
+            for (found, name) in found.iter().zip(["lesionwise_dice", "lesionwise_hd95"]) {
+                let expected = case["expected"][key][name].as_f64().unwrap();
+                close(found.unwrap(), expected, 1e-12, &format!("{} {key} {name}", case["id"]));
+                compared += 1;
+            }
+        }
+    }
+    assert_eq!(compared, 24);
+}

@@ -7,7 +7,7 @@ use fiel_schemas::summary::Summary;
 use polars::prelude::*;
 use proptest::prelude::*;
 
-const SCORED: [&str; 18] = [
+const SCORED: [&str; 20] = [
     "auc",
     "average_precision",
     "sensitivity@specificity=0.95",
@@ -25,6 +25,8 @@ const SCORED: [&str; 18] = [
     "f1@0.5",
     "mcc@0.3",
     "kappa",
+    "lr_positive@0.5",
+    "lr_negative@0.5",
     "net_benefit@0.2",
 ];
 
