@@ -28,14 +28,9 @@ fn validator(name: &str) -> jsonschema::Validator {
     jsonschema::draft202012::options().offline().build(&schema).expect("the schema is valid")
 }
 
-/// What `fiel` prints; it must follow the schema.
+/// What `fiel` prints, given arguments of which the last names the table; it must follow the schema.
 fn checked(validator: &jsonschema::Validator, args: &[&str], table: &std::path::Path) -> serde_json::Value {
-    let ran = std::process::Command::new(fiel())
-        .args(args)
-        .arg("--table")
-        .arg(table)
-        .output()
-        .expect("fiel starts");
+    let ran = std::process::Command::new(fiel()).args(args).arg(table).output().expect("fiel starts");
     assert_eq!(ran.status.code(), Some(0), "{}", String::from_utf8_lossy(&ran.stderr));
     let report: serde_json::Value = serde_json::from_slice(&ran.stdout).expect("JSON");
     let problems: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
@@ -54,7 +49,7 @@ fn score_reports_follow_their_schema() {
         .expect("the table can be written");
     let scored = ["score", "classification", "--label", "y", "--score", "p", "--by", "site", "--json"];
     let metrics = "auc,brier,sensitivity@specificity=0.9,ece.equal_mass@3,f1@0.25,ici";
-    let more = ["--metrics", metrics, "--compare", "q", "--curves", "--summaries", "1"];
+    let more = ["--metrics", metrics, "--compare", "q", "--curves", "--summaries", "1", "--table"];
     let report = checked(&validator, &[&scored[..], &more].concat(), &table);
     assert!(report["by"]["groups"]["b"]["metrics"]["auc"]["value"].is_null(), "site b has one class");
     assert_eq!(report["comparison"]["with"], "q");
@@ -62,8 +57,25 @@ fn score_reports_follow_their_schema() {
     assert_eq!(report["curves"]["decision"]["threshold"].as_array().map(Vec::len), Some(99));
     assert_eq!(report["summaries"]["ici"]["summary"]["kind"], "per-site");
     let times = ["score", "survival", "--time", "t", "--event", "y", "--risk", "p", "--by", "site", "--json"];
-    let report = checked(&validator, &[&times[..], &["--curves"]].concat(), &table);
+    let report = checked(&validator, &[&times[..], &["--curves", "--table"]].concat(), &table);
     assert_eq!(report["curves"]["groups"].as_array().map(Vec::len), Some(2));
+    let marks = folder.path().join("marks.csv");
+    fs_err::write(&marks, "image,x,y,z,diameter_mm,score\na,0,0,0,8,0.9\nb,5,5,5,6,0.4\n")
+        .expect("the table can be written");
+    let marks = marks.to_str().expect("UTF-8");
+    let found = [
+        "score",
+        "detection",
+        "--prediction",
+        marks,
+        "--metrics",
+        "cpm",
+        "--curves",
+        "--json",
+        "--reference",
+    ];
+    let report = checked(&validator, &found, std::path::Path::new(marks));
+    assert_eq!(report["curves"]["froc"]["rate"].as_array().map(Vec::len), Some(7));
     let args =
         ["score", "classification", "--label", "y", "--score", "p", "--metrics", "auc,nope", "--table"];
     let ran = std::process::Command::new(fiel()).args(args).arg(&table).output().expect("fiel starts");
@@ -83,7 +95,8 @@ fn rank_reports_follow_their_schema() {
             writeln!(text, "k{case},{algorithm},{dice},{time},s{}", case % 2).expect("a string takes it");
         }
     }
-    let args = ["rank", "--metric", "dice", "--metric", "time:lower", "--institution", "site", "--json"];
+    let args =
+        ["rank", "--metric", "dice", "--metric", "time:lower", "--institution", "site", "--json", "--table"];
     fs_err::write(&table, &text).expect("the table can be written");
     let report = checked(&validator, &args, &table);
     assert_eq!(report["metrics"]["dice"]["methods"]["mean-then-rank"]["ranks"], serde_json::json!([1, 2, 3]));

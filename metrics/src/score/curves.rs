@@ -1,8 +1,9 @@
 //! Curves beside metrics: what a figure in a paper shows.
 
-use super::ScoreError;
+use super::{Intervals, Request, ScoreError};
 use fiel_kernels::calibration::{Band, Forecasts};
 use fiel_kernels::classification::Scores;
+use fiel_kernels::detection::{Froc, FrocPoint, Rates, Resampling, ScanOutcome};
 use fiel_kernels::survival::{GroupedTimes, KaplanMeier, SurvivalTimes};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -13,6 +14,10 @@ use std::collections::BTreeSet;
 pub enum Curves {
     /// Of probabilities against labels.
     Forecasts {
+        /// Receiver operating characteristic; `null` where one class has no case.
+        roc: Option<Roc>,
+        /// Precision and recall; `null` where no case is positive.
+        precision_recall: Option<PrecisionRecall>,
         /// Net benefit over thresholds.
         decision: DecisionCurve,
         /// CORP reliability.
@@ -20,6 +25,50 @@ pub enum Curves {
     },
     /// Of censored times.
     Times(SurvivalCurves),
+    /// Of findings.
+    Findings {
+        /// Free-response receiver operating characteristic.
+        froc: FrocCurve,
+    },
+}
+
+/// ROC curve from (0, 0), without points on straight lines between their neighbours.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Roc {
+    /// Scores from which cases are called positive, falling.
+    pub threshold: Vec<f64>,
+    /// 1 - specificity at each.
+    pub false_positive_rate: Vec<f64>,
+    /// Sensitivity at each.
+    pub sensitivity: Vec<f64>,
+}
+
+/// Precision-recall curve at every distinct score.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PrecisionRecall {
+    /// Scores from which cases are called positive, rising.
+    pub threshold: Vec<f64>,
+    /// Share of the cases called positive that are positive.
+    pub precision: Vec<f64>,
+    /// Share of the positive cases that are called so.
+    pub recall: Vec<f64>,
+}
+
+/// FROC curve from (0, 0) (Bunch et al. 1978), with the rates of the CPM.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FrocCurve {
+    /// Confidences from which marks count, falling.
+    pub threshold: Vec<f64>,
+    /// False positives per image at each.
+    pub false_positives_per_image: Vec<f64>,
+    /// Share of the reference's findings that are hit at each.
+    pub sensitivity: Vec<f64>,
+    /// False positives per image at which the CPM reads the curve.
+    pub rate: Vec<f64>,
+    /// Sensitivity at each rate.
+    pub sensitivity_at_rate: Vec<f64>,
+    /// Its 95 % interval by drawing images; `null` without intervals.
+    pub sensitivity_at_rate_95: Option<Vec<[f64; 2]>>,
 }
 
 /// Decision curve (Vickers and Elkin 2006, doi:10.1177/0272989X06295361).
@@ -83,12 +132,27 @@ const MOST_VALUES: usize = 100_000_000;
 /// Decision and reliability curves of checked probabilities.
 pub(super) fn of_forecasts(score: &[f64], label: &[bool]) -> Result<Curves, ScoreError> {
     let threshold: Vec<f64> = (1..100).map(|i| f64::from(i) / 100.0).collect();
-    let points = Scores::new(score, label)?.decision_curve(&threshold)?;
+    let scores = Scores::new(score, label)?;
+    let points = scores.decision_curve(&threshold)?;
+    // The first point, at which no case is called positive, has no threshold.
+    let roc = scores.roc_corners().ok().map(|curve| Roc {
+        threshold: curve.thresholds[1..].to_vec(),
+        false_positive_rate: curve.false_positive_rates[1..].to_vec(),
+        sensitivity: curve.true_positive_rates[1..].to_vec(),
+    });
+    let precision_recall = scores.precision_recall_curve().ok().map(|mut curve| {
+        // The last one, at which none is, has neither.
+        curve.precisions.truncate(curve.thresholds.len());
+        curve.recalls.truncate(curve.thresholds.len());
+        PrecisionRecall { threshold: curve.thresholds, precision: curve.precisions, recall: curve.recalls }
+    });
     let forecasts = Forecasts::new(score, label)?;
     let corp = forecasts.corp();
     let draws = DRAWS.min((MOST_VALUES / corp.curve.len().max(1)).max(100));
     let band = forecasts.corp_band(Band::Consistency, 0.95, draws, 1)?;
     Ok(Curves::Forecasts {
+        roc,
+        precision_recall,
         decision: DecisionCurve {
             threshold,
             net_benefit: points.iter().map(|p| p.net_benefit).collect(),
@@ -103,6 +167,32 @@ pub(super) fn of_forecasts(score: &[f64], label: &[bool]) -> Result<Curves, Scor
             uncertainty: corp.uncertainty,
         },
     })
+}
+
+/// FROC curve of images with marks, read at the rates of LUNA16; `None` where there is nothing to find.
+pub(super) fn of_scans(scans: &[ScanOutcome], request: &Request) -> Result<Option<Curves>, ScoreError> {
+    let (froc, rates) = (Froc::new(scans)?, Rates::luna16());
+    let (Ok(points), Ok(sensitivity_at_rate)) = (froc.points(), froc.sensitivities(&rates)) else {
+        return Ok(None);
+    };
+    let drawn = match request.intervals {
+        Intervals::Off => None,
+        _ => {
+            let plan = Resampling::new(request.replicates as u64, request.seed, 0.95)?;
+            froc.bootstrap(&rates, plan).ok().map(|found| found.sensitivities)
+        }
+    };
+    let column = |of: fn(&FrocPoint) -> f64| points[1..].iter().map(of).collect();
+    Ok(Some(Curves::Findings {
+        froc: FrocCurve {
+            threshold: column(|p| p.threshold),
+            false_positives_per_image: column(|p| p.false_positives_per_scan),
+            sensitivity: column(|p| p.sensitivity),
+            rate: rates.rates().to_vec(),
+            sensitivity_at_rate,
+            sensitivity_at_rate_95: drawn,
+        },
+    }))
 }
 
 /// Kaplan-Meier curves of the groups that the strata name, or of all cases.

@@ -2,7 +2,7 @@
 
 use super::columns::Columns;
 use super::measured::{self, NoValue, Valued};
-use super::{Request, ScoreError, ScoreReport};
+use super::{Request, ScoreError, ScoreReport, curves};
 use crate::registry::{MetricId, MetricTask};
 use fiel_kernels::InputError;
 use fiel_kernels::detection::{
@@ -63,7 +63,15 @@ pub fn detection(files: &DetectionFiles<'_>, request: &Request) -> Result<ScoreR
         (None, _) => None,
     };
     let (names, images) = by_image.into_iter().unzip();
-    measured::report(&Findings { names, images }, request, strata)
+    let findings = Findings { names, images };
+    let mut report = measured::report(&findings, request, strata)?;
+    if request.curves {
+        let all: Vec<usize> = (0..findings.images.len()).collect();
+        let scans =
+            findings.scans(&all)?.ok_or(ScoreError::Missing { id: "--curves".to_owned(), what: POINTS })?;
+        report.curves = curves::of_scans(&scans, request)?;
+    }
+    Ok(report)
 }
 
 /// One finding: a box, or a point with its diameter.
@@ -160,21 +168,26 @@ struct Findings {
 }
 
 impl Findings {
+    /// Which marks of these images hit; `None` where some finding is a box.
+    fn scans(&self, cases: &[usize]) -> Result<Option<Vec<ScanOutcome>>, InputError> {
+        cases.iter().map(|&i| self.images[i].luna()).collect::<Option<Result<_, _>>>().transpose()
+    }
+
     fn objects(&self, metric: &MetricId, cases: &[usize]) -> Result<Vec<ImageObjects>, NoValue> {
         let mut objects = Vec::with_capacity(cases.len());
         for &i in cases {
-            let (candidates, references) = self.images[i].boxes().ok_or_else(|| needs(metric, "boxes"))?;
+            let (candidates, references) = self.images[i].boxes().ok_or_else(|| needs(metric, BOXES))?;
             objects.push(ImageObjects::from_boxes(&candidates, &references)?);
         }
         Ok(objects)
     }
 }
 
+const BOXES: &str = "findings given as boxes: `x_min`, `y_min`, `x_max`, `y_max` (and `z_min`, `z_max`)";
+
+const POINTS: &str = "findings given as points: `x`, `y`, `z`, and `diameter_mm` in the reference";
+
 fn needs(metric: &MetricId, what: &'static str) -> NoValue {
-    let what = match what {
-        "boxes" => "findings given as boxes: `x_min`, `y_min`, `x_max`, `y_max` (and `z_min`, `z_max`)",
-        _ => "findings given as points: `x`, `y`, `z`, and `diameter_mm` in the reference",
-    };
     NoValue::Error(ScoreError::Missing { id: metric.to_string(), what })
 }
 
@@ -188,17 +201,13 @@ impl measured::Cases for Findings {
     fn of_set(&self, metric: &MetricId, cases: &[usize]) -> Result<Valued, NoValue> {
         Ok(match metric.spec.id {
             "cpm" => {
-                let scan = |&i: &usize| -> Result<ScanOutcome, NoValue> {
-                    Ok(self.images[i].luna().ok_or_else(|| needs(metric, "points"))??)
-                };
-                let scans: Vec<ScanOutcome> = cases.iter().map(scan).collect::<Result<_, _>>()?;
+                let scans = self.scans(cases)?.ok_or_else(|| needs(metric, POINTS))?;
                 let rates = if metric.is("camelyon") { Rates::camelyon16() } else { Rates::luna16() };
                 Froc::new(&scans)?.cpm(&rates)?.into()
             }
             "picai_score" => {
                 let case = |&i: &usize| -> Result<PicaiCase, NoValue> {
-                    let (candidates, lesions) =
-                        self.images[i].boxes().ok_or_else(|| needs(metric, "boxes"))?;
+                    let (candidates, lesions) = self.images[i].boxes().ok_or_else(|| needs(metric, BOXES))?;
                     let confidences: Vec<f64> = candidates.iter().map(|c| c.1).collect();
                     let overlaps: Vec<f64> =
                         candidates.iter().flat_map(|c| lesions.iter().map(|l| c.0.iou(l))).collect();

@@ -14,7 +14,9 @@ mod survival;
 
 pub use classification::{ClassificationFiles, classification};
 pub use compare::{Compared, Comparison};
-pub use curves::{Curves, DecisionCurve, ReliabilityCurve, SurvivalCurves, SurvivalGroup};
+pub use curves::{
+    Curves, DecisionCurve, FrocCurve, PrecisionRecall, ReliabilityCurve, Roc, SurvivalCurves, SurvivalGroup,
+};
 pub use detection::{DetectionFiles, detection};
 pub use multiclass::{MulticlassFiles, multiclass};
 pub use regression::{RegressionFiles, regression};

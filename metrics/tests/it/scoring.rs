@@ -272,6 +272,40 @@ fn survival_regression_and_detection_are_scored_from_tables() {
     assert!(report.metrics["picai_score"].value.is_some());
     let refused = detection(&files, &request(MetricTask::Detection, &["cpm"])).unwrap_err().to_string();
     assert!(refused.contains("diameter_mm"), "{refused}");
+    let asked = Request { curves: true, ..request(MetricTask::Detection, &ids) };
+    assert!(detection(&files, &asked).unwrap_err().to_string().contains("diameter_mm"));
+}
+
+#[test]
+fn a_froc_curve_passes_through_the_sensitivities_of_its_cpm() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let nodules = at("nodules.csv", "image,x,y,z,diameter_mm\na,0,0,0,8\nb,5,5,5,6\nc,9,9,9,10\n");
+    let marks = at(
+        "marks.csv",
+        "image,x,y,z,score\na,1,0,0,0.9\na,50,0,0,0.8\nb,5,5,6,0.7\nb,40,0,0,0.6\nc,60,0,0,0.5\nc,9,9,8,0.4\n",
+    );
+    let files = DetectionFiles { reference: &nodules, prediction: &marks, images: None };
+    let asked = Request { curves: true, ..request(MetricTask::Detection, &["cpm"]) };
+    let report = detection(&files, &asked).unwrap();
+    let Some(Curves::Findings { froc }) = report.curves else { panic!("no curve") };
+    assert_eq!(froc.threshold, [0.9, 0.8, 0.7, 0.6, 0.5, 0.4]);
+    assert_eq!(froc.sensitivity.last(), Some(&1.0));
+    assert_eq!(froc.false_positives_per_image.last(), Some(&1.0));
+    assert_eq!(froc.rate, [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0]);
+    let mean = froc.sensitivity_at_rate.iter().sum::<f64>() / 7.0;
+    assert!((mean - report.metrics["cpm"].value.unwrap()).abs() < 1e-15);
+    let drawn = froc.sensitivity_at_rate_95.unwrap();
+    assert!(drawn.iter().zip(&froc.sensitivity_at_rate).all(|(i, s)| i[0] <= *s && *s <= i[1]), "{drawn:?}");
+    let without = Request { intervals: Intervals::Off, ..asked };
+    let Some(Curves::Findings { froc }) = detection(&files, &without).unwrap().curves else {
+        panic!("no curve")
+    };
+    assert_eq!(froc.sensitivity_at_rate_95, None);
 }
 
 #[test]
@@ -335,8 +369,11 @@ fn bca_intervals_and_curves_are_given_on_request() {
     let table = csv(folder.path(), &text);
     let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: None, case: None };
     let of = |intervals| {
-        let asked =
-            Request { intervals, curves: true, ..request(MetricTask::Classification, &["brier", "auc"]) };
+        let asked = Request {
+            intervals,
+            curves: true,
+            ..request(MetricTask::Classification, &["brier", "auc", "average_precision"])
+        };
         fiel_metrics::score::classification(&files, &asked).unwrap()
     };
     let (bca, percentile) = (of(Intervals::Bca), of(Intervals::Bootstrap));
@@ -344,7 +381,22 @@ fn bca_intervals_and_curves_are_given_on_request() {
         let (a, b) = (bca.metrics[id].ci95.unwrap(), percentile.metrics[id].ci95.unwrap());
         assert!(a != b && (a[0] - b[0]).abs() < 0.1 && (a[1] - b[1]).abs() < 0.1, "{id}: {a:?} {b:?}");
     }
-    let Some(Curves::Forecasts { decision, reliability }) = bca.curves else { panic!("no curves") };
+    let Some(Curves::Forecasts { roc, precision_recall, decision, reliability }) = bca.curves else {
+        panic!("no curves")
+    };
+    // The curves enclose what the metrics say of them.
+    let roc = roc.unwrap();
+    let (mut from, mut area) = ((0.0, 0.0), 0.0);
+    for to in roc.false_positive_rate.iter().copied().zip(roc.sensitivity) {
+        area += (to.0 - from.0) * (from.1 + to.1) / 2.0;
+        from = to;
+    }
+    assert_eq!(from, (1.0, 1.0));
+    assert!((area - bca.metrics["auc"].value.unwrap()).abs() < 1e-12);
+    let curve = precision_recall.unwrap();
+    let gains = curve.recall.iter().zip(curve.recall[1..].iter().chain([&0.0])).map(|(a, b)| a - b);
+    let sum: f64 = gains.zip(&curve.precision).map(|(gain, precision)| gain * precision).sum();
+    assert!((sum - bca.metrics["average_precision"].value.unwrap()).abs() < 1e-12);
     // Below every score, treating by the model is treating everybody.
     assert_eq!(decision.net_benefit[0], decision.treat_all[0]);
     assert!(reliability.recalibrated.windows(2).all(|w| w[0] <= w[1]), "isotonic");

@@ -93,7 +93,7 @@ enum Task {
         /// Column of another model's probabilities: differences with paired intervals and tests (DeLong, Wilcoxon, permutation).
         #[arg(long, value_name = "COLUMN")]
         compare: Option<String>,
-        /// With `--json`, give the decision curve and the CORP reliability curve.
+        /// With `--json`, give the ROC, precision-recall, decision and CORP reliability curves.
         #[arg(long, requires = "json")]
         curves: bool,
         /// Column of case names; `case_id` where there is one, else the row number.
@@ -161,6 +161,9 @@ enum Task {
         /// Table of all images (`image`), those without findings included.
         #[arg(long, value_name = "FILE")]
         images: Option<PathBuf>,
+        /// With `--json`, give the FROC curve of findings that are points.
+        #[arg(long, requires = "json")]
+        curves: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -249,8 +252,8 @@ pub(crate) fn run(args: &Args) -> Result {
             bar.finish_and_clear();
             print(&report.or_fail()?, &request, common)
         }
-        Task::Detection { reference, prediction, images, common } => {
-            let request = request(MetricTask::Detection, common)?;
+        Task::Detection { reference, prediction, images, curves, common } => {
+            let request = Request { curves: *curves, ..request(MetricTask::Detection, common)? };
             let files = DetectionFiles { reference, prediction, images: images.as_deref() };
             print(&detection(&files, &request).or_fail()?, &request, common)
         }
