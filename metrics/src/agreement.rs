@@ -8,7 +8,7 @@ use crate::fixed;
 use crate::ranking::Answer;
 use crate::registry::MetricId;
 use crate::wide::Wide;
-use fiel_kernels::regression::{IccForm, MeanSquares, SecondMoments};
+use fiel_kernels::regression::{BlandAltman, IccForm, MeanSquares, SecondMoments};
 use fiel_schemas::assessment::Estimate;
 use fiel_schemas::summary::Agreement;
 
@@ -178,6 +178,14 @@ fn answer(metric: &MetricId, s: &Sums) -> Result<Answer, MetricError> {
     let cov = if vp > 0.0 && vr > 0.0 { cov } else { 0.0 };
     let shift = fixed::mean(s.p - s.r, s.n);
     Ok(match metric.spec.id {
+        limit @ ("loa_lower" | "loa_upper") => {
+            let apart = s.covariance(squares, s.p - s.r, s.p - s.r).max(0.0);
+            match BlandAltman::of_moments(n, shift, apart, 0.95, 0.95)? {
+                Ok(found) if limit == "loa_lower" => of(found.limits[0], Some(found.lower_interval)),
+                Ok(found) => of(found.limits[1], Some(found.upper_interval)),
+                Err(_) => Answer::default(),
+            }
+        }
         "r2" if vr <= 0.0 => Answer::default(),
         "r2" => of(1.0 - fixed::mean(squares.max(0), s.n) / vr, None),
         "ccc" => {

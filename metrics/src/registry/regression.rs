@@ -19,6 +19,12 @@ const DIFFERENCE: MetricSpec = MetricSpec {
     ..AGREEMENT
 };
 
+const LIMIT: MetricSpec = MetricSpec {
+    range: (f64::NEG_INFINITY, f64::INFINITY),
+    reference: "bias -/+ 1.96 standard deviations of the differences; Bland and Altman 1999, doi:10.1177/096228029900800204",
+    ..DIFFERENCE
+};
+
 pub(super) const METRICS: &[MetricSpec] = &[
     MetricSpec {
         id: "mae",
@@ -44,6 +50,8 @@ pub(super) const METRICS: &[MetricSpec] = &[
         reference: "mean of prediction minus reference; Bland and Altman 1986, doi:10.1016/S0140-6736(86)90837-8",
         ..DIFFERENCE
     },
+    MetricSpec { id: "loa_lower", name: "Lower limit of agreement", short: "LoA lower", ..LIMIT },
+    MetricSpec { id: "loa_upper", name: "Upper limit of agreement", short: "LoA upper", ..LIMIT },
     MetricSpec {
         id: "r2",
         name: "Coefficient of determination",

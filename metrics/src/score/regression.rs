@@ -68,6 +68,14 @@ impl measured::Cases for Numbers {
         Ok(match metric.spec.id {
             "rmse" => pairs.root_mean_squared_error().into(),
             "r2" => pairs.r2()?.into(),
+            limit @ ("loa_lower" | "loa_upper") => {
+                let found = pairs.bland_altman(0.95, 0.95)??;
+                let (at, interval) = match limit {
+                    "loa_lower" => (0, found.lower_interval),
+                    _ => (1, found.upper_interval),
+                };
+                Valued { value: found.limits[at], interval: Some(interval) }
+            }
             "ccc" => {
                 let found = pairs.concordance(0.95)??;
                 Valued { value: found.value, interval: found.interval }

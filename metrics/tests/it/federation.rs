@@ -278,6 +278,12 @@ fn by_kernels(id: &str, prediction: &[f64], reference: &[f64]) -> (Option<f64>, 
         "mae" => (Some(pairs.mean_absolute_error()), None),
         "rmse" => (Some(pairs.root_mean_squared_error()), None),
         "bias" => (Some(pairs.bias()), None),
+        "loa_lower" | "loa_upper" => {
+            pairs.bland_altman(0.95, 0.95).unwrap().map_or((None, None), |found| match id {
+                "loa_lower" => (Some(found.limits[0]), Some(found.lower_interval)),
+                _ => (Some(found.limits[1]), Some(found.upper_interval)),
+            })
+        }
         "r2" => (pairs.r2().ok(), None),
         "ccc" => {
             pairs.concordance(0.95).unwrap().map_or((None, None), |found| (Some(found.value), found.interval))

@@ -253,7 +253,7 @@ fn survival_regression_and_detection_are_scored_from_tables() {
 
     let table = at("r.csv", "case_id,x,y\na,1,2\nb,2,2\nc,4,3\n");
     let files = RegressionFiles { table: &table, reference: "x", prediction: "y", compare: None, case: None };
-    let ids = ["mae", "bias", "rmse", "r2", "ccc", "icc", "icc.consistency"];
+    let ids = ["mae", "bias", "rmse", "loa_lower", "loa_upper", "r2", "ccc", "icc", "icc.consistency"];
     let report = regression(&files, &request(MetricTask::Regression, &ids)).unwrap();
     assert_eq!(report.metrics["mae"].value, Some(2.0 / 3.0));
     assert_eq!(report.metrics["bias"].value, Some(0.0));

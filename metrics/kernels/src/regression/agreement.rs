@@ -35,6 +35,47 @@ pub struct Concordance {
     pub interval: Option<[f64; 2]>,
 }
 
+impl BlandAltman {
+    /// The same as [`Pairs::bland_altman`] from the number of pairs, the mean of their differences and the mean of the squared
+    /// distances from it.
+    ///
+    /// # Errors
+    /// [`Undefined::TooFew`] for fewer than two pairs; [`InputError::Setting`] for shares outside (0, 1).
+    ///
+    /// ```
+    /// # use fiel_kernels::regression::{BlandAltman, Pairs};
+    /// let limits = Pairs::new(&[1.0, 3.0], &[1.0, 1.0])?.bland_altman(0.95, 0.95)?;
+    /// assert_eq!(BlandAltman::of_moments(2.0, 1.0, 1.0, 0.95, 0.95)?, limits);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_moments(
+        n: f64,
+        bias: f64,
+        mean_square: f64,
+        agreement: f64,
+        level: f64,
+    ) -> Result<Result<Self, Undefined>, InputError> {
+        let z = critical_value(agreement)?;
+        critical_value(level)?;
+        if n < 2.0 {
+            return Ok(Err(Undefined::TooFew));
+        }
+        let deviation = (mean_square * n / (n - 1.0)).sqrt();
+        let t = student_upper_quantile(0.5 * (1.0 - level), n - 1.0);
+        let around = |centre: f64, half: f64| [centre - half, centre + half];
+        let limits = around(bias, z * deviation);
+        let half = t * deviation * (1.0 / n + z * z / (2.0 * (n - 1.0))).sqrt();
+        Ok(Ok(Self {
+            bias,
+            bias_interval: around(bias, t * deviation / n.sqrt()),
+            standard_deviation: deviation,
+            limits,
+            lower_interval: around(limits[0], half),
+            upper_interval: around(limits[1], half),
+        }))
+    }
+}
+
 impl Pairs<'_> {
     /// Bias and limits of agreement.
     ///
@@ -56,27 +97,9 @@ impl Pairs<'_> {
         agreement: f64,
         level: f64,
     ) -> Result<Result<BlandAltman, Undefined>, InputError> {
-        let z = critical_value(agreement)?;
-        critical_value(level)?;
-        let n = self.count() as f64;
-        if self.count() < 2 {
-            return Ok(Err(Undefined::TooFew));
-        }
         let bias = self.bias();
-        let variance = mean(self.differences().map(|d| (d - bias).powi(2))) * n / (n - 1.0);
-        let deviation = variance.sqrt();
-        let t = student_upper_quantile(0.5 * (1.0 - level), n - 1.0);
-        let around = |centre: f64, half: f64| [centre - half, centre + half];
-        let limits = around(bias, z * deviation);
-        let half = t * deviation * (1.0 / n + z * z / (2.0 * (n - 1.0))).sqrt();
-        Ok(Ok(BlandAltman {
-            bias,
-            bias_interval: around(bias, t * deviation / n.sqrt()),
-            standard_deviation: deviation,
-            limits,
-            lower_interval: around(limits[0], half),
-            upper_interval: around(limits[1], half),
-        }))
+        let variance = mean(self.differences().map(|d| (d - bias).powi(2)));
+        BlandAltman::of_moments(self.count() as f64, bias, variance, agreement, level)
     }
 
     /// Lin's concordance correlation coefficient: 2 s12 / (s1^2 + s2^2 + (m1 - m2)^2), moments divided by n, with the
