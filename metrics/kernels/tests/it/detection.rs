@@ -118,6 +118,7 @@ fn cpm_follows_the_rules_of_luna16() {
             assert_close(found[1], sensitivity, 1e-12, "sensitivity");
             points += 1;
         }
+        assert_eq!(Rates::luna16().rates(), [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0]);
         let at = froc.sensitivities(&Rates::luna16()).expect("sensitivities");
         for (found, expected) in at.into_iter().zip(numbers(&expected["sens_at_points"])) {
             assert_close(found, expected, 1e-12, "sensitivity at a rate");

@@ -255,3 +255,11 @@ fn a_smooth_error_needs_residuals_of_one_sign_to_reach_their_mean() {
     assert!(fair.smooth_ece().value.abs() < 1e-12);
     assert!((fair.smooth_ece().bandwidth - 2f64.powi(-10)).abs() < 1e-3);
 }
+
+#[test]
+fn walds_interval_lies_around_the_estimate() {
+    let [low, high] = Estimate { value: 0.8, standard_error: 0.25 }.wald(0.95).unwrap();
+    assert!((low - (0.8 - 1.959_963_984_540_054 * 0.25)).abs() < 1e-12, "{low}");
+    assert!((high - (0.8 + 1.959_963_984_540_054 * 0.25)).abs() < 1e-12, "{high}");
+    assert!(Estimate { value: 0.8, standard_error: 0.25 }.wald(1.0).is_err());
+}

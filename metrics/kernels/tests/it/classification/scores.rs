@@ -1,7 +1,7 @@
 //! Laws and edges of scores.
 
 use super::brute;
-use fiel_kernels::classification::{PairedScores, Scores};
+use fiel_kernels::classification::{DeLong, PairedDeLong, PairedScores, Scores};
 use fiel_kernels::{InputError, Undefined};
 use proptest::prelude::*;
 
@@ -306,4 +306,17 @@ fn levels_are_between_zero_and_one() {
     let [low, high] = delong.wald(0.9).unwrap();
     let half_width = 1.644_853_626_951_472_7 * delong.variance.sqrt();
     assert!(close(high - delong.auc, half_width) && close(delong.auc - low, half_width));
+}
+
+#[test]
+fn the_interval_of_a_paired_difference_is_walds_and_ends_at_one() {
+    let area = |auc, variance| DeLong { auc, variance };
+    let of = |first, second, covariance| PairedDeLong { first, second, covariance };
+    // A standard error of 0.2 around 0.25.
+    let [low, high] = of(area(0.75, 0.03), area(0.5, 0.02), 0.005).interval(0.95).unwrap();
+    assert!((low - (0.25 - 1.959_963_984_540_054 * 0.2)).abs() < 1e-12, "{low}");
+    assert!((high - (0.25 + 1.959_963_984_540_054 * 0.2)).abs() < 1e-12, "{high}");
+    let wide = of(area(1.0, 1.0), area(0.5, 1.0), 0.0);
+    assert_eq!(wide.interval(0.95), Ok([-1.0, 1.0]));
+    assert!(wide.interval(1.0).is_err() && wide.interval(0.0).is_err());
 }

@@ -4,3 +4,4 @@ mod behaviour;
 mod challenge_r;
 mod joined;
 mod laws;
+mod replicated;
