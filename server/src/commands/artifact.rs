@@ -1,15 +1,14 @@
 //! A model on the command line: what it is, told by its content, and its digest.
 
 use super::output::{CommandError, OrFail, Result};
+use crate::sniff::{Sniffer, Unknown};
 use fiel_sandbox::Model;
 use fiel_schemas::digest::to_hex;
 use fiel_schemas::submission::MediaType;
 use sha2::{Digest as _, Sha256};
-use std::io::{Read, Seek as _};
+use std::io::Read as _;
 use std::path::Path;
 
-/// Most entries of an archive that are looked at.
-const ENTRIES_MAX: usize = 4096;
 /// Largest index of an image in a folder.
 const INDEX_BYTES_MAX: u64 = 1 << 20;
 
@@ -20,15 +19,21 @@ pub(crate) fn open(path: &Path) -> Result<Model> {
         return Ok(Model { path: path.to_owned(), sha256, media_type: MediaType::ImageManifest });
     }
     let mut file = fs_err::File::open(path)?;
-    let media_type = kind(&mut file).ok_or_else(|| unknown(path))?;
-    file.rewind()?;
-    let (mut hasher, mut piece) = (Sha256::new(), vec![0; 1 << 16]);
+    let (mut sniffer, mut hasher, mut piece) = (Sniffer::default(), Sha256::new(), vec![0; 1 << 16]);
+    let refused = |unknown: Unknown| {
+        CommandError::new(format!("{} is no model. {unknown}", path.display()))
+            .hint("docs/model.md says what a model is and how to build one")
+    };
     loop {
         match file.read(&mut piece)? {
             0 => break,
-            length => hasher.update(&piece[..length]),
+            length => {
+                sniffer.push(&piece[..length]).map_err(refused)?;
+                hasher.update(&piece[..length]);
+            }
         }
     }
+    let media_type = sniffer.finish().map_err(refused)?;
     Ok(Model { path: path.to_owned(), sha256: to_hex(&hasher.finalize()), media_type })
 }
 
@@ -54,51 +59,20 @@ pub(crate) fn words(media_type: MediaType) -> &'static str {
     }
 }
 
-fn unknown(path: &Path) -> CommandError {
-    CommandError::new(format!(
-        "{} is neither a WebAssembly module, a container image, an ONNX bundle nor predictions",
-        path.display()
-    ))
-    .hint("docs/model.md says what a model is and how to build one")
-}
-
-/// The kind of a file by its first bytes or, for an archive, by the names in it.
-fn kind(file: &mut fs_err::File) -> Option<MediaType> {
-    let mut head = [0; 4];
-    file.read_exact(&mut head).ok()?;
-    match head {
-        [0, b'a', b's', b'm'] => return Some(MediaType::Wasm),
-        // Only images may be compressed: gzip and zstd.
-        [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd] => return Some(MediaType::ImageArchive),
-        _ => file.rewind().ok()?,
-    }
-    let mut archive = tar::Archive::new(file);
-    let (mut manifest, mut onnx, mut answers) = (false, false, false);
-    for entry in archive.entries_with_seek().ok()?.raw(true).take(ENTRIES_MAX) {
-        let entry = entry.ok()?;
-        let name = String::from_utf8_lossy(&entry.header().path_bytes()).into_owned();
-        match name.strip_prefix("./").unwrap_or(&name) {
-            "oci-layout" | "index.json" | "repositories" => return Some(MediaType::ImageArchive),
-            "manifest.json" => manifest = true,
-            "model.onnx" => onnx = true,
-            "predictions.csv" => answers = true,
-            inner if inner.contains('/') && entry.header().entry_type().is_file() => answers = true,
-            _ => {}
-        }
-    }
-    match (manifest, onnx, answers) {
-        (true, true, _) => Some(MediaType::Onnx),
-        (true, false, _) => Some(MediaType::ImageArchive),
-        (false, _, true) => Some(MediaType::Predictions),
-        (false, _, false) => None,
-    }
-}
-
 /// Digest of the first manifest in an image layout that runs here.
 fn manifest_digest(folder: &Path) -> Result<String> {
     let path = folder.join("index.json");
     let mut bytes = Vec::new();
-    fs_err::File::open(&path).map_err(|_| unknown(folder))?.take(INDEX_BYTES_MAX).read_to_end(&mut bytes)?;
+    fs_err::File::open(&path)
+        .map_err(|_| {
+            CommandError::new(format!(
+                "{} is no model: a folder must be an image in the OCI layout",
+                folder.display()
+            ))
+            .hint("`skopeo copy ... oci:FOLDER` makes one")
+        })?
+        .take(INDEX_BYTES_MAX)
+        .read_to_end(&mut bytes)?;
     let index: serde_json::Value = serde_json::from_slice(&bytes).or_fail_while(path.display())?;
     let fits = |manifest: &&serde_json::Value| {
         let platform = &manifest["platform"];
@@ -137,11 +111,18 @@ mod tests {
         builder.into_inner().unwrap()
     }
 
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
     #[test]
     fn kinds_are_told_by_content() {
         for (bytes, kind) in [
             (b"\0asm\x01\0\0\0".to_vec(), Some(MediaType::Wasm)),
-            (b"\x1f\x8b\x08\0rest".to_vec(), Some(MediaType::ImageArchive)),
+            (gzip(&archive(&["blobs/sha256/ab", "manifest.json"])), Some(MediaType::ImageArchive)),
+            (b"\x1f\x8b\x08\0rest".to_vec(), None),
             (archive(&["oci-layout", "index.json"]), Some(MediaType::ImageArchive)),
             (archive(&["blobs/sha256/ab", "manifest.json"]), Some(MediaType::ImageArchive)),
             (archive(&["manifest.json", "model.onnx"]), Some(MediaType::Onnx)),
