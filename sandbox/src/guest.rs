@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ort::environment::Environment;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::component::Component;
 use wasmtime::{Engine, InstancePre, Module, Precompiled, Store, Trap};
@@ -13,6 +14,8 @@ use wasmtime_wasi::p2::bindings::sync::CommandPre;
 
 use crate::engine;
 use crate::log::Log;
+use crate::nn;
+use crate::onnx;
 use crate::protocol::{Ending, Used};
 use crate::values::{Case, Unfit, WrongAnswer};
 use crate::world::{self, Bounds, World};
@@ -50,6 +53,8 @@ pub(crate) use bindings::exports::fiel::model::inference::{Cell, Grid, Image, Ma
 pub(crate) struct Settings {
     /// Whether fuel is counted.
     pub(crate) metered: bool,
+    /// Whether the model imports wasi-nn, as it was found when it was compiled.
+    pub(crate) networks: bool,
     /// Most memory of a case, bytes.
     pub(crate) memory_bytes: u64,
     /// Most output of a case, bytes.
@@ -61,6 +66,8 @@ pub(crate) struct Guest {
     entry: Entry,
     engine: Engine,
     settings: Settings,
+    /// The site's engine of networks, started.
+    onnxruntime: Option<Environment>,
 }
 
 /// Where a model begins.
@@ -82,7 +89,11 @@ pub(crate) struct Ran {
 impl Guest {
     /// Loads what [`crate::compile`] wrote.
     #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
-    pub(crate) fn load(mut file: File, settings: Settings) -> Result<Self, String> {
+    pub(crate) fn load(
+        mut file: File,
+        settings: Settings,
+        onnxruntime: Option<Environment>,
+    ) -> Result<Self, String> {
         let engine = engine::engine(settings.metered).map_err(|error| format!("engine: {error:#}"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| format!("compiled module: {error}"))?;
@@ -103,10 +114,14 @@ impl Guest {
         } else {
             drop(bytes);
             let module = unsafe { Module::deserialize_open_file(&engine, file) }.map_err(loaded)?;
+            if nn::imported(&module) != settings.networks {
+                // Its networks would be run by another engine than the statement names.
+                return Err("compiled module: it is not the one that the cache describes".to_owned());
+            }
             let linker = world::module_linker(&engine).map_err(linked)?;
             Entry::Module(linker.instantiate_pre(&module).map_err(linked)?)
         };
-        Ok(Self { entry, engine, settings })
+        Ok(Self { entry, engine, settings, onnxruntime })
     }
 
     /// The engine it was loaded by.
@@ -119,7 +134,8 @@ impl Guest {
         let memory = self.settings.memory_bytes;
         match &self.entry {
             Entry::Module(module) => {
-                let world = World::with_folders(Bounds::module(memory), out, err)?;
+                let world = World::with_folders(Bounds::module(memory), out, err)?
+                    .with_engine(self.onnxruntime.clone());
                 let (ended, used, exceeded) = self.measure(world, |store| {
                     let instance = module.instantiate(&mut *store)?;
                     instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(&mut *store, ())
@@ -203,7 +219,8 @@ impl Guest {
         let used = Used {
             seconds: started.elapsed().as_secs_f64(),
             cpu_s: cpu_time().saturating_sub(cpu).as_secs_f64(),
-            memory_bytes: bounds.bytes as u64,
+            // What an engine of networks takes is seen in the whole worker only.
+            memory_bytes: if self.settings.networks { onnx::resident_peak() } else { bounds.bytes as u64 },
             fuel,
         };
         Ok((ended, used, bounds.exceeded))

@@ -1,0 +1,200 @@
+//! wasi-nn for core modules: networks that a module loads and runs by the engine of ONNX models.
+//!
+//! ```text
+//! load(bytes) ─▶ graph ─ init_execution_context ─▶ context ─ set_input, compute, get_output
+//! ```
+//!
+//! Everything lives in the world of one case and goes with it. What a call needs comes from the module's memory; what
+//! the engine takes beyond that counts as the case's, since the worker holds it: where a network takes more than there
+//! is, tract's allocation ends the worker, or its memory group kills it, and the case is `crashed` or `out-of-memory`;
+//! onnxruntime comes back from a refused allocation, and the case ends as `out-of-memory`. A call has no deadline of
+//! its own: the worker is killed at that of the case. Fuel counts none of it.
+
+mod abi;
+
+use ort::environment::Environment;
+
+pub(crate) use abi::{MODULE, add_to_linker};
+
+use crate::log::Log;
+use crate::onnx::{Fact, Kind, Network, Tensor, Trouble, Values};
+
+/// Most graphs of a case.
+const GRAPHS: usize = 16;
+
+/// Most execution contexts of a case.
+const CONTEXTS: usize = 64;
+
+/// Most axes of a tensor.
+const RANK: usize = 8;
+
+/// Whether a module imports wasi-nn.
+pub(crate) fn imported(module: &wasmtime::Module) -> bool {
+    module.imports().any(|import| import.module() == MODULE)
+}
+
+/// The codes of `nn_errno` that are given back here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+enum Errno {
+    InvalidArgument = 1,
+    InvalidEncoding = 2,
+    RuntimeError = 5,
+    UnsupportedOperation = 6,
+    TooLarge = 7,
+    NotFound = 8,
+}
+
+/// Why a call has not done its work.
+#[derive(Debug)]
+enum Failed {
+    /// It answers a code; the words are for the case's log.
+    Refused(Errno, String),
+    /// There is no memory for it, which ends the case.
+    Memory,
+}
+
+fn refused<T>(code: Errno, why: impl Into<String>) -> Result<T, Failed> {
+    Err(Failed::Refused(code, why.into()))
+}
+
+/// The networks of one case.
+pub(crate) struct Networks {
+    /// The site's engine, started; without one tract works.
+    pub(crate) onnxruntime: Option<Environment>,
+    /// Where it says why a call failed.
+    log: Log,
+    graphs: Vec<Network>,
+    contexts: Vec<Context>,
+    room: Room,
+}
+
+/// One execution context.
+struct Context {
+    /// Number of its graph.
+    graph: usize,
+    /// What was set of the graph's inputs.
+    inputs: Vec<Option<Tensor>>,
+    /// What the last run gave; nothing before the first.
+    outputs: Vec<Tensor>,
+}
+
+/// Bytes that may still be kept for a module: models as it gave them, and tensors. Without this bound it could have the
+/// same bytes of its memory kept over and over.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> Result<(), Failed> {
+        match self.0.checked_sub(bytes) {
+            Some(left) => self.0 = left,
+            None => {
+                return refused(Errno::TooLarge, "models and tensors take more than the case's memory limit");
+            }
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
+        self.0 += bytes(&tensors.into_iter().collect::<Vec<_>>());
+    }
+}
+
+fn bytes(tensors: &[Tensor]) -> usize {
+    tensors.iter().map(|tensor| tensor.values.bytes()).sum()
+}
+
+impl Networks {
+    /// None yet, and tract to run them; at most `room` bytes of models and tensors will be kept.
+    pub(crate) fn new(room: usize, log: &Log) -> Self {
+        let (graphs, contexts) = (Vec::new(), Vec::new());
+        Self { onnxruntime: None, log: log.clone(), graphs, contexts, room: Room(room) }
+    }
+
+    /// Loads a model; gives its graph's number.
+    fn load(&mut self, model: &[u8]) -> Result<u32, Failed> {
+        if self.graphs.len() == GRAPHS {
+            return refused(Errno::TooLarge, format!("a case may load {GRAPHS} graphs"));
+        }
+        // Not given back where loading fails: trying again and again is bounded with it.
+        self.room.take(model.len())?;
+        let network = Network::load(model, self.onnxruntime.as_ref()).map_err(failed)?;
+        Ok(number(&mut self.graphs, network))
+    }
+
+    /// Makes a context of a graph; gives its number.
+    fn init_execution_context(&mut self, graph: u32) -> Result<u32, Failed> {
+        let Some(network) = self.graphs.get(graph as usize) else {
+            return refused(Errno::InvalidArgument, format!("there is no graph {graph}"));
+        };
+        if self.contexts.len() == CONTEXTS {
+            return refused(Errno::TooLarge, format!("a case may have {CONTEXTS} execution contexts"));
+        }
+        let inputs = vec![None; network.inputs()];
+        Ok(number(&mut self.contexts, Context { graph: graph as usize, inputs, outputs: Vec::new() }))
+    }
+
+    /// Keeps a tensor for an input, in place of what was set before; `data` has the length that type and shape ask for.
+    fn set_input(&mut self, context: u32, input: u32, fact: Fact, data: &[u8]) -> Result<(), Failed> {
+        let context = find(&mut self.contexts, context)?;
+        let input = input as usize;
+        self.graphs[context.graph].takes(input, &fact).or_else(|why| refused(Errno::InvalidArgument, why))?;
+        self.room.give_back(context.inputs[input].take());
+        self.room.take(data.len())?;
+        let values = Values::from_bytes(fact.kind, data);
+        context.inputs[input] = Some(Tensor { shape: fact.shape, values });
+        Ok(())
+    }
+
+    /// Runs the graph of a context over its inputs, which stay.
+    fn compute(&mut self, context: u32) -> Result<(), Failed> {
+        let context = find(&mut self.contexts, context)?;
+        self.room.give_back(context.outputs.drain(..));
+        if let Some(unset) = context.inputs.iter().position(Option::is_none) {
+            return refused(Errno::RuntimeError, format!("input {unset} was not set"));
+        }
+        let feeds: Vec<Tensor> = context.inputs.drain(..).flatten().collect();
+        let computed = self.graphs[context.graph].compute(&feeds);
+        context.inputs.extend(feeds.into_iter().map(Some));
+        let outputs = computed.map_err(failed)?;
+        self.room.take(bytes(&outputs))?;
+        context.outputs = outputs;
+        Ok(())
+    }
+
+    /// What the last run of a context gave as the output of this number.
+    fn output(&mut self, context: u32, output: u32) -> Result<&Values, Failed> {
+        let context = find(&mut self.contexts, context)?;
+        let outputs = self.graphs[context.graph].outputs();
+        if output as usize >= outputs {
+            return refused(
+                Errno::InvalidArgument,
+                format!("the model has {outputs} outputs; there is no {output}"),
+            );
+        }
+        match context.outputs.get(output as usize) {
+            Some(tensor) => Ok(&tensor.values),
+            None => refused(Errno::RuntimeError, "nothing was computed in this context"),
+        }
+    }
+}
+
+/// Adds to a list and gives the number there, which is small.
+fn number<T>(list: &mut Vec<T>, item: T) -> u32 {
+    list.push(item);
+    (list.len() - 1).try_into().unwrap_or(u32::MAX)
+}
+
+fn find(contexts: &mut [Context], context: u32) -> Result<&mut Context, Failed> {
+    let found = contexts.get_mut(context as usize);
+    found.ok_or_else(|| {
+        Failed::Refused(Errno::InvalidArgument, format!("there is no execution context {context}"))
+    })
+}
+
+fn failed(trouble: Trouble) -> Failed {
+    match trouble {
+        Trouble::NoModel(why) => Failed::Refused(Errno::InvalidEncoding, why),
+        Trouble::Refused(why) => Failed::Refused(Errno::RuntimeError, why),
+        Trouble::Memory => Failed::Memory,
+    }
+}
