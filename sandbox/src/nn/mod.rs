@@ -6,9 +6,9 @@
 //!
 //! Everything lives in the world of one case and goes with it. What a call needs comes from the module's memory; what
 //! the engine takes beyond that counts as the case's, since the worker holds it: where a network takes more than there
-//! is, tract's allocation ends the worker, or its memory group kills it, and the case is `crashed` or `out-of-memory`;
-//! onnxruntime comes back from a refused allocation, and the case ends as `out-of-memory`. A call has no deadline of
-//! its own: the worker is killed at that of the case. Fuel counts none of it.
+//! is, the engine is mostly refused and the case ends as `out-of-memory`, or the memory group kills the worker, with the
+//! same outcome, or an allocation that cannot fail ends the worker, and the case is `crashed`. The next case gets a new
+//! worker. A call has no deadline of its own: the worker is killed at that of the case. Fuel counts none of it.
 
 mod abi;
 

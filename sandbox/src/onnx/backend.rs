@@ -1,5 +1,7 @@
 //! What every ONNX engine does: run tensors through a model.
 
+use std::any::Any;
+
 use fiel_schemas::onnx::ElementType;
 use ort::environment::Environment;
 use tract_onnx::pb::ModelProto;
@@ -205,6 +207,21 @@ pub(super) fn load(
 /// Which operators the engine knows: onnxruntime says itself what it lacks.
 pub(super) fn known(onnxruntime: Option<&Environment>) -> Box<dyn Fn(&str) -> bool> {
     if onnxruntime.is_some() { Box::new(|_| true) } else { Box::new(tract::knows()) }
+}
+
+/// What an engine says that panicked, as far as it says anything.
+pub(super) fn last_words(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<String>().map(String::as_str);
+    let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
+    format!("the engine failed inside: {words}")
+}
+
+/// Whether an engine asked for memory in vain: onnxruntime in the words of C++, tract in its own. An allocation of
+/// another part of tract, or one that the kernel refuses only when it is used, ends the process instead.
+pub(super) fn no_memory(error: &str) -> bool {
+    ["bad_alloc", "bad allocation", "Failed to allocate memory", "failed to allocate Layout"]
+        .iter()
+        .any(|words| error.contains(words))
 }
 
 #[cfg(test)]

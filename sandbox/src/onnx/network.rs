@@ -4,9 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ort::environment::Environment;
 
-use super::backend::{self, Backend, Fact, Names, Tensor};
+use super::backend::{self, Backend, Fact, Names, Tensor, last_words, no_memory};
 use super::graph::{Port, sound};
-use super::ort::no_memory;
 use super::tract;
 
 /// Most inputs, and most outputs, of a network.
@@ -19,7 +18,7 @@ pub(crate) enum Trouble {
     NoModel(String),
     /// The model, the input or the run is not possible.
     Refused(String),
-    /// The engine asked for memory in vain. Only onnxruntime comes back from that.
+    /// The engine asked for memory in vain, and came back from that.
     Memory,
 }
 
@@ -82,7 +81,5 @@ fn engine_trouble(error: String) -> Trouble {
 
 /// An engine that panics says the same as one that refuses.
 fn guarded<T>(work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        Err(Trouble::Refused("the engine cannot work with this model: it failed inside".into()))
-    })
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(engine_trouble(last_words(&*panic))))
 }

@@ -139,8 +139,3 @@ fn read(value: &DynValue) -> ort::Result<Tensor> {
         other => Err(ort::Error::new(format!("an output is of type {other}, which is not passed on"))),
     }
 }
-
-/// Whether onnxruntime asked for memory in vain; tract's allocator ends the process instead.
-pub(super) fn no_memory(error: &str) -> bool {
-    ["bad_alloc", "bad allocation", "Failed to allocate memory"].iter().any(|words| error.contains(words))
-}

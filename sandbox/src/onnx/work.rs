@@ -7,8 +7,9 @@ use std::path::Path;
 
 use fiel_schemas::api::FailureReason;
 
+use super::backend::{last_words, no_memory};
 use super::model::{Failed, Model};
-use super::ort::{Library, no_memory};
+use super::ort::Library;
 use super::spent::Meter;
 use super::tract;
 use crate::compile::refused;
@@ -84,7 +85,7 @@ fn run(archive: File, library: Option<Library>, mut from: Stdin, mut to: &Stdout
             let case = Case::open(Path::new("."))?;
             model.run(&case)
         }));
-        let ran = ran.unwrap_or_else(|_| Err(Failed::Engine("the engine failed inside".into())));
+        let ran = ran.unwrap_or_else(|panic| Err(Failed::Engine(last_words(&*panic))));
         let used = meter.stop();
         let (ending, log) = ending(ran);
         say(&mut to, &Reply::Done { ending, used })?;
