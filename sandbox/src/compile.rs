@@ -29,7 +29,7 @@ pub(crate) fn compile(source: &[u8], mut target: File, metered: bool) -> Reply {
     };
     let compiled = match source.get(..8) {
         Some(b"\0asm\x01\0\0\0") => compile_module(&engine, source),
-        Some(b"\0asm\x0d\0\x01\0") => compile_component(&engine, source).map(|compiled| (compiled, false)),
+        Some(b"\0asm\x0d\0\x01\0") => compile_component(&engine, source),
         Some([0, b'a', b's', b'm', ..]) => Err(invalid(
             "this version of WebAssembly is not known; version 1 is expected, or a component of version 13",
         )),
@@ -91,24 +91,27 @@ fn check_module_exports(module: &Module) -> Result<(), &'static str> {
     }
 }
 
-fn compile_component(engine: &Engine, source: &[u8]) -> Result<Vec<u8>, Reply> {
+/// The compiled component, and whether it imports wasi-nn.
+fn compile_component(engine: &Engine, source: &[u8]) -> Result<(Vec<u8>, bool), Reply> {
     let component = Component::from_binary(engine, source)
         .map_err(|error| invalid(&format!("not a valid component: {error:#}")))?;
     let unknown: Vec<String> = component
         .component_type()
         .imports(engine)
         .map(|(name, _)| name)
-        .filter(|name| !offered(name))
+        .filter(|name| !offered(name) && !nn::offered(name))
         .map(str::to_owned)
         .collect();
     refuse_unknown(
         &unknown,
-        "only wasi:cli, wasi:clocks, wasi:filesystem, wasi:io and wasi:random of version 0.2 are",
+        "only wasi:cli, wasi:clocks, wasi:filesystem, wasi:io and wasi:random of version 0.2 are, and wasi:nn of \
+         version 0.2.0-rc-2024-10-28",
     )?;
     let linker = world::component_linker(engine).map_err(|error| failed("linker", &error))?;
     linker.instantiate_pre(&component).map_err(|error| wrong_import(&error))?;
     check_component_exports(&component).map_err(|message| invalid(&message))?;
-    component.serialize().map_err(|error| failed("compiled component", &error))
+    let compiled = component.serialize().map_err(|error| failed("compiled component", &error))?;
+    Ok((compiled, nn::imported_by_component(engine, &component)))
 }
 
 /// Whether an interface of this name and version may be imported.

@@ -29,7 +29,7 @@ pub(crate) const INFERENCE: &str = "fiel:model/inference@1.0.0";
 /// Fuel given to a metered case; more than any deadline lets it use.
 const FUEL: u64 = u64::MAX / 2;
 
-/// Bytes a component may hand over in one call of the system. A page of text is far less.
+/// Bytes a component may hand over in one call of the system, at least. A page of text is far less.
 const CALL_BYTES: usize = 1 << 20;
 
 /// How the engine says that a component handed over more; the error has no type to ask for.
@@ -100,11 +100,17 @@ impl Guest {
         let kind = Engine::detect_precompiled(&bytes);
         let loaded = |error: wasmtime::Error| format!("compiled module: {error:#}");
         let linked = |error: wasmtime::Error| format!("imports: {error:#}");
+        // Otherwise its networks would be run by another engine than the statement names.
+        let described = |networks| match networks == settings.networks {
+            true => Ok(()),
+            false => Err("compiled module: it is not the one that the cache describes".to_owned()),
+        };
         // SAFETY, for both: the file comes from the node's own cache, which only the node's user can write and where
         // files appear by renaming and never change; it was made by this engine from a validated module. Should it be
         // hostile all the same, it runs inside this confined process.
         let entry = if kind == Some(Precompiled::Component) {
             let component = unsafe { Component::deserialize(&engine, &bytes) }.map_err(loaded)?;
+            described(nn::imported_by_component(&engine, &component))?;
             let linker = world::component_linker(&engine).map_err(linked)?;
             let component = linker.instantiate_pre(&component).map_err(linked)?;
             match bindings::PredictorPre::new(component.clone()) {
@@ -114,10 +120,7 @@ impl Guest {
         } else {
             drop(bytes);
             let module = unsafe { Module::deserialize_open_file(&engine, file) }.map_err(loaded)?;
-            if nn::imported(&module) != settings.networks {
-                // Its networks would be run by another engine than the statement names.
-                return Err("compiled module: it is not the one that the cache describes".to_owned());
-            }
+            described(nn::imported(&module))?;
             let linker = world::module_linker(&engine).map_err(linked)?;
             Entry::Module(linker.instantiate_pre(&module).map_err(linked)?)
         };
@@ -143,9 +146,10 @@ impl Guest {
                 Ok(Ran { ending: ended.map_or_else(|e| ending(&e, exceeded), |()| Ending::Ok), used })
             }
             Entry::Command(command) => {
-                let world = World::with_folders(Bounds::component(memory), out, err)?;
+                let world = World::with_folders(Bounds::component(memory), out, err)?
+                    .with_engine(self.onnxruntime.clone());
                 let (ended, used, exceeded) = self.measure(world, |store| {
-                    store.set_hostcall_fuel(CALL_BYTES);
+                    store.set_hostcall_fuel(self.call_bytes(0));
                     command.instantiate(&mut *store)?.wasi_cli_run().call_run(&mut *store)
                 })?;
                 let ending = match ended {
@@ -178,8 +182,9 @@ impl Guest {
         };
         // The values are the model's as well, although the worker holds them for it.
         let bounds = Bounds::component(memory_bytes - case.bytes());
-        let (ended, used, exceeded) = self.measure(World::without_folders(bounds, out, err), |store| {
-            store.set_hostcall_fuel(usize::try_from(output_bytes).unwrap_or(usize::MAX).max(CALL_BYTES));
+        let world = World::without_folders(bounds, out, err).with_engine(self.onnxruntime.clone());
+        let (ended, used, exceeded) = self.measure(world, |store| {
+            store.set_hostcall_fuel(self.call_bytes(output_bytes));
             let instance = predictor.instantiate(&mut *store)?;
             instance.fiel_model_inference().call_predict(&mut *store, &case.inputs)
         })?;
@@ -199,6 +204,13 @@ impl Guest {
             Err(error) => ending(&error, exceeded),
         };
         Ok(Ran { ending, used })
+    }
+
+    /// Bytes a component may hand over in one call, where its answer may have so many: models and tensors are as large as
+    /// its memory allows.
+    fn call_bytes(&self, answer: u64) -> usize {
+        let large = if self.settings.networks { self.settings.memory_bytes } else { answer };
+        usize::try_from(large.max(answer)).unwrap_or(usize::MAX).max(CALL_BYTES)
     }
 
     /// Calls a model and measures it; says also whether it asked for too much memory.

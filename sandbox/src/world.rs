@@ -35,7 +35,7 @@ pub(crate) fn module_linker(engine: &Engine) -> wasmtime::Result<Linker<World>> 
     Ok(linker)
 }
 
-/// Every interface a component may import: WASI 0.2 but for `wasi:sockets`.
+/// Every interface a component may import: WASI 0.2 but for `wasi:sockets`, and wasi-nn.
 pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<component::Linker<World>> {
     type Io = HasSelf<ResourceTable>;
     let mut linker = component::Linker::new(engine);
@@ -61,10 +61,11 @@ pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<component::L
     bindings::cli::terminal_stdin::add_to_linker::<World, WasiCli>(l, World::cli)?;
     bindings::cli::terminal_stdout::add_to_linker::<World, WasiCli>(l, World::cli)?;
     bindings::cli::terminal_stderr::add_to_linker::<World, WasiCli>(l, World::cli)?;
+    nn::add_component_to_linker(l)?;
     Ok(linker)
 }
 
-/// The interfaces of [`component_linker`], without their versions.
+/// The interfaces of [`component_linker`] that belong to WASI 0.2, without their versions.
 pub(crate) const OFFERED: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -114,7 +115,7 @@ impl World {
         Self::build(&mut deterministic(out, err), bounds, err)
     }
 
-    fn table(&mut self) -> &mut ResourceTable {
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
         self.wasi.ctx().table
     }
 

@@ -7,7 +7,7 @@
 
 use wasmtime::{Caller, Extern, Linker};
 
-use super::{Errno, Fact, Failed, Kind, Networks, RANK, refused};
+use super::{Errno, Fact, Failed, Kind, Networks, by_name, check_rank, fact, one_model, refused, runs};
 use crate::world::World;
 
 /// The name under which a module imports these functions.
@@ -15,9 +15,6 @@ pub(crate) const MODULE: &str = "wasi_ephemeral_nn";
 
 /// Bytes of the record `tensor`: address and length of the dimensions, type, address and length of the data.
 const TENSOR: u32 = 20;
-
-/// Longest text about one call in the case's log, bytes.
-const WORDS: usize = 1024;
 
 /// Adds all functions.
 pub(crate) fn add_to_linker(linker: &mut Linker<World>) -> wasmtime::Result<()> {
@@ -34,7 +31,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<World>) -> wasmtime::Result<()> 
             call(caller, "load_by_name", |memory, _| {
                 memory.bytes(graph, 4)?;
                 memory.bytes(name, length)?;
-                refused(Errno::NotFound, "no site keeps graphs by name; load the bytes of a model")
+                by_name()
             })
         })?
         .func_wrap(MODULE, "init_execution_context", |caller: Caller<'_, World>, graph, context| {
@@ -88,14 +85,10 @@ fn call(
     match work(&mut Memory(bytes), &mut world.networks) {
         Ok(()) => Ok(0),
         Err(Failed::Refused(code, why)) => {
-            let text: String = why.chars().take(WORDS).collect();
-            world.networks.log.keep(format!("wasi-nn: {name}: {text}\n").as_bytes());
+            world.networks.say(name, &why);
             Ok(code as u32)
         }
-        Err(Failed::Memory) => {
-            world.bounds.exceeded = true;
-            Err(wasmtime::Error::msg("memory limit of the process"))
-        }
+        Err(Failed::Memory) => Err(world.no_memory()),
     }
 }
 
@@ -137,27 +130,12 @@ impl Memory<'_> {
 
     /// The bytes of the one model that `load` is given, for an encoding and a target that there are.
     fn model(&self, list: u32, count: u32, encoding: u32, target: u32) -> Result<&[u8], Failed> {
-        match encoding {
-            // `onnx` and `autodetect`, of one kind.
-            1 | 5 => {}
-            0 | 2..=4 => {
-                return refused(Errno::InvalidEncoding, "only graphs of the encoding ONNX (1) are run");
-            }
-            other => return refused(Errno::InvalidArgument, format!("there is no graph encoding {other}")),
+        // `openvino`, `onnx`, `tensorflow`, `pytorch`, `tensorflowlite`, `autodetect`; `cpu`, `gpu`, `tpu`.
+        if encoding > 5 || target > 2 {
+            return refused(Errno::InvalidArgument, "there is no such encoding or execution target");
         }
-        match target {
-            0 => {}
-            1 | 2 => {
-                return refused(Errno::UnsupportedOperation, "graphs run on the processor (target 0) only");
-            }
-            other => return refused(Errno::InvalidArgument, format!("there is no execution target {other}")),
-        }
-        if count != 1 {
-            return refused(
-                Errno::InvalidArgument,
-                format!("a model in ONNX is one list of bytes, not {count}"),
-            );
-        }
+        runs(encoding == 1 || encoding == 5, target == 0)?;
+        one_model(count as usize)?;
         let (model, length) = self.pair(list)?;
         self.bytes(model, length)
     }
@@ -176,19 +154,11 @@ impl Memory<'_> {
             other => return refused(Errno::InvalidArgument, format!("there is no tensor type {other}")),
         };
         let (dimensions, rank) = self.pair(at)?;
-        if rank as usize > RANK {
-            return refused(Errno::TooLarge, format!("a tensor of {rank} axes; {RANK} are taken"));
-        }
-        let shape: Vec<usize> = self.words(dimensions, rank)?.map(|size| size as usize).collect();
+        check_rank(rank as usize)?;
+        let shape: Vec<u32> = self.words(dimensions, rank)?.collect();
         let (data, length) = self.pair(at + 12)?;
         let data = self.bytes(data, length)?;
-        let wanted = shape.iter().try_fold(kind.size(), |product, &size| product.checked_mul(size));
-        // No axis is empty: engines do not agree about tensors without elements.
-        if shape.contains(&0) || wanted != Some(data.len()) {
-            let why = format!("{} bytes are no tensor of {kind:?} of the shape {shape:?}", data.len());
-            return refused(Errno::InvalidArgument, why);
-        }
-        Ok((Fact { kind, shape }, data))
+        Ok((fact(kind, &shape, data.len())?, data))
     }
 }
 

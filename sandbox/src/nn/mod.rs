@@ -1,20 +1,25 @@
-//! wasi-nn for core modules: networks that a module loads and runs by the engine of ONNX models.
+//! wasi-nn: networks that a module or component loads and runs by the engine of ONNX models.
 //!
 //! ```text
-//! load(bytes) ─▶ graph ─ init_execution_context ─▶ context ─ set_input, compute, get_output
+//! module      load(bytes) ─▶ graph ─ init_execution_context ─▶ context ─ set_input, compute, get_output
+//! component   load(bytes) ─▶ graph ─ init-execution-context ─▶ context ─ compute(named tensors) ─▶ named tensors
 //! ```
 //!
-//! Everything lives in the world of one case and goes with it. What a call needs comes from the module's memory; what
+//! Everything lives in the world of one case and goes with it. What a call needs comes from the program's memory; what
 //! the engine takes beyond that counts as the case's, since the worker holds it: where a network takes more than there
 //! is, the engine is mostly refused and the case ends as `out-of-memory`, or the memory group kills the worker, with the
 //! same outcome, or an allocation that cannot fail ends the worker, and the case is `crashed`. The next case gets a new
 //! worker. A call has no deadline of its own: the worker is killed at that of the case. Fuel counts none of it.
 
 mod abi;
+mod component;
 
 use ort::environment::Environment;
+use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
 
 pub(crate) use abi::{MODULE, add_to_linker};
+pub(crate) use component::{add_component_to_linker, offered};
 
 use crate::log::Log;
 use crate::onnx::{Fact, Kind, Network, Tensor, Trouble, Values};
@@ -22,15 +27,23 @@ use crate::onnx::{Fact, Kind, Network, Tensor, Trouble, Values};
 /// Most graphs of a case.
 const GRAPHS: usize = 16;
 
-/// Most execution contexts of a case.
+/// Most execution contexts of a module's case; those of a component count among its handles.
 const CONTEXTS: usize = 64;
+
+/// Longest text about one call in the case's log, characters.
+const WORDS: usize = 1024;
 
 /// Most axes of a tensor.
 const RANK: usize = 8;
 
 /// Whether a module imports wasi-nn.
-pub(crate) fn imported(module: &wasmtime::Module) -> bool {
+pub(crate) fn imported(module: &Module) -> bool {
     module.imports().any(|import| import.module() == MODULE)
+}
+
+/// Whether a component imports wasi-nn.
+pub(crate) fn imported_by_component(engine: &Engine, component: &Component) -> bool {
+    component.component_type().imports(engine).any(|(name, _)| offered(name))
 }
 
 /// The codes of `nn_errno` that are given back here.
@@ -79,7 +92,7 @@ struct Context {
     outputs: Vec<Tensor>,
 }
 
-/// Bytes that may still be kept for a module: models as it gave them, and tensors. Without this bound it could have the
+/// Bytes that may still be kept for a program: models as it gave them, and tensors. Without this bound it could have the
 /// same bytes of its memory kept over and over.
 struct Room(usize);
 
@@ -94,8 +107,9 @@ impl Room {
         Ok(())
     }
 
-    fn give_back(&mut self, tensors: impl IntoIterator<Item = Tensor>) {
-        self.0 += bytes(&tensors.into_iter().collect::<Vec<_>>());
+    /// For what was taken before and is kept no more.
+    fn give_back(&mut self, bytes: usize) {
+        self.0 += bytes;
     }
 }
 
@@ -138,7 +152,7 @@ impl Networks {
         let context = find(&mut self.contexts, context)?;
         let input = input as usize;
         self.graphs[context.graph].takes(input, &fact).or_else(|why| refused(Errno::InvalidArgument, why))?;
-        self.room.give_back(context.inputs[input].take());
+        self.room.give_back(context.inputs[input].take().map_or(0, |tensor| tensor.values.bytes()));
         self.room.take(data.len())?;
         let values = Values::from_bytes(fact.kind, data);
         context.inputs[input] = Some(Tensor { shape: fact.shape, values });
@@ -148,7 +162,7 @@ impl Networks {
     /// Runs the graph of a context over its inputs, which stay.
     fn compute(&mut self, context: u32) -> Result<(), Failed> {
         let context = find(&mut self.contexts, context)?;
-        self.room.give_back(context.outputs.drain(..));
+        self.room.give_back(bytes(&std::mem::take(&mut context.outputs)));
         if let Some(unset) = context.inputs.iter().position(Option::is_none) {
             return refused(Errno::RuntimeError, format!("input {unset} was not set"));
         }
@@ -161,10 +175,43 @@ impl Networks {
         Ok(())
     }
 
+    /// Runs a graph over tensors for its inputs, in any order; gives its outputs with their names.
+    fn compute_named(
+        &mut self,
+        graph: u32,
+        tensors: Vec<(&str, Tensor)>,
+    ) -> Result<Vec<(String, Tensor)>, Failed> {
+        let Some(network) = self.graphs.get_mut(graph as usize) else {
+            return refused(Errno::InvalidArgument, format!("there is no graph {graph}"));
+        };
+        let mut inputs: Vec<Option<Tensor>> = vec![None; network.inputs()];
+        for (name, tensor) in tensors {
+            let Some(input) = network.input_named(name) else {
+                return refused(Errno::InvalidArgument, "the model has no input of a name that was given");
+            };
+            network.takes(input, &tensor.fact()).or_else(|why| refused(Errno::InvalidArgument, why))?;
+            if inputs[input].replace(tensor).is_some() {
+                return refused(Errno::InvalidArgument, format!("input {input} was given twice"));
+            }
+        }
+        if let Some(unset) = inputs.iter().position(Option::is_none) {
+            return refused(Errno::RuntimeError, format!("input {unset} was not set"));
+        }
+        let feeds: Vec<Tensor> = inputs.into_iter().flatten().collect();
+        let outputs = network.compute(&feeds).map_err(failed)?;
+        Ok(network.output_names().iter().cloned().zip(outputs).collect())
+    }
+
+    /// Says in the case's log why a call was refused.
+    fn say(&self, call: &str, why: &str) {
+        let text: String = why.chars().take(WORDS).collect();
+        self.log.keep(format!("wasi-nn: {call}: {text}\n").as_bytes());
+    }
+
     /// What the last run of a context gave as the output of this number.
     fn output(&mut self, context: u32, output: u32) -> Result<&Values, Failed> {
         let context = find(&mut self.contexts, context)?;
-        let outputs = self.graphs[context.graph].outputs();
+        let outputs = self.graphs[context.graph].output_names().len();
         if output as usize >= outputs {
             return refused(
                 Errno::InvalidArgument,
@@ -175,6 +222,49 @@ impl Networks {
             Some(tensor) => Ok(&tensor.values),
             None => refused(Errno::RuntimeError, "nothing was computed in this context"),
         }
+    }
+}
+
+/// Refuses an encoding and a target that nothing here runs.
+fn runs(onnx: bool, processor: bool) -> Result<(), Failed> {
+    match (onnx, processor) {
+        (true, true) => Ok(()),
+        (true, false) => refused(Errno::UnsupportedOperation, "graphs run on the processor (`cpu`) only"),
+        (false, _) => refused(Errno::InvalidEncoding, "only graphs of the encoding `onnx` are run"),
+    }
+}
+
+/// Refuses another number of builders than ONNX has.
+fn one_model(builders: usize) -> Result<(), Failed> {
+    match builders {
+        1 => Ok(()),
+        _ => refused(Errno::InvalidArgument, format!("a model in ONNX is one list of bytes, not {builders}")),
+    }
+}
+
+/// No graph has a name.
+fn by_name<T>() -> Result<T, Failed> {
+    refused(Errno::NotFound, "no site keeps graphs by name; load the bytes of a model")
+}
+
+/// Type and shape of a tensor, checked against the number of its bytes. No axis is empty: engines do not agree about
+/// tensors without elements.
+fn fact(kind: Kind, dimensions: &[u32], bytes: usize) -> Result<Fact, Failed> {
+    check_rank(dimensions.len())?;
+    let shape: Vec<usize> = dimensions.iter().map(|&size| size as usize).collect();
+    let wanted = shape.iter().try_fold(kind.size(), |product, &size| product.checked_mul(size));
+    if shape.contains(&0) || wanted != Some(bytes) {
+        let why = format!("{bytes} bytes are no tensor of {} of the shape {shape:?}", kind.as_str());
+        return refused(Errno::InvalidArgument, why);
+    }
+    Ok(Fact { kind, shape })
+}
+
+fn check_rank(axes: usize) -> Result<(), Failed> {
+    if axes <= RANK {
+        Ok(())
+    } else {
+        refused(Errno::TooLarge, format!("a tensor of {axes} axes; {RANK} are taken"))
     }
 }
 

@@ -32,7 +32,7 @@ impl Kind {
     }
 
     /// Its short name.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::F32 => "f32",
             Self::F64 => "f64",

@@ -26,7 +26,7 @@ pub(crate) enum Trouble {
 pub(crate) struct Network {
     backend: Box<dyn Backend>,
     inputs: Vec<Port>,
-    outputs: usize,
+    outputs: Vec<String>,
 }
 
 impl Network {
@@ -41,8 +41,9 @@ impl Network {
             }
             let named = |ports: &[Port]| ports.iter().map(|port| port.name.clone()).collect();
             let names = Names { inputs: named(&inputs), outputs: named(&outputs) };
+            let outputs = names.outputs.clone();
             let backend = backend::load(onnxruntime, &model, bytes, names).map_err(engine_trouble)?;
-            Ok((backend, inputs, outputs.len()))
+            Ok((backend, inputs, outputs))
         });
         loaded.map(|(backend, inputs, outputs)| Self { backend, inputs, outputs })
     }
@@ -52,9 +53,14 @@ impl Network {
         self.inputs.len()
     }
 
-    /// Number of its outputs.
-    pub(crate) fn outputs(&self) -> usize {
-        self.outputs
+    /// The input of this name, by number.
+    pub(crate) fn input_named(&self, name: &str) -> Option<usize> {
+        self.inputs.iter().position(|port| port.name == name)
+    }
+
+    /// Names of its outputs.
+    pub(crate) fn output_names(&self) -> &[String] {
+        &self.outputs
     }
 
     /// Refuses a tensor that the input of this number does not take.

@@ -1,5 +1,6 @@
 //! Networks that modules load through wasi-nn: what they compute, what is refused, what is left.
 
+mod components;
 mod hostile;
 mod script;
 
