@@ -101,9 +101,9 @@ impl Guest {
         let loaded = |error: wasmtime::Error| format!("compiled module: {error:#}");
         let linked = |error: wasmtime::Error| format!("imports: {error:#}");
         // Otherwise its networks would be run by another engine than the statement names.
-        let described = |networks| match networks == settings.networks {
-            true => Ok(()),
-            false => Err("compiled module: it is not the one that the cache describes".to_owned()),
+        let described = |networks| {
+            let same = networks == settings.networks;
+            same.then_some(()).ok_or("compiled module: it is not the one that the cache describes")
         };
         // SAFETY, for both: the file comes from the node's own cache, which only the node's user can write and where
         // files appear by renaming and never change; it was made by this engine from a validated module. Should it be

@@ -166,9 +166,9 @@ impl Memory<'_> {
 mod tests {
     use super::*;
 
-    fn refusal<T: std::fmt::Debug>(result: Result<T, Failed>) -> Errno {
+    fn refusal<T: std::fmt::Debug>(result: &Result<T, Failed>) -> Errno {
         let Err(Failed::Refused(code, _)) = result else { panic!("{result:?}") };
-        code
+        *code
     }
 
     /// A record `tensor` at 0, its dimensions at 32, its data at 64, in 128 bytes of memory.
@@ -192,12 +192,12 @@ mod tests {
         assert_eq!(memory.bytes(128, 0).unwrap().len(), 0);
         for (at, length) in [(0, 129), (128, 1), (129, 0), (u32::MAX, u32::MAX), (u32::MAX, 1), (4, u32::MAX)]
         {
-            assert_eq!(refusal(memory.bytes(at, length)), Errno::InvalidArgument, "{at}, {length}");
+            assert_eq!(refusal(&memory.bytes(at, length)), Errno::InvalidArgument, "{at}, {length}");
         }
         memory.write(124, 7).unwrap();
-        assert_eq!(refusal(memory.write(125, 7)), Errno::InvalidArgument);
+        assert_eq!(refusal(&memory.write(125, 7)), Errno::InvalidArgument);
         assert_eq!(memory.pair(120).unwrap(), (0, 7));
-        assert_eq!(refusal(memory.words(0, 1 << 30).map(Iterator::count)), Errno::InvalidArgument);
+        assert_eq!(refusal(&memory.words(0, 1 << 30).map(Iterator::count)), Errno::InvalidArgument);
     }
 
     #[test]
@@ -226,16 +226,16 @@ mod tests {
             (255, &[1], 1),
         ] {
             assert_eq!(
-                refusal(read(kind, shape, length)),
+                refusal(&read(kind, shape, length)),
                 Errno::InvalidArgument,
                 "{kind} {shape:?} {length}"
             );
         }
-        assert_eq!(refusal(read(1, &[1; 9], 4)), Errno::TooLarge);
-        assert_eq!(refusal(read(0, &[1], 2)), Errno::UnsupportedOperation);
+        assert_eq!(refusal(&read(1, &[1; 9], 4)), Errno::TooLarge);
+        assert_eq!(refusal(&read(0, &[1], 2)), Errno::UnsupportedOperation);
         let mut bytes = memory(1, &[1], 4);
         for at in [109, 128, u32::MAX, u32::MAX - 8] {
-            assert_eq!(refusal(Memory(&mut bytes).tensor(at).map(|_| ())), Errno::InvalidArgument, "{at}");
+            assert_eq!(refusal(&Memory(&mut bytes).tensor(at).map(|_| ())), Errno::InvalidArgument, "{at}");
         }
     }
 }

@@ -42,6 +42,10 @@ NN("errors", "[method]error.data") void nn_words(int32_t error, struct bytes *wo
 
 enum { FP16, FP32, FP64, BF16, U8, I32, I64 };
 
+// A call of its own keeps the linker from putting constructors and destructors around `cabi_realloc`, which is called
+// where a component may not call out.
+void __wasm_call_ctors(void);
+
 __attribute__((export_name("cabi_realloc"))) void *cabi_realloc(void *old, size_t old_size, size_t align, size_t size) {
     (void)old_size;
     if (size == 0) return (void *)align;
@@ -113,6 +117,7 @@ static void churn(void) {
 }
 
 int main(void) {
+    __wasm_call_ctors();
     FILE *file = fopen("/input/mode", "rb");
     mode[fread(mode, 1, sizeof mode - 1, file)] = 0;
     static uint8_t model[1 << 16];
@@ -130,13 +135,15 @@ int main(void) {
     nn_context(is("wild-handle") ? 77 : graph, &result);
     int32_t context = must(result).handle;
     struct named inputs[2] = {{{is("name") ? "z" : "x", 1}, tensor()}, {{"x", 1}, tensor()}};
-    size_t count = is("none") ? 0 : is("twice") ? 2 : 1;
+    // A tensor can be given away only once.
+    if (is("given-away")) inputs[1].tensor = inputs[0].tensor;
+    size_t count = is("none") ? 0 : is("twice") || is("given-away") ? 2 : 1;
     for (int rounds = 0; rounds < 2; rounds++) {
         nn_compute(context, inputs, count, &result);
         must(result);
         for (size_t i = 0; i < result.list.length; i++) tell(((const struct named *)result.list.at)[i]);
         // The tensor was given away.
-        if (!is("given-away")) inputs[0].tensor = tensor();
+        inputs[0].tensor = tensor();
     }
     return fclose(answer);
 }

@@ -52,7 +52,11 @@ fn every_refusal_has_its_code_and_words_which_the_log_has_too() {
         }
         let garbage = vec![case("run", b"no model"), case("run", &twice())];
         let results = bench.cases(&prepared, &limits(), garbage);
-        assert!(answer(&results[0]).starts_with("1: model.onnx is not an ONNX model"), "{}", answer(&results[0]));
+        assert!(
+            answer(&results[0]).starts_with("1: model.onnx is not an ONNX model"),
+            "{}",
+            answer(&results[0])
+        );
         assert_eq!(answer(&results[1]), "y 1 1 2: 3 -6.5\n".repeat(2));
     }
 }

@@ -83,7 +83,8 @@ impl Script {
     pub(crate) fn call(&mut self, function: &str, arguments: &[u32]) {
         let at = CODES + 4 * self.count;
         assert!(at < WORDS);
-        let list: String = arguments.iter().map(|number| format!(" (i32.const {number})")).collect();
+        let list =
+            arguments.iter().fold(String::new(), |list, number| list + &format!(" (i32.const {number})"));
         writeln!(self.calls, "(i32.store (i32.const {at}) (call ${function}{list}))").unwrap();
         self.count += 1;
     }
