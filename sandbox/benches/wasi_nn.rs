@@ -3,7 +3,7 @@
 //!     FIEL_ONNXRUNTIME=.../libonnxruntime.so cargo bench -p fiel-sandbox --bench wasi_nn
 //!
 //! Without the variable only tract is measured. First the three forms of `breast-fna`'s logistic regression: without a
-//! network, with one of 309 bytes, and as an artifact that the worker loads once. Then `lesion-phantom`'s small U-Net in
+//! network, with one of 302 bytes, and as an artifact that the worker loads once. Then `lesion-phantom`'s small U-Net in
 //! a module that loads it, or loads it and runs so many windows of zeros; what a step costs is the difference.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark stops where it unwraps")]
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use fiel_sandbox::{CaseInput, Expected, Model, Sandbox, SandboxConfig, WorkerCommand};
+use fiel_schemas::assessment::EngineInfo;
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
@@ -35,8 +36,9 @@ fn measure(onnxruntime: Option<PathBuf>) {
     let sandbox = Sandbox::new(SandboxConfig { onnxruntime, ..config }).unwrap();
     let engine = sandbox.onnx_info();
     let say = |name: &str, model: &Model, case: &CaseInput, count: usize| {
-        let median = own(&sandbox, model, case, count) * 1e3;
-        println!("{} {}: {name}: {median:.3} ms (median of {count})", engine.name, engine.version);
+        let [wall, cpu] = own(&sandbox, model, case, count).map(|seconds| seconds * 1e3);
+        let EngineInfo { name: engine, version, .. } = &engine;
+        println!("{engine} {version}: {name}: {wall:.3} ms, {cpu:.3} ms of processor (medians of {count})");
     };
     for (baseline, kind) in [
         ("logistic.wasm", MediaType::Wasm),
@@ -59,8 +61,8 @@ fn measure(onnxruntime: Option<PathBuf>) {
     }
 }
 
-/// Median of the seconds of a case in a warm worker.
-fn own(sandbox: &Sandbox, model: &Model, case: &CaseInput, count: usize) -> f64 {
+/// Medians of the seconds of a case in a warm worker: by the clock, and of the processor.
+fn own(sandbox: &Sandbox, model: &Model, case: &CaseInput, count: usize) -> [f64; 2] {
     let prepared = sandbox.prepare(model).unwrap();
     let limits = Limits { memory_mib: 512, case_ms: 60_000, output_mib: 8, artifact_mib: 16 };
     let expected: Vec<Expected> =
@@ -70,13 +72,16 @@ fn own(sandbox: &Sandbox, model: &Model, case: &CaseInput, count: usize) -> f64 
     sandbox
         .run_cases(&prepared, &limits, cases, &expected, &|result| {
             assert_eq!(result.outcome.as_str(), "ok", "{}", String::from_utf8_lossy(&result.log));
-            times.lock().unwrap().push(result.seconds);
+            times.lock().unwrap().push([result.seconds, result.usage.cpu_s.unwrap()]);
         })
         .unwrap();
     // The first case finds a cold worker.
-    let mut times = times.into_inner().unwrap().split_off(1);
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+    let times = times.into_inner().unwrap().split_off(1);
+    [0, 1].map(|kind| {
+        let mut times: Vec<f64> = times.iter().map(|both| both[kind]).collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    })
 }
 
 /// The first public case of `breast-fna`.

@@ -125,6 +125,12 @@ impl World {
         self
     }
 
+    /// What ends a case that has asked a function of the world for more memory than there is.
+    pub(crate) fn no_memory(&mut self) -> wasmtime::Error {
+        self.bounds.exceeded = true;
+        wasmtime::Error::msg("memory limit")
+    }
+
     fn build(builder: &mut WasiCtxBuilder, bounds: Bounds, err: &Log) -> Self {
         let mut wasi = builder.build_p1();
         wasi.ctx().table.set_max_capacity(HANDLES);

@@ -138,12 +138,6 @@ impl World {
         }
     }
 
-    /// Ends the case, which has asked for more memory than there is.
-    pub(super) fn no_memory(&mut self) -> wasmtime::Error {
-        self.bounds.exceeded = true;
-        wasmtime::Error::msg("memory limit")
-    }
-
     /// Keeps a tensor for the component.
     fn give(&mut self, given: Given) -> wasmtime::Result<Resource<Given>> {
         if self.networks.room.take(given.bytes()).is_err() {

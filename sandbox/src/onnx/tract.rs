@@ -1,7 +1,8 @@
 //! The built-in engine: tract, in pure Rust, on one thread.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use tract_onnx::Onnx;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{
     Datum, DatumType, Framework as _, InferenceFact, InferenceModel, InferenceModelExt as _,
@@ -25,25 +26,30 @@ struct Ready {
     model: Arc<TypedRunnableModel>,
 }
 
+/// tract's reader of ONNX. Listing its operators takes longer than reading a small model.
+fn framework() -> &'static Onnx {
+    static FRAMEWORK: LazyLock<Onnx> = LazyLock::new(tract_onnx::onnx);
+    &FRAMEWORK
+}
+
 /// Reads the protocol buffer.
 pub(super) fn parse(bytes: &[u8]) -> Result<ModelProto, String> {
     let mut reader = bytes;
-    tract_onnx::onnx()
+    framework()
         .proto_model_for_read(&mut reader)
         .map_err(|error| format!("model.onnx is not an ONNX model: {error:#}"))
 }
 
 /// Whether tract knows an operator.
 pub(super) fn knows() -> impl Fn(&str) -> bool {
-    let register = tract_onnx::onnx().op_register;
-    move |operator| register.0.contains_key(operator)
+    |operator| framework().op_register.0.contains_key(operator)
 }
 
 impl Tract {
     /// Takes a checked model.
     pub(super) fn load(model: &ModelProto, names: &Names) -> Result<Self, String> {
         let load = || -> TractResult<InferenceModel> {
-            let mut graph = tract_onnx::onnx().model_for_proto_model(model)?;
+            let mut graph = framework().model_for_proto_model(model)?;
             graph.select_inputs_by_name(&names.inputs)?;
             graph.select_outputs_by_name(&names.outputs)?;
             Ok(graph)
