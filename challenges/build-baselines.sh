@@ -2,6 +2,7 @@
 # Builds every baseline of every challenge that is C: <challenge>/baselines/<name>/*.c -> <challenge>/baselines/<name>.wasm,
 # and writes <challenge>/baselines/SHA256SUMS. The source's name says what is made of it:
 #   model.c       a core module, a WASI preview 1 command
+#   nn.c          the same, which runs a network through wasi-nn
 #   component.c   a component, a WASI 0.2 command
 #   predict.c     a component of the world `predictor` of sandbox/wit/model.wit
 #
@@ -49,13 +50,13 @@ echo 'int main(void) { return 0; }' >"$work/probe.c"
 }
 
 status=0
-for source in */baselines/*/model.c */baselines/*/component.c */baselines/*/predict.c; do
+for source in */baselines/*/model.c */baselines/*/nn.c */baselines/*/component.c */baselines/*/predict.c; do
     name=$(basename "$(dirname "$source")")
     baselines=$(dirname "$(dirname "$source")")
     out=$work/$baselines
     mkdir -p "$out"
     case $source in
-    */model.c) kind= ;;
+    */model.c | */nn.c) kind= ;;
     */component.c) kind=$COMPONENT ;;
     */predict.c) kind="$COMPONENT $PREDICTOR" ;;
     esac

@@ -49,8 +49,9 @@ pub struct Engines {
     /// list when absent. A change holds from the next start of the node on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub require: Option<Vec<String>>,
-    /// Absolute path of `libonnxruntime.so`, which then runs ONNX models; the built-in tract when absent. Where the
-    /// library cannot be used, ONNX models are refused. A change holds from the next start of the node on.
+    /// Absolute path of `libonnxruntime.so`, which then runs ONNX models and what programs load through wasi-nn; the
+    /// built-in tract when absent. Where the library cannot be used, these are refused. A change holds from the next
+    /// start of the node on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub onnxruntime: Option<PathBuf>,
     /// Registries, besides the hub's own, from which images are pulled, each as `registry.example.org` or

@@ -11,11 +11,12 @@ use wasmtime::{Engine, ExternType, Module, Store};
 use crate::engine;
 use crate::guest::{INFERENCE, NamedValue, RUN};
 use crate::log::Log;
+use crate::nn;
 use crate::protocol::Reply;
 use crate::world::{self, Bounds, OFFERED, World};
 
-/// The only module whose functions a core module may import.
-const WASI: &str = "wasi_snapshot_preview1";
+/// The modules whose functions a core module may import.
+const OFFERED_MODULES: [&str; 2] = ["wasi_snapshot_preview1", nn::MODULE];
 
 /// Most characters of a message about a module.
 const MESSAGE: usize = 600;
@@ -36,12 +37,12 @@ pub(crate) fn compile(source: &[u8], mut target: File, metered: bool) -> Reply {
             "this is not WebAssembly: the file does not begin with \"\\0asm\"; submit the .wasm file",
         )),
     };
-    let compiled = match compiled {
+    let (compiled, networks) = match compiled {
         Ok(compiled) => compiled,
         Err(reply) => return reply,
     };
     match target.write_all(&compiled).and_then(|()| target.sync_all()) {
-        Ok(()) => Reply::Compiled,
+        Ok(()) => Reply::Compiled { networks },
         Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
             refused(FailureReason::CompileLimit, "the compiled module is larger than allowed")
         }
@@ -49,12 +50,14 @@ pub(crate) fn compile(source: &[u8], mut target: File, metered: bool) -> Reply {
     }
 }
 
-fn compile_module(engine: &Engine, source: &[u8]) -> Result<Vec<u8>, Reply> {
+/// The compiled module, and whether it imports wasi-nn.
+fn compile_module(engine: &Engine, source: &[u8]) -> Result<(Vec<u8>, bool), Reply> {
     let module = Module::from_binary(engine, source)
         .map_err(|error| invalid(&format!("not a valid module: {error:#}")))?;
     check_module_imports(engine, &module)?;
     check_module_exports(&module).map_err(invalid)?;
-    module.serialize().map_err(|error| failed("compiled module", &error))
+    let compiled = module.serialize().map_err(|error| failed("compiled module", &error))?;
+    Ok((compiled, nn::imported(&module)))
 }
 
 fn check_module_imports(engine: &Engine, module: &Module) -> Result<(), Reply> {
@@ -63,10 +66,12 @@ fn check_module_imports(engine: &Engine, module: &Module) -> Result<(), Reply> {
     let mut store = Store::new(engine, nowhere);
     let unknown: Vec<String> = module
         .imports()
-        .filter(|import| import.module() != WASI || linker.get_by_import(&mut store, import).is_none())
+        .filter(|import| {
+            !OFFERED_MODULES.contains(&import.module()) || linker.get_by_import(&mut store, import).is_none()
+        })
         .map(|import| format!("{}::{}", import.module(), import.name()))
         .collect();
-    refuse_unknown(&unknown, &format!("only functions of {WASI} are"))?;
+    refuse_unknown(&unknown, &format!("only functions of {} are", OFFERED_MODULES.join(" and ")))?;
     linker.instantiate_pre(module).map(|_| ()).map_err(|error| wrong_import(&error))
 }
 
@@ -86,24 +91,27 @@ fn check_module_exports(module: &Module) -> Result<(), &'static str> {
     }
 }
 
-fn compile_component(engine: &Engine, source: &[u8]) -> Result<Vec<u8>, Reply> {
+/// The compiled component, and whether it imports wasi-nn.
+fn compile_component(engine: &Engine, source: &[u8]) -> Result<(Vec<u8>, bool), Reply> {
     let component = Component::from_binary(engine, source)
         .map_err(|error| invalid(&format!("not a valid component: {error:#}")))?;
     let unknown: Vec<String> = component
         .component_type()
         .imports(engine)
         .map(|(name, _)| name)
-        .filter(|name| !offered(name))
+        .filter(|name| !offered(name) && !nn::offered(name))
         .map(str::to_owned)
         .collect();
     refuse_unknown(
         &unknown,
-        "only wasi:cli, wasi:clocks, wasi:filesystem, wasi:io and wasi:random of version 0.2 are",
+        "only wasi:cli, wasi:clocks, wasi:filesystem, wasi:io and wasi:random of version 0.2 are, and wasi:nn of \
+         version 0.2.0-rc-2024-10-28",
     )?;
     let linker = world::component_linker(engine).map_err(|error| failed("linker", &error))?;
     linker.instantiate_pre(&component).map_err(|error| wrong_import(&error))?;
     check_component_exports(&component).map_err(|message| invalid(&message))?;
-    component.serialize().map_err(|error| failed("compiled component", &error))
+    let compiled = component.serialize().map_err(|error| failed("compiled component", &error))?;
+    Ok((compiled, nn::imported_by_component(engine, &component)))
 }
 
 /// Whether an interface of this name and version may be imported.

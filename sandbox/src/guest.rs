@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ort::environment::Environment;
 use rustix::time::{ClockId, clock_gettime};
 use wasmtime::component::Component;
 use wasmtime::{Engine, InstancePre, Module, Precompiled, Store, Trap};
@@ -13,6 +14,8 @@ use wasmtime_wasi::p2::bindings::sync::CommandPre;
 
 use crate::engine;
 use crate::log::Log;
+use crate::nn;
+use crate::onnx;
 use crate::protocol::{Ending, Used};
 use crate::values::{Case, Unfit, WrongAnswer};
 use crate::world::{self, Bounds, World};
@@ -26,7 +29,7 @@ pub(crate) const INFERENCE: &str = "fiel:model/inference@1.0.0";
 /// Fuel given to a metered case; more than any deadline lets it use.
 const FUEL: u64 = u64::MAX / 2;
 
-/// Bytes a component may hand over in one call of the system. A page of text is far less.
+/// Bytes a component may hand over in one call of the system, at least. A page of text is far less.
 const CALL_BYTES: usize = 1 << 20;
 
 /// How the engine says that a component handed over more; the error has no type to ask for.
@@ -50,6 +53,8 @@ pub(crate) use bindings::exports::fiel::model::inference::{Cell, Grid, Image, Ma
 pub(crate) struct Settings {
     /// Whether fuel is counted.
     pub(crate) metered: bool,
+    /// Whether the model imports wasi-nn, as it was found when it was compiled.
+    pub(crate) networks: bool,
     /// Most memory of a case, bytes.
     pub(crate) memory_bytes: u64,
     /// Most output of a case, bytes.
@@ -61,6 +66,8 @@ pub(crate) struct Guest {
     entry: Entry,
     engine: Engine,
     settings: Settings,
+    /// The site's engine of networks, started.
+    onnxruntime: Option<Environment>,
 }
 
 /// Where a model begins.
@@ -82,18 +89,28 @@ pub(crate) struct Ran {
 impl Guest {
     /// Loads what [`crate::compile`] wrote.
     #[expect(unsafe_code, reason = "compiled code can only be loaded on trust")]
-    pub(crate) fn load(mut file: File, settings: Settings) -> Result<Self, String> {
+    pub(crate) fn load(
+        mut file: File,
+        settings: Settings,
+        onnxruntime: Option<Environment>,
+    ) -> Result<Self, String> {
         let engine = engine::engine(settings.metered).map_err(|error| format!("engine: {error:#}"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|error| format!("compiled module: {error}"))?;
         let kind = Engine::detect_precompiled(&bytes);
         let loaded = |error: wasmtime::Error| format!("compiled module: {error:#}");
         let linked = |error: wasmtime::Error| format!("imports: {error:#}");
+        // Otherwise its networks would be run by another engine than the statement names.
+        let described = |networks| {
+            let same = networks == settings.networks;
+            same.then_some(()).ok_or("compiled module: it is not the one that the cache describes")
+        };
         // SAFETY, for both: the file comes from the node's own cache, which only the node's user can write and where
         // files appear by renaming and never change; it was made by this engine from a validated module. Should it be
         // hostile all the same, it runs inside this confined process.
         let entry = if kind == Some(Precompiled::Component) {
             let component = unsafe { Component::deserialize(&engine, &bytes) }.map_err(loaded)?;
+            described(nn::imported_by_component(&engine, &component))?;
             let linker = world::component_linker(&engine).map_err(linked)?;
             let component = linker.instantiate_pre(&component).map_err(linked)?;
             match bindings::PredictorPre::new(component.clone()) {
@@ -103,10 +120,11 @@ impl Guest {
         } else {
             drop(bytes);
             let module = unsafe { Module::deserialize_open_file(&engine, file) }.map_err(loaded)?;
+            described(nn::imported(&module))?;
             let linker = world::module_linker(&engine).map_err(linked)?;
             Entry::Module(linker.instantiate_pre(&module).map_err(linked)?)
         };
-        Ok(Self { entry, engine, settings })
+        Ok(Self { entry, engine, settings, onnxruntime })
     }
 
     /// The engine it was loaded by.
@@ -119,7 +137,8 @@ impl Guest {
         let memory = self.settings.memory_bytes;
         match &self.entry {
             Entry::Module(module) => {
-                let world = World::with_folders(Bounds::module(memory), out, err)?;
+                let world = World::with_folders(Bounds::module(memory), out, err)?
+                    .with_engine(self.onnxruntime.clone());
                 let (ended, used, exceeded) = self.measure(world, |store| {
                     let instance = module.instantiate(&mut *store)?;
                     instance.get_typed_func::<(), ()>(&mut *store, "_start")?.call(&mut *store, ())
@@ -127,9 +146,10 @@ impl Guest {
                 Ok(Ran { ending: ended.map_or_else(|e| ending(&e, exceeded), |()| Ending::Ok), used })
             }
             Entry::Command(command) => {
-                let world = World::with_folders(Bounds::component(memory), out, err)?;
+                let world = World::with_folders(Bounds::component(memory), out, err)?
+                    .with_engine(self.onnxruntime.clone());
                 let (ended, used, exceeded) = self.measure(world, |store| {
-                    store.set_hostcall_fuel(CALL_BYTES);
+                    store.set_hostcall_fuel(self.call_bytes(0));
                     command.instantiate(&mut *store)?.wasi_cli_run().call_run(&mut *store)
                 })?;
                 let ending = match ended {
@@ -162,8 +182,9 @@ impl Guest {
         };
         // The values are the model's as well, although the worker holds them for it.
         let bounds = Bounds::component(memory_bytes - case.bytes());
-        let (ended, used, exceeded) = self.measure(World::without_folders(bounds, out, err), |store| {
-            store.set_hostcall_fuel(usize::try_from(output_bytes).unwrap_or(usize::MAX).max(CALL_BYTES));
+        let world = World::without_folders(bounds, out, err).with_engine(self.onnxruntime.clone());
+        let (ended, used, exceeded) = self.measure(world, |store| {
+            store.set_hostcall_fuel(self.call_bytes(output_bytes));
             let instance = predictor.instantiate(&mut *store)?;
             instance.fiel_model_inference().call_predict(&mut *store, &case.inputs)
         })?;
@@ -185,6 +206,13 @@ impl Guest {
         Ok(Ran { ending, used })
     }
 
+    /// Bytes a component may hand over in one call, where its answer may have so many: models and tensors are as large as
+    /// its memory allows.
+    fn call_bytes(&self, answer: u64) -> usize {
+        let large = if self.settings.networks { self.settings.memory_bytes } else { answer };
+        usize::try_from(large.max(answer)).unwrap_or(usize::MAX).max(CALL_BYTES)
+    }
+
     /// Calls a model and measures it; says also whether it asked for too much memory.
     fn measure<T>(
         &self,
@@ -203,7 +231,8 @@ impl Guest {
         let used = Used {
             seconds: started.elapsed().as_secs_f64(),
             cpu_s: cpu_time().saturating_sub(cpu).as_secs_f64(),
-            memory_bytes: bounds.bytes as u64,
+            // What an engine of networks takes is seen in the whole worker only.
+            memory_bytes: if self.settings.networks { onnx::resident_peak() } else { bounds.bytes as u64 },
             fuel,
         };
         Ok((ended, used, bounds.exceeded))

@@ -10,6 +10,7 @@ mod files;
 mod guest;
 pub mod image;
 mod log;
+mod nn;
 mod onnx;
 mod protocol;
 mod run;

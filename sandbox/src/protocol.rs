@@ -20,8 +20,17 @@ pub(crate) enum Order {
     Probe(Confine),
     /// Check and compile one module or component, then end.
     Compile { confine: Confine, module: PathBuf, compiled: PathBuf, metered: bool },
-    /// Load a compiled module or component and run cases until the pipe closes.
-    Run { confine: Confine, compiled: PathBuf, metered: bool, memory_bytes: u64, output_bytes: u64 },
+    /// Load a compiled module or component and run cases until the pipe closes. A module that imports wasi-nn runs its
+    /// `networks` by the site's onnxruntime, where it has one.
+    Run {
+        confine: Confine,
+        compiled: PathBuf,
+        metered: bool,
+        networks: bool,
+        onnxruntime: Option<PathBuf>,
+        memory_bytes: u64,
+        output_bytes: u64,
+    },
     /// Try, inside a container, what no model may do.
     Canary(Canary),
     /// Wait until the node dies, then end the containers it left.
@@ -70,8 +79,10 @@ pub(crate) struct RunCase;
 pub(crate) enum Reply {
     /// Confined, loaded and waiting.
     Ready { confinement: Vec<String>, engine: String },
-    /// Compiled; the file is complete.
-    Compiled,
+    /// Compiled; the file is complete. `networks` says whether the module imports wasi-nn.
+    Compiled { networks: bool },
+    /// The ONNX artifact was loaded, in a check over zeros too.
+    Loaded,
     /// Unpacked; the draft is complete.
     Unpacked,
     /// The module will not be run.
@@ -157,9 +168,9 @@ mod tests {
     #[test]
     fn a_message_survives_the_way() {
         let mut pipe = Vec::new();
-        send(&mut pipe, &Reply::Compiled).unwrap();
+        send(&mut pipe, &Reply::Unpacked).unwrap();
         let reply: Option<Reply> = receive(&mut pipe.as_slice()).unwrap();
-        assert!(matches!(reply, Some(Reply::Compiled)));
+        assert!(matches!(reply, Some(Reply::Unpacked)));
         assert!(receive::<Reply>(&mut [].as_slice()).unwrap().is_none());
     }
 

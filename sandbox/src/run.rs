@@ -50,7 +50,9 @@ impl Sandbox {
     /// The engine of a prepared model.
     fn runner<'a>(&'a self, prepared: &Prepared) -> Result<Box<dyn Runner + 'a>, SandboxError> {
         match &prepared.program {
-            Program::Wasm { compiled } => Ok(Box::new(WasmRunner::new(self, compiled.clone()))),
+            Program::Wasm { compiled, networks } => {
+                Ok(Box::new(WasmRunner::new(self, compiled.clone(), *networks)))
+            }
             Program::Image { image, api } => self.containers.runner(image, *api, prepared.dialect),
             Program::Onnx { archive } => Ok(Box::new(OnnxRunner::new(self, archive.clone()))),
         }

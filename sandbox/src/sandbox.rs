@@ -111,7 +111,8 @@ impl Sandbox {
     /// Engine, version and the confinements that were tried and held, of the engine that runs this model.
     pub fn info(&self, prepared: &Prepared) -> EngineInfo {
         match &prepared.program {
-            Program::Wasm { .. } => self.wasm_info(),
+            Program::Wasm { networks: false, .. } => self.wasm_info(),
+            Program::Wasm { networks: true, .. } => self.wasi_nn_info(),
             Program::Image { .. } => self.containers.info(),
             Program::Onnx { .. } => self.onnx_info(),
         }
@@ -124,6 +125,18 @@ impl Sandbox {
             config_digest: engine::config_digest(self.config.metered),
             confinement: self.confinement.clone(),
             hardware: None,
+        }
+    }
+
+    /// Both engines of a module that imports wasi-nn: what it computes depends on either.
+    fn wasi_nn_info(&self) -> EngineInfo {
+        let (wasm, onnx) = (self.wasm_info(), self.onnx_info());
+        let both = format!("{}; wasi-nn by {}", wasm.config_digest, onnx.config_digest);
+        EngineInfo {
+            name: format!("{}+{}", wasm.name, onnx.name),
+            version: format!("{}+{}", wasm.version, onnx.version),
+            config_digest: fiel_schemas::digest::sha256_hex(both.as_bytes()),
+            ..wasm
         }
     }
 
@@ -176,20 +189,25 @@ impl Sandbox {
         let name =
             format!("{sha256}-{}-{}.cwasm", &engine::config_digest(self.config.metered)[..16], self.engine);
         let compiled = self.config.cache_dir.join(name);
-        let cached = intact(&compiled);
-        if !cached {
-            self.compile(module, &compiled)?;
+        let kept = kept(&compiled);
+        let networks = match kept {
+            Some(networks) => networks,
+            None => self.compile(module, &compiled)?,
+        };
+        if networks {
+            self.onnx.require()?;
         }
         Ok(Prepared {
             sha256: sha256.to_owned(),
             load_s: started.elapsed().as_secs_f64(),
-            cached,
+            cached: kept.is_some(),
             dialect: Dialect::Fiel,
-            program: Program::Wasm { compiled },
+            program: Program::Wasm { compiled, networks },
         })
     }
 
-    fn compile(&self, module: &Path, compiled: &Path) -> Result<(), Refusal> {
+    /// Compiles a module into the cache; says whether it imports wasi-nn.
+    fn compile(&self, module: &Path, compiled: &Path) -> Result<bool, Refusal> {
         let module = fs::canonicalize(module).map_err(|error| site_error(&error))?;
         let draft = Draft::new(self);
         let order = Order::Compile {
@@ -205,10 +223,13 @@ impl Sandbox {
             metered: self.config.metered,
         };
         match self.ask(&order, self.limits.memory_bytes, self.limits.wall)? {
-            Reply::Compiled => keep(&draft.0, compiled).map_err(|error| site_error(&error)),
+            Reply::Compiled { networks } => {
+                keep(&draft.0, compiled, networks).map_err(|error| site_error(&error))?;
+                Ok(networks)
+            }
             Reply::Refused { reason, message } => Err(Refusal { reason, message }),
             Reply::Failed { message } => Err(site_error(&message)),
-            Reply::Ready { .. } | Reply::Unpacked | Reply::Done { .. } => {
+            Reply::Ready { .. } | Reply::Loaded | Reply::Unpacked | Reply::Done { .. } => {
                 Err(site_error(&"an answer out of turn"))
             }
         }
@@ -316,18 +337,22 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// Moves a complete compiled module into the cache, its digest beside it.
-fn keep(draft: &Path, compiled: &Path) -> std::io::Result<()> {
-    let digest = Draft(draft.with_extension("sha256"));
-    fs::write(&digest.0, file_digest(draft)?)?;
+/// Follows the digest of a compiled module that imports wasi-nn, in the file beside it.
+const NETWORKS: &str = " wasi-nn";
+
+/// Moves a complete compiled module into the cache, beside it its digest and whether it imports wasi-nn.
+fn keep(draft: &Path, compiled: &Path, networks: bool) -> std::io::Result<()> {
+    let note = Draft(draft.with_extension("sha256"));
+    fs::write(&note.0, file_digest(draft)? + if networks { NETWORKS } else { "" })?;
     fs::rename(draft, compiled)?;
-    fs::rename(&digest.0, compiled.with_extension("sha256"))
+    fs::rename(&note.0, compiled.with_extension("sha256"))
 }
 
-/// Whether the cache holds this compiled module, undamaged.
-fn intact(compiled: &Path) -> bool {
-    let found = file_digest(compiled).ok();
-    found.is_some() && found == fs::read_to_string(compiled.with_extension("sha256")).ok()
+/// Whether the module that the cache holds imports wasi-nn; `None` where it holds none, or a damaged one.
+fn kept(compiled: &Path) -> Option<bool> {
+    let note = fs::read_to_string(compiled.with_extension("sha256")).ok()?;
+    let digest = note.strip_suffix(NETWORKS);
+    (file_digest(compiled).ok()? == digest.unwrap_or(&note)).then_some(digest.is_some())
 }
 
 /// Makes the folder of compiled modules, which nobody else may write: its files are run as code.

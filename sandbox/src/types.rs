@@ -33,8 +33,8 @@ pub struct SandboxConfig {
     pub metered: bool,
     /// How container images are run.
     pub containers: ContainerConfig,
-    /// The site's onnxruntime (`libonnxruntime.so`), which then runs ONNX models in place of tract, three to four
-    /// times faster.
+    /// The site's onnxruntime (`libonnxruntime.so`), which then runs ONNX models, and what modules load through
+    /// wasi-nn, in place of tract, three to four times faster.
     pub onnxruntime: Option<PathBuf>,
 }
 
@@ -147,8 +147,8 @@ pub enum Dialect {
 /// What [`crate::Sandbox::prepare`] made of a model.
 #[derive(Debug, Clone)]
 pub(crate) enum Program {
-    /// A compiled core module.
-    Wasm { compiled: PathBuf },
+    /// A compiled module or component; `networks` says whether it imports wasi-nn.
+    Wasm { compiled: PathBuf, networks: bool },
     /// An unpacked container image.
     Image { image: Image, api: Api },
     /// A checked ONNX artifact in the cache.

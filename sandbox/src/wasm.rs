@@ -19,13 +19,15 @@ use crate::types::{SandboxError, Usage};
 pub(crate) struct WasmRunner<'a> {
     sandbox: &'a Sandbox,
     compiled: PathBuf,
+    /// Whether the module imports wasi-nn.
+    networks: bool,
     worker: Option<Worker>,
 }
 
 impl<'a> WasmRunner<'a> {
     /// A runner without a worker yet.
-    pub(crate) fn new(sandbox: &'a Sandbox, compiled: PathBuf) -> Self {
-        Self { sandbox, compiled, worker: None }
+    pub(crate) fn new(sandbox: &'a Sandbox, compiled: PathBuf, networks: bool) -> Self {
+        Self { sandbox, compiled, networks, worker: None }
     }
 
     fn start(&self, slot: &Slot, limits: &Limits) -> Result<Worker, SandboxError> {
@@ -48,6 +50,9 @@ impl<'a> WasmRunner<'a> {
             },
             compiled: self.compiled.clone(),
             metered: self.sandbox.config.metered,
+            networks: self.networks,
+            // Loading it takes time that other modules need not spend.
+            onnxruntime: self.sandbox.onnx.library().filter(|_| self.networks).cloned(),
             memory_bytes: memory,
             output_bytes: output,
         };

@@ -11,7 +11,7 @@ use crate::engine;
 use crate::guest::{Guest, Ran, Settings};
 use crate::image;
 use crate::log::Log;
-use crate::onnx;
+use crate::onnx::{self, Library};
 use crate::protocol::{self, Order, Reply, RunCase};
 
 /// Stack of the thread that runs models: room for the module's own and for the engine's.
@@ -58,11 +58,23 @@ fn carry_out(order: Order, from: Stdin, to: &mut Stdout) -> Result<(), String> {
             let confinement = confine_unpacking(&limits, manifest.is_some().then_some(source.as_path()))?;
             say(to, &image::unpack(opened, manifest.as_deref(), owner_base, confinement))
         }
-        Order::Run { confine: limits, compiled, metered, memory_bytes, output_bytes } => {
+        Order::Run {
+            confine: limits,
+            compiled,
+            metered,
+            networks,
+            onnxruntime,
+            memory_bytes,
+            output_bytes,
+        } => {
             let file = File::open(&compiled).map_err(|error| format!("{}: {error}", compiled.display()))?;
+            let library = onnxruntime.as_deref().map(Library::open).transpose()?;
             let confinement = confine(&limits)?;
-            let settings = Settings { metered, memory_bytes, output_bytes };
-            let work = move || serve(&Guest::load(file, settings)?, confinement, from, io::stdout());
+            let settings = Settings { metered, networks, memory_bytes, output_bytes };
+            let work = move || {
+                let onnxruntime = library.map(Library::start).transpose()?;
+                serve(&Guest::load(file, settings, onnxruntime)?, confinement, from, io::stdout())
+            };
             let thread = std::thread::Builder::new().stack_size(THREAD_STACK).spawn(work);
             let thread = thread.map_err(|error| format!("thread: {error}"))?;
             thread.join().map_err(|_| "the engine panicked".to_owned())?

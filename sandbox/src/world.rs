@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ort::environment::Environment;
 use sha2::{Digest, Sha256};
 use wasmtime::component::{self, HasSelf};
 use wasmtime::{Engine, Linker, ResourceLimiter};
@@ -18,6 +19,7 @@ use wasmtime_wasi::{
 };
 
 use crate::log::Log;
+use crate::nn::{self, Networks};
 
 /// Most elements in all tables of all instances of a case.
 const TABLE_ELEMENTS: usize = 1 << 20;
@@ -29,10 +31,11 @@ const HANDLES: usize = 4096;
 pub(crate) fn module_linker(engine: &Engine) -> wasmtime::Result<Linker<World>> {
     let mut linker = Linker::new(engine);
     p1::add_to_linker_sync(&mut linker, |world: &mut World| &mut world.wasi)?;
+    nn::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 
-/// Every interface a component may import: WASI 0.2 but for `wasi:sockets`.
+/// Every interface a component may import: WASI 0.2 but for `wasi:sockets`, and wasi-nn.
 pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<component::Linker<World>> {
     type Io = HasSelf<ResourceTable>;
     let mut linker = component::Linker::new(engine);
@@ -58,10 +61,11 @@ pub(crate) fn component_linker(engine: &Engine) -> wasmtime::Result<component::L
     bindings::cli::terminal_stdin::add_to_linker::<World, WasiCli>(l, World::cli)?;
     bindings::cli::terminal_stdout::add_to_linker::<World, WasiCli>(l, World::cli)?;
     bindings::cli::terminal_stderr::add_to_linker::<World, WasiCli>(l, World::cli)?;
+    nn::add_component_to_linker(l)?;
     Ok(linker)
 }
 
-/// The interfaces of [`component_linker`], without their versions.
+/// The interfaces of [`component_linker`] that belong to WASI 0.2, without their versions.
 pub(crate) const OFFERED: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
@@ -90,6 +94,8 @@ pub(crate) struct World {
     wasi: WasiP1Ctx,
     /// Bounds of its memory.
     pub(crate) bounds: Bounds,
+    /// What it loaded through wasi-nn.
+    pub(crate) networks: Networks,
 }
 
 impl World {
@@ -101,22 +107,35 @@ impl World {
             "/output",
             FsPerms::ReadWrite,
         )?;
-        Ok(Self::build(&mut builder, bounds))
+        Ok(Self::build(&mut builder, bounds, err))
     }
 
     /// A world without folders.
     pub(crate) fn without_folders(bounds: Bounds, out: &Log, err: &Log) -> Self {
-        Self::build(&mut deterministic(out, err), bounds)
+        Self::build(&mut deterministic(out, err), bounds, err)
     }
 
-    fn table(&mut self) -> &mut ResourceTable {
+    pub(crate) fn table(&mut self) -> &mut ResourceTable {
         self.wasi.ctx().table
     }
 
-    fn build(builder: &mut WasiCtxBuilder, bounds: Bounds) -> Self {
+    /// The same world with the site's engine for what it loads through wasi-nn.
+    pub(crate) fn with_engine(mut self, onnxruntime: Option<Environment>) -> Self {
+        self.networks.onnxruntime = onnxruntime;
+        self
+    }
+
+    /// What ends a case that has asked a function of the world for more memory than there is.
+    pub(crate) fn no_memory(&mut self) -> wasmtime::Error {
+        self.bounds.exceeded = true;
+        wasmtime::Error::msg("memory limit")
+    }
+
+    fn build(builder: &mut WasiCtxBuilder, bounds: Bounds, err: &Log) -> Self {
         let mut wasi = builder.build_p1();
         wasi.ctx().table.set_max_capacity(HANDLES);
-        Self { wasi, bounds }
+        let networks = Networks::new(bounds.limit, err);
+        Self { wasi, bounds, networks }
     }
 }
 

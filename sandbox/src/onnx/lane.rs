@@ -52,7 +52,7 @@ impl<'a> OnnxRunner<'a> {
             return Err(not_ready(&ready));
         }
         let loaded = match hear(&mut worker, LOAD) {
-            Ok(Reply::Compiled) => Ok(()),
+            Ok(Reply::Loaded) => Ok(()),
             Ok(Reply::Failed { message }) => return Err(SandboxError::Worker(message)),
             // It was loaded before, with more memory.
             Ok(Reply::Refused { .. }) => Err(Silence::OutOfMemory),

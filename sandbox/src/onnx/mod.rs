@@ -11,8 +11,10 @@
 mod answer;
 mod archive;
 mod backend;
+mod graph;
 mod lane;
 mod model;
+mod network;
 mod ort;
 mod plan;
 mod prepare;
@@ -21,7 +23,10 @@ mod tract;
 mod window;
 mod work;
 
+pub(crate) use backend::{Fact, Kind, Tensor, Values};
 pub(crate) use lane::OnnxRunner;
-pub(crate) use ort::QUIET;
+pub(crate) use network::{Network, Trouble};
+pub(crate) use ort::{Library, QUIET};
 pub(crate) use prepare::OnnxEngine;
+pub(crate) use spent::resident_peak;
 pub(crate) use work::work;

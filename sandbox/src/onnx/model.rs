@@ -7,10 +7,10 @@ use fiel_schemas::challenge::PortKind;
 use fiel_schemas::onnx::{ImageInput, OnnxManifest, TableInput};
 use ort::environment::Environment;
 
-use super::backend::{Backend, Tensor, Values, zeros};
+use super::backend::{self, Backend, Fact, Tensor};
 use super::plan::{Feed, Plan, Source};
 use super::window::{Blended, Tiling, elements, normalise};
-use super::{answer, archive, ort as onnxruntime, tract};
+use super::{answer, archive, tract};
 use crate::files::{Case, Trouble};
 
 /// Why a case has no answer.
@@ -49,6 +49,9 @@ struct Inputs {
     rows: Vec<Vec<f32>>,
 }
 
+/// A tensor of single precision.
+type Floats = Tensor<Vec<f32>>;
+
 /// What the windows of a case come to, for one tensor.
 struct Gathered {
     blended: Option<Blended>,
@@ -61,34 +64,35 @@ impl Model {
         let archive::Bundle { manifest, model } = archive::unpack(archive)?;
         let plan = Plan::of(&manifest);
         let proto = tract::parse(&model)?;
-        let backend: Box<dyn Backend> = if let Some(environment) = onnxruntime {
-            plan.check(&proto, &|_| true)?;
-            drop(proto);
-            Box::new(onnxruntime::Ort::load(environment, &model, &plan)?)
-        } else {
-            plan.check(&proto, &tract::knows())?;
-            Box::new(tract::Tract::load(&proto, &plan)?)
-        };
+        plan.check(&proto, &*backend::known(onnxruntime))?;
+        let mut backend = backend::load(onnxruntime, &proto, &model, plan.names())?;
+        drop((proto, model));
+        backend.prepare(&plan.facts())?;
         Ok(Self { manifest, plan, backend })
     }
 
     /// Runs the model over zeros: the surest way to learn that it runs, and what shapes come out.
     pub(super) fn trial(&mut self) -> Result<(), String> {
-        let outputs =
-            self.backend.run(zeros(&self.plan)).map_err(|error| format!("a trial run failed: {error}"))?;
+        let zeros: Vec<Tensor> = self.plan.feeds.iter().map(|feed| feed.fact.zeros()).collect();
+        let outputs = self.infer(&zeros).map_err(|error| format!("a trial run failed: {error}"))?;
         self.check(&outputs)
     }
 
+    /// Runs one set of tensors; the plan's outputs are of single precision.
+    fn infer(&mut self, feeds: &[Tensor]) -> Result<Vec<Floats>, String> {
+        self.backend.run(feeds)?.into_iter().map(Tensor::into_floats).collect()
+    }
+
     /// Whether the tensors that came out have the shapes that the manifest's outputs need.
-    fn check(&self, tensors: &[Tensor]) -> Result<(), String> {
+    fn check(&self, tensors: &[Floats]) -> Result<(), String> {
         for mask in &self.manifest.masks {
             let Tensor { shape, .. } = &tensors[self.number(&mask.tensor)];
             let Some(image) = self.plan.feeds.iter().find(|feed| matches!(feed.source, Source::Images(_)))
             else {
                 return Err(format!("the mask `{}` needs an image to lie on", mask.port));
             };
-            let window = &image.shape[2..];
-            let fits = shape.len() == image.shape.len() && shape[0] == 1 && shape[2..] == *window;
+            let window = &image.fact.shape[2..];
+            let fits = shape.len() == image.fact.shape.len() && shape[0] == 1 && shape[2..] == *window;
             if !fits || shape[1] <= mask.channel as usize {
                 return Err(format!(
                     "the output `{}` has the shape {shape:?}; the mask `{}` needs [1, more than {}, then {window:?}]",
@@ -157,9 +161,9 @@ impl Model {
             tiling.as_ref().map_or_else(|| vec![[0; 3]], |tiling| tiling.places().collect());
         let mut gathered: Vec<Gathered> = Vec::new();
         for place in &places {
-            let feeds =
-                self.plan.feeds.iter().map(|feed| fill(feed, inputs, tiling.as_ref(), *place)).collect();
-            let tensors = self.backend.run(feeds).map_err(Failed::Engine)?;
+            let feed = |feed| fill(feed, inputs, tiling.as_ref(), *place);
+            let feeds: Vec<Tensor> = self.plan.feeds.iter().map(feed).collect();
+            let tensors = self.infer(&feeds).map_err(Failed::Engine)?;
             self.check(&tensors).map_err(Failed::Output)?;
             if gathered.is_empty() {
                 gathered = tensors
@@ -190,7 +194,7 @@ impl Model {
     }
 
     /// Room for what is read from an output: blended channels for masks, means for scores.
-    fn start(&self, number: usize, tensor: &Tensor, voxels: usize) -> Gathered {
+    fn start(&self, number: usize, tensor: &Floats, voxels: usize) -> Gathered {
         let name = &self.plan.outputs[number];
         let mask = self.manifest.masks.iter().any(|mask| mask.tensor == *name);
         let score = self.manifest.scores.iter().any(|score| score.tensor == *name);
@@ -233,8 +237,9 @@ impl Model {
     }
 }
 
-fn fill(feed: &Feed, inputs: &Inputs, tiling: Option<&Tiling>, place: [usize; 3]) -> Values {
-    let mut numbers = Vec::with_capacity(feed.shape.iter().product());
+fn fill(feed: &Feed, inputs: &Inputs, tiling: Option<&Tiling>, place: [usize; 3]) -> Tensor {
+    let Fact { kind, shape } = &feed.fact;
+    let mut numbers = Vec::with_capacity(shape.iter().product());
     match (&feed.source, tiling) {
         (Source::Images(images), Some(tiling)) => {
             for &image in images {
@@ -244,7 +249,7 @@ fn fill(feed: &Feed, inputs: &Inputs, tiling: Option<&Tiling>, place: [usize; 3]
         (Source::Images(_), None) => {}
         (Source::Table(table), _) => numbers.extend_from_slice(&inputs.rows[*table]),
     }
-    elements(feed.dtype, numbers)
+    Tensor { shape: shape.clone(), values: elements(*kind, numbers) }
 }
 
 /// The reason names no distance: it would tell about the case.

@@ -90,6 +90,12 @@ impl OnnxEngine {
         ))
     }
 
+    /// Refuses where the engine that the site asked for cannot be used.
+    pub(crate) fn require(&self) -> Result<(), Refusal> {
+        self.trouble()
+            .map_or(Ok(()), |message| Err(Refusal { reason: FailureReason::EngineUnavailable, message }))
+    }
+
     /// The site's library, if it is what runs.
     pub(crate) fn library(&self) -> Option<&PathBuf> {
         self.library.as_ref()
@@ -126,9 +132,7 @@ impl Sandbox {
     pub(crate) fn prepare_onnx(&self, model: &Model) -> Result<Prepared, Refusal> {
         let started = Instant::now();
         verify_digest(&model.path, &model.sha256)?;
-        if let Some(message) = self.onnx.trouble() {
-            return Err(Refusal { reason: FailureReason::EngineUnavailable, message });
-        }
+        self.onnx.require()?;
         let name = format!("{}-{}.onnx.tar", model.sha256, &self.onnx.config_digest[..16]);
         let kept = self.config.cache_dir.join(name);
         let cached = file_digest(&kept).is_ok_and(|digest| digest == model.sha256);
@@ -157,10 +161,10 @@ impl Sandbox {
             task: OnnxTask::Check(archive.to_owned()),
         };
         match self.ask(&order, limits.memory_bytes, limits.wall)? {
-            Reply::Compiled => Ok(()),
+            Reply::Loaded => Ok(()),
             Reply::Refused { reason, message } => Err(Refusal { reason, message }),
             Reply::Failed { message } => Err(site_error(&message)),
-            Reply::Ready { .. } | Reply::Unpacked | Reply::Done { .. } => {
+            Reply::Ready { .. } | Reply::Compiled { .. } | Reply::Unpacked | Reply::Done { .. } => {
                 Err(site_error(&"an answer out of turn"))
             }
         }

@@ -29,6 +29,11 @@ impl Meter {
     }
 }
 
+/// Largest resident memory of this process so far, bytes.
+pub(crate) fn resident_peak() -> u64 {
+    system_counts().1
+}
+
 /// Processor seconds of this process and its largest resident memory in bytes; zero where they are not counted.
 #[expect(unsafe_code, reason = "neither std nor rustix has this call")]
 fn system_counts() -> (f64, u64) {

@@ -1,9 +1,9 @@
 //! Cuts volumes into windows and puts the windows' answers together, as the manifest's documentation says
 //! (`fiel_schemas::onnx`).
 
-use fiel_schemas::onnx::{Blend, ElementType, ImageInput, Window};
+use fiel_schemas::onnx::{Blend, ImageInput, Window};
 
-use super::backend::Values;
+use super::backend::{Kind, Values};
 
 /// The windows of one volume.
 #[derive(Debug)]
@@ -167,21 +167,21 @@ pub(super) fn normalise(image: &ImageInput, mut volume: Vec<f32>) -> Vec<f32> {
     clippy::cast_sign_loss,
     reason = "cut to the type's range, as documented"
 )]
-pub(super) fn elements(dtype: ElementType, values: Vec<f32>) -> Values {
-    match dtype {
-        ElementType::F32 => Values::F32(values),
-        ElementType::I64 => {
-            Values::I64(values.into_iter().map(|value| value.round_ties_even() as i64).collect())
-        }
-        ElementType::U8 => {
-            Values::U8(values.into_iter().map(|value| value.round_ties_even() as u8).collect())
-        }
+pub(super) fn elements(kind: Kind, values: Vec<f32>) -> Values {
+    let whole = values.iter().map(|value| value.round_ties_even());
+    match kind {
+        Kind::F32 => Values::F32(values),
+        Kind::F64 => Values::F64(values.into_iter().map(f64::from).collect()),
+        Kind::I32 => Values::I32(whole.map(|value| value as i32).collect()),
+        Kind::I64 => Values::I64(whole.map(|value| value as i64).collect()),
+        Kind::U8 => Values::U8(whole.map(|value| value as u8).collect()),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fiel_schemas::onnx::ElementType;
     use fiel_schemas::onnx::{Axes, Layout};
 
     fn window(axes: Axes, patch: [u32; 3], overlap: [u32; 3], blend: Blend) -> Window {
@@ -264,12 +264,8 @@ mod tests {
         };
         let values = normalise(&image, vec![-1000.0, 0.0, 3.0, 300.0, 5000.0]);
         assert_eq!(values, [0.0, 50.0, 51.5, 200.0, 200.0]);
-        assert!(
-            matches!(elements(ElementType::U8, values.clone()), Values::U8(v) if v == [0, 50, 52, 200, 200])
-        );
-        assert!(
-            matches!(elements(ElementType::U8, vec![-3.0, 300.0, f32::NAN]), Values::U8(v) if v == [0, 255, 0])
-        );
-        assert!(matches!(elements(ElementType::I64, vec![-2.5, 2.5]), Values::I64(v) if v == [-2, 2]));
+        assert!(matches!(elements(Kind::U8, values.clone()), Values::U8(v) if v == [0, 50, 52, 200, 200]));
+        assert!(matches!(elements(Kind::U8, vec![-3.0, 300.0, f32::NAN]), Values::U8(v) if v == [0, 255, 0]));
+        assert!(matches!(elements(Kind::I64, vec![-2.5, 2.5]), Values::I64(v) if v == [-2, 2]));
     }
 }

@@ -7,12 +7,13 @@ use std::path::Path;
 
 use fiel_schemas::api::FailureReason;
 
+use super::backend::{last_words, no_memory};
 use super::model::{Failed, Model};
 use super::ort::Library;
 use super::spent::Meter;
 use super::tract;
 use crate::compile::refused;
-use crate::confine::{confine, require_single_thread};
+use crate::confine::confine;
 use crate::files::Case;
 use crate::protocol::{self, Confine, Ending, OnnxTask, Reply, RunCase};
 use crate::worker::{THREAD_STACK, say};
@@ -35,8 +36,6 @@ pub(crate) fn work(
         }
     };
     let library = onnxruntime.map(Library::open).transpose()?;
-    // Confinement binds the calling thread; a library that had started others would escape it.
-    require_single_thread()?;
     let confinement = confine(limits)?;
     let version = library.as_ref().map_or(tract::VERSION, |library| &library.version).to_owned();
     let ready = Reply::Ready { confinement, engine: version };
@@ -67,7 +66,7 @@ fn check(archive: File, library: Option<Library>) -> Result<Reply, String> {
     let tried =
         tried.unwrap_or_else(|_| Err("the engine cannot work with this model: it failed inside".into()));
     Ok(match tried {
-        Ok(()) => Reply::Compiled,
+        Ok(()) => Reply::Loaded,
         Err(message) => refused(FailureReason::ArtifactInvalid, &message),
     })
 }
@@ -79,14 +78,14 @@ fn run(archive: File, library: Option<Library>, mut from: Stdin, mut to: &Stdout
         Ok(model) => model,
         Err(message) => return say(&mut to, &refused(FailureReason::ArtifactInvalid, &message)),
     };
-    say(&mut to, &Reply::Compiled)?;
+    say(&mut to, &Reply::Loaded)?;
     while let Some(RunCase) = protocol::receive(&mut from).map_err(|error| format!("request: {error}"))? {
         let meter = Meter::start();
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let case = Case::open(Path::new("."))?;
             model.run(&case)
         }));
-        let ran = ran.unwrap_or_else(|_| Err(Failed::Engine("the engine failed inside".into())));
+        let ran = ran.unwrap_or_else(|panic| Err(Failed::Engine(last_words(&*panic))));
         let used = meter.stop();
         let (ending, log) = ending(ran);
         say(&mut to, &Reply::Done { ending, used })?;
@@ -107,9 +106,4 @@ fn ending(ran: Result<(), Failed>) -> (Ending, String) {
             (Ending::Crashed { why: "the engine stopped while it ran the model".to_owned() }, error)
         }
     }
-}
-
-/// Whether onnxruntime asked in vain; tract's allocator ends the process instead.
-fn no_memory(error: &str) -> bool {
-    ["bad_alloc", "bad allocation", "Failed to allocate memory"].iter().any(|words| error.contains(words))
 }

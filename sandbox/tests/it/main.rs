@@ -10,6 +10,7 @@ mod floods;
 mod images;
 mod isolation;
 mod metering;
+mod nn;
 mod onnx;
 mod outcomes;
 mod predictors;

@@ -34,6 +34,13 @@ pub(crate) fn predictor() -> &'static [u8] {
     MODEL.get_or_init(|| clang("predictor.c", &predictor_flags()))
 }
 
+/// The component of `tests/models/network.c`.
+pub(crate) fn network() -> &'static [u8] {
+    static MODEL: OnceLock<Vec<u8>> = OnceLock::new();
+    let wit = concat!("-Wl,--component-type,", env!("CARGO_MANIFEST_DIR"), "/wit/nn/nn.wit");
+    MODEL.get_or_init(|| clang("network.c", &[component_linker(), vec![wit.into()]].concat()))
+}
+
 /// The component of `tests/models/liar.c` that lies in this way.
 pub(crate) fn liar(lie: &str) -> Vec<u8> {
     clang("liar.c", &[predictor_flags(), vec![format!("-DLIE={lie}")]].concat())

@@ -37,7 +37,8 @@ pub(crate) struct Args {
     /// Container runtime for images: `runc`, `crun`, `runsc` or a path; the first one found when absent.
     #[arg(long, value_name = "NAME")]
     runtime: Option<String>,
-    /// Path of libonnxruntime.so, which then runs an ONNX bundle; tract, which is built in, when absent.
+    /// Path of libonnxruntime.so, which then runs an ONNX bundle, or what a program loads through wasi-nn; tract, which
+    /// is built in, when absent.
     #[arg(long, value_name = "PATH")]
     onnxruntime: Option<PathBuf>,
     /// Print JSON.

@@ -17,7 +17,9 @@ use crate::support::config;
 /// Codes of element types in the ONNX specification.
 pub(crate) const FLOAT: i32 = 1;
 pub(crate) const UINT8: i32 = 2;
+pub(crate) const INT32: i32 = 6;
 pub(crate) const INT64: i32 = 7;
+pub(crate) const DOUBLE: i32 = 11;
 
 /// A graph under construction.
 #[derive(Clone, Default)]
@@ -33,8 +35,12 @@ impl Graph {
         self
     }
 
-    pub(crate) fn output(mut self, name: &str, shape: &[i64]) -> Self {
-        self.0.output.push(info(name, FLOAT, shape));
+    pub(crate) fn output(self, name: &str, shape: &[i64]) -> Self {
+        self.output_of(name, FLOAT, shape)
+    }
+
+    pub(crate) fn output_of(mut self, name: &str, elem_type: i32, shape: &[i64]) -> Self {
+        self.0.output.push(info(name, elem_type, shape));
         self
     }
 

@@ -1,6 +1,6 @@
 //! ONNX models: what they compute, how they fail, whether two engines agree.
 
-mod bundles;
+pub(crate) mod bundles;
 mod engines;
 mod hostile;
 mod parity;

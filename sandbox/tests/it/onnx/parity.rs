@@ -1,13 +1,15 @@
 //! The baselines of the challenges give what onnxruntime in Python gave (`challenges/scripts/onnx_reference.py`).
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use fiel_kernels::image::{ReadLimits, parse_mask, read_mask, recode_nifti};
-use fiel_sandbox::CaseInput;
+use fiel_sandbox::{CaseInput, CaseResult, Model};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::outcome::Outcome;
+use fiel_schemas::submission::MediaType;
 
 use super::bundles::{Lab, engines, image_case, limits, row_case};
 
@@ -122,8 +124,8 @@ fn table(source: &str, name: &str) -> Vec<f64> {
     body.split(',').map(|number| number.trim().parse().unwrap()).collect()
 }
 
-#[test]
-fn the_logistic_regression_gives_the_probabilities_of_its_table() {
+/// The public cases of `breast-fna`, each with what the logistic regression makes of it in double precision.
+fn public_cases() -> Vec<(CaseInput, f64)> {
     let source = std::fs::read_to_string(challenge("breast-fna/baselines/logistic/weights.h")).unwrap();
     let [weights, means, scales] =
         ["WEIGHT", "MEAN", "SCALE"].map(|name| table(&source, &format!("LOGISTIC_{name}")));
@@ -136,26 +138,54 @@ fn the_logistic_regression_gives_the_probabilities_of_its_table() {
         (0..names.len()).filter(|&at| !["case_id", "malignant"].contains(&names[at])).collect();
     let rows: Vec<Vec<&str>> = lines.collect();
     assert_eq!((features.len(), rows.len()), (30, 169));
-    let artifact = std::fs::read(challenge("breast-fna/baselines/logistic.onnx.tar")).unwrap();
+    let case = |(number, row): (usize, &Vec<&str>)| {
+        let columns: Vec<(&str, &str)> = features.iter().map(|&at| (names[at], row[at])).collect();
+        let standard = |(index, &at): (usize, &usize)| {
+            weights[index] * (row[at].parse::<f64>().unwrap() - means[index]) / scales[index]
+        };
+        let logit = intercept + features.iter().enumerate().map(standard).sum::<f64>();
+        (row_case(&format!("c{number}"), &columns), 1.0 / (1.0 + (-logit).exp()))
+    };
+    rows.iter().enumerate().map(case).collect()
+}
+
+#[test]
+fn the_logistic_regression_gives_the_probabilities_of_its_table_as_an_artifact_and_through_wasi_nn() {
+    let (cases, expected): (Vec<_>, Vec<_>) = public_cases().into_iter().unzip();
     for engine in engines() {
         let lab = Lab::new(engine.as_deref(), 1);
-        let prepared = lab.prepare(&artifact).unwrap_or_else(|refusal| panic!("{refusal}"));
-        let case = |(number, row): (usize, &Vec<&str>)| {
-            let columns: Vec<(&str, &str)> = features.iter().map(|&at| (names[at], row[at])).collect();
-            row_case(&format!("c{number}"), &columns)
-        };
-        let results =
-            lab.run(&prepared, &limits(), rows.iter().enumerate().map(case).collect(), "prediction.csv");
-        for (row, result) in rows.iter().zip(results) {
-            assert_eq!(result.outcome, Outcome::Ok, "{}", result.reason);
-            let text = String::from_utf8(result.outputs["prediction.csv"].clone()).unwrap();
-            let found: f64 = text.trim().rsplit(',').next().unwrap().parse().unwrap();
-            let standard = |(index, &at): (usize, &usize)| {
-                weights[index] * (row[at].parse::<f64>().unwrap() - means[index]) / scales[index]
+        let probabilities = |baseline: &str, media_type| {
+            let path = challenge("breast-fna/baselines").join(baseline);
+            let sha256 = sha256_hex(&std::fs::read(&path).unwrap());
+            let model = Model { path, sha256, media_type };
+            let prepared = lab.sandbox.prepare(&model).unwrap_or_else(|refusal| panic!("{refusal}"));
+            let probability = |result: CaseResult| {
+                assert_eq!(result.outcome, Outcome::Ok, "{baseline}: {}", result.reason);
+                let text = String::from_utf8(result.outputs["prediction.csv"].clone()).unwrap();
+                text.trim().rsplit(',').next().unwrap().parse::<f64>().unwrap()
             };
-            let logit = intercept + features.iter().enumerate().map(standard).sum::<f64>();
-            let expected = 1.0 / (1.0 + (-logit).exp());
-            assert!((found - expected).abs() < 1e-6, "{engine:?}: {found} for {expected}");
+            let results = lab.run(&prepared, &limits(), cases.clone(), "prediction.csv");
+            results.into_iter().map(probability).collect::<Vec<_>>()
+        };
+        let artifact = probabilities("logistic.onnx.tar", MediaType::Onnx);
+        let module = probabilities("logistic-wasi-nn.wasm", MediaType::Wasm);
+        for ((artifact, module), expected) in artifact.iter().zip(&module).zip(&expected) {
+            assert!((artifact - expected).abs() < 1e-6, "{engine:?}: {artifact} for {expected}");
+            // The exponential function of two libraries, and the digits that are printed.
+            let apart = (artifact - module).abs();
+            assert!(apart <= 4.0 * f64::from(f32::EPSILON) * artifact, "{engine:?}: {module} for {artifact}");
         }
     }
+}
+
+#[test]
+fn the_module_holds_the_network_of_the_artifact() {
+    let artifact = std::fs::read(challenge("breast-fna/baselines/logistic.onnx.tar")).unwrap();
+    let mut archive = tar::Archive::new(artifact.as_slice());
+    let mut entries = archive.entries().unwrap().map(Result::unwrap);
+    let mut entry = entries.find(|entry| entry.path().unwrap().ends_with("model.onnx")).unwrap();
+    let mut network = Vec::new();
+    entry.read_to_end(&mut network).unwrap();
+    let module = std::fs::read(challenge("breast-fna/baselines/logistic-wasi-nn.wasm")).unwrap();
+    assert!(network.len() > 200 && module.windows(network.len()).any(|bytes| bytes == network));
 }

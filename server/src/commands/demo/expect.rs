@@ -32,12 +32,13 @@ struct Seen<'a> {
 }
 
 fn breast_fna(seen: &mut Seen<'_>) {
-    for name in ["constant", "threshold", "logistic", "boosted", "overconfident"] {
+    for name in ["constant", "threshold", "logistic", "logistic-wasi-nn", "boosted", "overconfident"] {
         seen.complete(name, 400);
     }
     seen.better("logistic", "threshold", "auc");
     seen.better("threshold", "constant", "auc");
     seen.same("overconfident", "logistic", "auc");
+    seen.same("logistic-wasi-nn", "logistic", "auc");
     // Brier: a lower score is better.
     seen.better("overconfident", "logistic", "brier");
     seen.unranked("broken", 400);
