@@ -230,7 +230,8 @@ mod tests {
         std::fs::create_dir_all(stage::STAGE).expect("containers are tried as root");
         let runtime = Runtime::find(Some("runc")).expect("apt-get install runc");
         let mapping = Mapping::Shifted { base: SHIFTED };
-        let setup = Setup { runtime, mapping, grouped: true, staged: true, work: work("bundles") };
+        let (work, devices) = (work("bundles"), Edits::default());
+        let setup = Setup { runtime, mapping, grouped: true, staged: true, work, devices };
         let slot = Slot::create(folder.path().join("slot")).unwrap();
         let recipe = recipe(&work("root"), &["/usr/bin/sleep", "1000"]);
         let ready = Duration::from_millis(700);
