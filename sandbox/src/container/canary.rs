@@ -25,7 +25,7 @@ pub(crate) enum Canary {
 
 /// A device that a container should have.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Granted {
+pub(crate) struct Granted {
     pub(super) path: PathBuf,
     pub(super) read: bool,
     pub(super) write: bool,

@@ -87,7 +87,7 @@ impl Registry {
     pub(crate) fn resolve(&self, names: &[String]) -> Result<Edits, String> {
         let mut edits = Edits::default();
         let mut whole: Vec<usize> = Vec::new();
-        for name in names.iter() {
+        for name in names {
             if edits.names.contains(name) {
                 continue;
             }
@@ -132,11 +132,11 @@ impl Registry {
             problem: Some(problem.clone()),
             left_out: Vec::new(),
         });
-        let device = |name| self.device(name, configured.contains(name));
+        let device = |name: &String| self.device(name, configured.contains(name));
         self.devices.keys().chain(missing).map(device).chain(broken).collect()
     }
 
-    fn device(&self, name: &String, configured: bool) -> DeviceReport {
+    fn device(&self, name: &str, configured: bool) -> DeviceReport {
         let place = self.devices.get(name);
         let described = place.map(|place| &self.documents[place.document]);
         let edits: Vec<&Written> = place.zip(described).map_or_else(Vec::new, |(place, (_, document))| {
@@ -144,11 +144,11 @@ impl Registry {
         });
         let nodes = edits.iter().flat_map(|edits| &edits.device_nodes);
         DeviceReport {
-            name: name.clone(),
+            name: name.to_owned(),
             file: described.map(|(file, _)| file.clone()),
             configured,
             nodes: nodes.map(|node| (node.source().to_owned(), node.source().exists())).collect(),
-            problem: self.resolve(std::slice::from_ref(name)).err(),
+            problem: self.resolve(&[name.to_owned()]).err(),
             left_out: edits.iter().flat_map(|edits| edits.left_out()).collect(),
         }
     }
