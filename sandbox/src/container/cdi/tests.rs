@@ -86,6 +86,7 @@ fn json_and_yaml_say_the_same() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of what can be wrong")]
 fn an_edit_that_cannot_be_made_is_said_with_its_file_and_field() {
     for (edits, field, words) in [
         (json!({"deviceNodes": [{"path": "/dev/none-such"}]}), "`deviceNodes`", "/dev/none-such"),
