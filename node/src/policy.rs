@@ -58,12 +58,23 @@ pub struct Engines {
     /// `registry.example.org:5000`; none by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub registries: Vec<String>,
+    /// Devices that every container gets, by the CDI names that `fiel node doctor` prints (`nvidia.com/gpu=0`); none
+    /// by default. A change holds from the next start of the node on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub devices: Vec<String>,
 }
 
 impl Default for Engines {
     fn default() -> Self {
         let allow = ArtifactKind::MODELS.into_iter().chain([ArtifactKind::Predictions]).collect();
-        Self { allow, runtime: None, require: None, onnxruntime: None, registries: Vec::new() }
+        Self {
+            allow,
+            runtime: None,
+            require: None,
+            onnxruntime: None,
+            registries: Vec::new(),
+            devices: Vec::new(),
+        }
     }
 }
 
@@ -74,6 +85,7 @@ impl Engines {
         ContainerConfig {
             runtime: self.runtime.clone(),
             required: self.require.clone().unwrap_or(usual.required),
+            devices: self.devices.clone(),
             ..usual
         }
     }
@@ -228,9 +240,10 @@ mod tests {
         let all = policy("").unwrap();
         assert_eq!(all, Policy::default());
         assert!(MediaType::ALL.into_iter().all(|media| all.engines.check(&artifact(media, None)).is_ok()));
-        let some =
-            policy(r#","engines":{"allow":["wasm","predictions"],"runtime":"runsc","require":["seccomp"]}"#)
-                .unwrap();
+        let some = policy(
+            r#","engines":{"allow":["wasm","predictions"],"runtime":"runsc","require":["seccomp"],"devices":["v/c=0"]}"#,
+        )
+        .unwrap();
         assert_ne!(some.digest(), all.digest());
         for (media, allowed) in [
             (MediaType::Wasm, true),
@@ -247,6 +260,7 @@ mod tests {
             (containers.runtime.as_deref(), &containers.required[..]),
             (Some("runsc"), &["seccomp".to_owned()][..])
         );
+        assert_eq!(containers.devices, ["v/c=0"]);
         assert_eq!(all.engines.containers(), ContainerConfig::default());
         let refused = some.engines.check(&artifact(MediaType::Onnx, None)).unwrap_err();
         assert_eq!(refused.reason(), FailureReason::PolicyRefused);

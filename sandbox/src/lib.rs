@@ -27,7 +27,7 @@ mod world;
 
 pub use sandbox::Sandbox;
 pub use types::{
-    CaseInput, CaseResult, CompileLimits, ContainerConfig, Dialect, EngineReport, Expected, Model, Prepared,
-    Protection, Refusal, SandboxConfig, SandboxError, Usage, WorkerCommand,
+    CaseInput, CaseResult, CompileLimits, ContainerConfig, DeviceReport, Dialect, EngineReport, Expected,
+    Model, Prepared, Protection, Refusal, SandboxConfig, SandboxError, Usage, WorkerCommand,
 };
 pub use worker::worker_main;

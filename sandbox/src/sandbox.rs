@@ -90,9 +90,14 @@ impl Sandbox {
         let EngineInfo { name, version, .. } = self.onnx_info();
         match self.onnx.trouble() {
             None => self.confined(name, version),
-            Some(advice) => {
-                EngineReport { name, version: None, available: false, protections: Vec::new(), advice }
-            }
+            Some(advice) => EngineReport {
+                name,
+                version: None,
+                available: false,
+                protections: Vec::new(),
+                advice,
+                devices: Vec::new(),
+            },
         }
     }
 
@@ -105,6 +110,7 @@ impl Sandbox {
             available: true,
             protections: self.confinement.iter().map(held).collect(),
             advice: String::new(),
+            devices: Vec::new(),
         }
     }
 

@@ -72,13 +72,24 @@ pub struct ContainerConfig {
     pub cores: u64,
     /// Processes and threads of each case; 0 counts as 1.
     pub processes: u64,
+    /// Devices that every container gets, by their CDI names, for instance `nvidia.com/gpu=0`.
+    pub devices: Vec<String>,
+    /// Folders with CDI specifications; a later one has the last word.
+    pub cdi_folders: Vec<PathBuf>,
 }
 
 impl Default for ContainerConfig {
     fn default() -> Self {
         let required =
             ["namespaces", "no-network", "read-only-root", "no-new-privs", "seccomp", "memory-limit"];
-        Self { runtime: None, required: required.map(str::to_owned).to_vec(), cores: 1, processes: 256 }
+        Self {
+            runtime: None,
+            required: required.map(str::to_owned).to_vec(),
+            cores: 1,
+            processes: 256,
+            devices: Vec::new(),
+            cdi_folders: ["/etc/cdi", "/var/run/cdi"].map(PathBuf::from).to_vec(),
+        }
     }
 }
 
@@ -95,6 +106,25 @@ pub struct EngineReport {
     pub protections: Vec<Protection>,
     /// What is missing and what to install; empty for an engine that is available.
     pub advice: String,
+    /// Devices that CDI specifications of this machine describe, and files among them that are broken.
+    pub devices: Vec<DeviceReport>,
+}
+
+/// A device that containers may be given, or a broken file that should describe one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceReport {
+    /// Its CDI name, or the path of the file.
+    pub name: String,
+    /// The file that describes it; `None` for a device that none does.
+    pub file: Option<PathBuf>,
+    /// Whether every container gets it.
+    pub configured: bool,
+    /// Its nodes on this machine, and whether each is there.
+    pub nodes: Vec<(PathBuf, bool)>,
+    /// Why it cannot be used and what to do.
+    pub problem: Option<String>,
+    /// What the file asks for beside and is not done.
+    pub left_out: Vec<String>,
 }
 
 /// One thing that an engine keeps a model from doing.

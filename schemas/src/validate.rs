@@ -174,6 +174,14 @@ pub fn from_yaml<T: DeserializeOwned>(kind: Kind, source: &str) -> Result<T, Doc
     finish(kind, parsed)
 }
 
+/// A YAML document (1.2 core schema, one document, unique text keys) of somebody else's making, as a value.
+///
+/// # Errors
+/// With the first problem and its line.
+pub fn yaml_value(source: &str) -> Result<serde_json::Value, String> {
+    text::parse_yaml(source).map(|parsed| parsed.value).map_err(|problem| problem.to_string())
+}
+
 fn check_size(kind: Kind, len: usize) -> Result<(), Problem> {
     let max = kind.bytes_max();
     if len <= max {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,10 +17,18 @@ use crate::protocol;
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Canary {
     /// Look around, try everything and report; then start so many processes and report how many there are. `hidden`
-    /// must not be seen.
-    Look { hidden: Vec<PathBuf>, processes: usize, file_bytes: u64 },
+    /// must not be seen; of the `devices` each must be there to read and to write as told, and no other way.
+    Look { hidden: Vec<PathBuf>, processes: usize, file_bytes: u64, devices: Vec<Granted> },
     /// Use up so much memory.
     Eat { bytes: usize },
+}
+
+/// A device that a container should have.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Granted {
+    pub(super) path: PathBuf,
+    pub(super) read: bool,
+    pub(super) write: bool,
 }
 
 /// What a canary found.
@@ -46,13 +55,16 @@ pub(super) struct Sight {
     pub(super) file_bytes: u64,
     /// Files of the host that were seen.
     pub(super) seen: Vec<PathBuf>,
+    /// What is wrong with the devices it should have.
+    pub(super) devices: Vec<String>,
 }
 
 /// Carries a canary's errand out.
 pub(crate) fn fly(errand: Canary, to: &mut impl Write) -> Result<(), String> {
     match errand {
-        Canary::Look { hidden, processes, file_bytes } => {
-            let sight = look(hidden, file_bytes);
+        Canary::Look { hidden, processes, file_bytes, devices } => {
+            let mut sight = look(hidden, file_bytes);
+            sight.devices = devices.iter().flat_map(tried).collect();
             // A runtime may not survive what follows: the report goes first.
             let told = protocol::send(to, &sight).and_then(|()| protocol::send(to, &start(processes)));
             told.map_err(|error| format!("report: {error}"))
@@ -90,7 +102,34 @@ fn look(hidden: Vec<PathBuf>, file_bytes: u64) -> Sight {
         kernel: kernel(),
         seen: hidden.into_iter().filter(|path| path.exists()).collect(),
         file_bytes: write_up_to(file_bytes),
+        devices: Vec::new(),
     }
+}
+
+/// Opens a device in both ways; gives what is not as it should be.
+fn tried(device: &Granted) -> Vec<String> {
+    let path = device.path.display();
+    match fs::metadata(&device.path) {
+        Ok(found) if found.file_type().is_char_device() || found.file_type().is_block_device() => {}
+        Ok(_) => return vec![format!("{path} is no device")],
+        Err(error) => return vec![format!("{path}: {error}")],
+    }
+    let ways = [("read", device.read, true), ("write", device.write, false)];
+    let try_it = |(word, granted, reading): (&str, bool, bool)| {
+        let mut options = fs::OpenOptions::new();
+        options.read(reading).write(!reading).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+        match options.open(&device.path).map_err(|error| error.raw_os_error()) {
+            Ok(_) if !granted => {
+                Some(format!("{path} can be opened to {word}, which its specification forbids"))
+            }
+            Err(Some(libc::EACCES | libc::EPERM)) if granted => {
+                Some(format!("{path} cannot be opened to {word}: the runtime or the machine forbids it"))
+            }
+            // Whatever else a driver answers is the device's own business: it was reached.
+            _ => None,
+        }
+    };
+    ways.into_iter().filter_map(try_it).collect()
 }
 
 /// The names of the namespaces of this process.

@@ -201,6 +201,7 @@ fn since(before: &Usage, now: Usage) -> Usage {
 mod tests {
     use std::path::{Path, PathBuf};
 
+    use super::super::cdi::Edits;
     use super::super::recipe::{Bind, Source};
     use super::super::runtime::Runtime;
     use super::super::spec::Mapping;
@@ -230,7 +231,8 @@ mod tests {
         std::fs::create_dir_all(stage::STAGE).expect("containers are tried as root");
         let runtime = Runtime::find(Some("runc")).expect("apt-get install runc");
         let mapping = Mapping::Shifted { base: SHIFTED };
-        let setup = Setup { runtime, mapping, grouped: true, staged: true, work: work("bundles") };
+        let (bundles, devices) = (work("bundles"), Edits::default());
+        let setup = Setup { runtime, mapping, grouped: true, staged: true, work: bundles, devices };
         let slot = Slot::create(folder.path().join("slot")).unwrap();
         let recipe = recipe(&work("root"), &["/usr/bin/sleep", "1000"]);
         let ready = Duration::from_millis(700);

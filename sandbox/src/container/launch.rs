@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use fs_err as fs;
 use rustix::process::Signal;
 
+use super::cdi::Edits;
 use super::recipe::{Recipe, Source};
 use super::running::Running;
 use super::runtime::{Places, Runtime};
@@ -29,6 +30,8 @@ pub(super) struct Setup {
     pub(super) staged: bool,
     /// Folder for bundles.
     pub(super) work: PathBuf,
+    /// What the site's devices add to every model's container.
+    pub(super) devices: Edits,
 }
 
 /// What one container may use.
@@ -117,6 +120,11 @@ impl Prepared<'_> {
     fn frame(&self) -> io::Result<(Option<Stage>, Frame)> {
         let mut stage = Stage::new(self.setup.runtime.refuses_mixed_groups());
         let staged = self.setup.staged;
+        let mut devices: Vec<PathBuf> = Vec::new();
+        for node in &self.recipe.devices {
+            let source = &node.source;
+            devices.push(if staged { stage.add_device(source)? } else { source.clone() });
+        }
         let mut place =
             |path: PathBuf, read_only| if staged { stage.add(&path, read_only) } else { Ok(path) };
         let rootfs = place(self.recipe.rootfs.clone(), true)?;
@@ -135,6 +143,7 @@ impl Prepared<'_> {
             file_bytes: self.allowance.file_bytes(),
             rootfs,
             sources: sources?,
+            devices,
         };
         Ok((staged.then_some(stage), frame))
     }

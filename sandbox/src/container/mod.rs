@@ -10,6 +10,7 @@
 //! capabilities, a filter of system calls, a read-only root, and a control group made and read by the node.
 
 mod canary;
+mod cdi;
 mod exec;
 mod guard;
 mod http;
@@ -39,8 +40,11 @@ use crate::image::Image;
 use crate::runner::{Runner, mebibytes};
 use crate::slot::{Slot, io_error};
 use crate::types::{
-    Api, ContainerConfig, Dialect, EngineReport, Protection, Refusal, SandboxError, WorkerCommand,
+    Api, ContainerConfig, DeviceReport, Dialect, EngineReport, Protection, Refusal, SandboxError,
+    WorkerCommand,
 };
+use cdi::Edits;
+use cdi::registry::Registry;
 use exec::ExecRunner;
 use guard::Guard;
 use invoke::{InvokeRunner, READY};
@@ -95,12 +99,14 @@ impl Containers {
     pub(crate) fn info(&self) -> EngineInfo {
         let report = self.report();
         let held = report.protections.iter().filter(|protection| protection.holds);
+        let none = Edits::default();
+        let devices = self.engine().setup.as_ref().map_or(&none, |setup| &setup.devices);
         EngineInfo {
             name: report.name.clone(),
             version: report.version.clone().unwrap_or_default(),
-            config_digest: spec::config_digest(&report.name),
+            config_digest: spec::config_digest(&report.name, devices),
             confinement: held.map(|protection| protection.name.clone()).collect(),
-            hardware: None,
+            hardware: (!devices.names.is_empty()).then(|| devices.names.join(", ")),
         }
     }
 
@@ -124,13 +130,13 @@ impl Containers {
         if api == Api::Invoke && !setup.runtime.shares_loopback() {
             return Err(unavailable("gVisor does not let the node reach a model that serves over HTTP"));
         }
-        let places = Recipe::of(image, dialect).make_places(self.owner_base());
+        let places = Recipe::of(image, dialect).with(&setup.devices).make_places(self.owner_base());
         places.map_err(|error| {
             tracing::warn!(%error, "an image has no room for its folders");
             Refusal {
                 reason: FailureReason::ImageInvalid,
-                message: "the image has something else where `/input`, `/output`, `/tmp`, `/proc`, `/sys` or `/dev` \
-                          must be a folder"
+                message: "the image has something else where `/input`, `/output`, `/tmp`, `/proc`, `/sys`, `/dev` or \
+                          a folder for files of the site's devices must be"
                     .to_owned(),
             }
         })?;
@@ -145,7 +151,7 @@ impl Containers {
         dialect: Dialect,
     ) -> Result<Box<dyn Runner + 'a>, SandboxError> {
         let setup = self.setup().map_err(|refusal| SandboxError::Worker(refusal.message))?;
-        let recipe = Recipe::of(image, dialect);
+        let recipe = Recipe::of(image, dialect).with(&setup.devices);
         let (cores, processes) = (self.config.cores.max(1), self.config.processes.max(1));
         Ok(match api {
             Api::Exec => Box::new(ExecRunner { setup, cores, processes, recipe }),
@@ -164,16 +170,23 @@ impl Containers {
     }
 
     fn try_everything(&self) -> Engine {
-        let missing = |name: &str, version: Option<String>, reason: String, advice: &str| Engine {
+        let registry = Registry::read(&self.config.cdi_folders);
+        let devices = registry.report(&self.config.devices);
+        let unusable = |name: &str, version: Option<String>, reason: String, advice: String| Engine {
             report: EngineReport {
                 name: name.to_owned(),
                 version,
                 available: false,
                 protections: Vec::new(),
-                advice: format!("{reason}; {advice}"),
+                advice,
+                devices: devices.clone(),
             },
             setup: Err(reason),
             _guard: None,
+        };
+        let missing = |name: &str, version: Option<String>, reason: String, advice: &str| {
+            let advice = format!("{reason}; {advice}");
+            unusable(name, version, reason, advice)
         };
         let runtime = match Runtime::find(self.config.runtime.as_deref()) {
             Ok(runtime) => runtime,
@@ -183,6 +196,15 @@ impl Containers {
         if let Err(error) = fs::create_dir_all(&self.work) {
             return missing(name, version, error.to_string(), EMPOWER);
         }
+        let edits = match registry.resolve(&self.config.devices) {
+            Ok(edits) if !edits.names.is_empty() && !runtime.hands_on_devices() => {
+                let reason =
+                    format!("{name} does not hand on devices; name runc or crun in `engines.runtime`");
+                return unusable(name, version, reason.clone(), reason);
+            }
+            Ok(edits) => edits,
+            Err(reason) => return unusable(name, version, reason.clone(), reason),
+        };
         let group = Group::create(allowance(&TRIAL, 1, 1).bounds).map(drop);
         let mut why = String::new();
         for mapping in mappings(&runtime) {
@@ -192,9 +214,10 @@ impl Containers {
                 grouped: group.is_ok(),
                 staged: rustix::process::geteuid().is_root() && fs::create_dir_all(stage::STAGE).is_ok(),
                 work: self.work.clone(),
+                devices: edits.clone(),
             };
             match probe::protections(&setup, &self.worker) {
-                Ok(protections) => return self.judged(setup, protections, group),
+                Ok(protections) => return self.judged(setup, protections, devices, group),
                 Err(error) => {
                     tracing::info!(?mapping, error, "containers do not run like this here");
                     why = error;
@@ -204,18 +227,32 @@ impl Containers {
         missing(name, version, explained(why, group), EMPOWER)
     }
 
-    fn judged(&self, setup: Setup, protections: Vec<Protection>, group: Result<(), String>) -> Engine {
+    fn judged(
+        &self,
+        setup: Setup,
+        protections: Vec<Protection>,
+        devices: Vec<DeviceReport>,
+        group: Result<(), String>,
+    ) -> Engine {
         let fails = |name: &&String| !protections.iter().any(|held| held.holds && held.name == **name);
+        // A device that cannot be used is not silently left out.
+        let devices_wrong = protections.iter().find(|tried| tried.name == probe::DEVICES && !tried.holds);
         let lacking: Vec<&str> = self.config.required.iter().filter(fails).map(String::as_str).collect();
         let (name, version) = (setup.runtime.name().to_owned(), Some(setup.runtime.version.clone()));
         let mut reason = (!lacking.is_empty())
             .then(|| explained(format!("{name} cannot guarantee here: {}", lacking.join(", ")), group));
+        if let Some(wrong) = devices_wrong {
+            reason.get_or_insert_with(|| {
+                format!("{name} does not hand on the devices as asked: {}", wrong.detail)
+            });
+        }
         let guard = Guard::start(&self.worker);
         if let Err(error) = &guard {
             reason.get_or_insert_with(|| format!("no guard process could be started: {error}"));
         }
         let advice = reason.as_ref().map(|reason| format!("{reason}; {EMPOWER}")).unwrap_or_default();
-        let report = EngineReport { name, version, available: reason.is_none(), protections, advice };
+        let report =
+            EngineReport { name, version, available: reason.is_none(), protections, advice, devices };
         let setup = match reason {
             Some(reason) => Err(reason),
             None => Ok(setup),

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use fiel_schemas::challenge::Limits;
 use fs_err as fs;
 
-use super::canary::{Canary, Sight, kernel, namespaces};
+use super::canary::{Canary, Granted, Sight, kernel, namespaces};
+use super::cdi::Node;
 use super::launch::{Allowance, Setup};
 use super::recipe::{Bind, Recipe, Source};
 use super::running::{Event, Running};
@@ -35,11 +36,21 @@ const LIBRARIES: [&str; 4] = ["/lib", "/lib64", "/usr", "/nix/store"];
 /// The canary's own program, within its container.
 const PROGRAM: &str = "/worker";
 
+/// That the site's devices, and nothing beyond what their specifications allow, can be used.
+pub(super) const DEVICES: &str = "devices";
+
 /// Tries every protection. An error says why no container could be run at all.
 pub(super) fn protections(setup: &Setup, worker: &WorkerCommand) -> Result<Vec<Protection>, String> {
     let cage = Cage::build(setup, worker).map_err(|error| error.to_string())?;
     let (sight, processes) = cage.look()?;
     let mut found = judge(&sight, setup);
+    if !setup.devices.names.is_empty() {
+        let detail = match &sight.devices[..] {
+            [] => format!("a container reaches the devices {} and no other", setup.devices.names.join(", ")),
+            wrong => wrong.join("; "),
+        };
+        found.push(protection(DEVICES, sight.devices.is_empty(), detail));
+    }
     found.push(cage.user());
     found.push(cage.processes(processes));
     found.push(cage.memory());
@@ -77,6 +88,8 @@ impl<'a> Cage<'a> {
                 let source = Source::Host(fs::canonicalize(source)?);
                 recipe.binds.push(Bind::new(source, destination));
             }
+            // Their files would lie within the host's libraries here, and their variables are no concern of a canary.
+            recipe.devices.clone_from(&setup.devices.nodes);
             recipe.make_places(0)?;
             Ok(recipe)
         };
@@ -121,6 +134,7 @@ impl<'a> Cage<'a> {
             hidden: vec![self.secret.clone(), PathBuf::from("/etc/passwd")],
             processes: 2 * usize::try_from(self.most_processes()).unwrap_or(64),
             file_bytes: 2 * allowance.file_bytes(),
+            devices: self.recipe.devices.iter().map(Cage::granted).collect(),
         };
         let (event, mut running) = self.send(errand, allowance)?;
         let log = running.take_log();
@@ -133,6 +147,11 @@ impl<'a> Cage<'a> {
             None => format!("{event:?} {}", String::from_utf8_lossy(&log)),
         };
         Err(format!("a trial container did not run: {}", why.trim()))
+    }
+
+    fn granted(node: &Node) -> Granted {
+        let may = |right| node.access.contains(right);
+        Granted { path: node.destination.clone(), read: may('r'), write: may('w') }
     }
 
     /// Whose user the canary was: the owner of the file it wrote.

@@ -8,6 +8,7 @@ use fiel_schemas::api::FailureReason;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
+use super::cdi::{Edits, Node};
 use crate::confine::NOBODY;
 use crate::image::{Image, ImageConfig};
 use crate::types::{Api, Dialect, Refusal};
@@ -39,7 +40,7 @@ pub(super) enum Source {
     Input,
     /// The case's `output` of the lane.
     Output,
-    /// Something of the host; only the engine's own canary gets that.
+    /// Something of the host; only the engine's own canary gets that, and what the site's devices need.
     Host(PathBuf),
 }
 
@@ -68,6 +69,8 @@ pub(super) struct Recipe {
     pub(super) user: u32,
     pub(super) group: u32,
     pub(super) binds: Vec<Bind>,
+    /// Devices of the host.
+    pub(super) devices: Vec<Node>,
 }
 
 impl Recipe {
@@ -81,6 +84,7 @@ impl Recipe {
             user: NOBODY,
             group: NOBODY,
             binds: vec![Bind::new(Source::Input, "/input"), Bind::new(Source::Output, "/output")],
+            devices: Vec::new(),
         }
     }
 
@@ -105,16 +109,31 @@ impl Recipe {
         recipe
     }
 
-    /// Makes the folders on which the container's file systems are mounted. An image's own links are followed within
+    /// The same with the site's devices; their variables have the last word.
+    pub(super) fn with(mut self, devices: &Edits) -> Self {
+        self.env.retain(|(name, _)| devices.env.iter().all(|(taken, _)| taken != name));
+        self.env.extend(devices.env.iter().cloned());
+        self.binds.extend(devices.binds.iter().cloned());
+        self.devices.extend(devices.nodes.iter().cloned());
+        self
+    }
+
+    /// Makes the folders and files on which the container's file systems are mounted. An image's own links are followed within
     /// the image only.
     pub(super) fn make_places(&self, owner: u32) -> std::io::Result<()> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::open(&self.rootfs, flags, Mode::empty())?;
         let usual = ["/proc", "/dev", "/sys", "/tmp"].map(Path::new);
-        let folders =
-            self.binds.iter().filter(|bind| !matches!(&bind.source, Source::Host(path) if path.is_file()));
-        for path in folders.map(|bind| bind.destination.as_path()).chain(usual) {
+        let (files, folders): (Vec<&Bind>, Vec<&Bind>) =
+            self.binds.iter().partition(|bind| matches!(&bind.source, Source::Host(path) if !path.is_dir()));
+        for path in folders.iter().map(|bind| bind.destination.as_path()).chain(usual) {
             make_folder(&root, path, owner)?;
+        }
+        // Below `/dev` lies a memory file system, in which the runtime makes its places.
+        for path in
+            files.iter().map(|bind| bind.destination.as_path()).filter(|path| !path.starts_with("/dev"))
+        {
+            make_file(&root, path, owner)?;
         }
         // The runtime gives the memory file system the mode of the folder it covers.
         let temporary = open_within(&root, Path::new("tmp"))?;
@@ -148,6 +167,18 @@ fn make_folder(root: &OwnedFd, path: &Path, owner: u32) -> rustix::io::Result<()
         };
     }
     Ok(())
+}
+
+/// Makes an empty file unless something is there.
+fn make_file(root: &OwnedFd, path: &Path, owner: u32) -> rustix::io::Result<()> {
+    let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+    make_folder(root, folder, owner)?;
+    let folder = open_within(root, folder)?;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    match rustix::fs::openat(&folder, name, flags, Mode::from_raw_mode(0o644)) {
+        Ok(_) | Err(Errno::EXIST) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The image's own variables, then the platform's.

@@ -102,6 +102,11 @@ impl Runtime {
         self.kind != Kind::Runsc
     }
 
+    /// Whether a device of the host can be bound into a container; gVisor's devices are its own kernel's.
+    pub(super) fn hands_on_devices(&self) -> bool {
+        self.kind != Kind::Runsc
+    }
+
     /// Whether users can be mapped; gVisor's users are its own kernel's, and Debian's build cannot also map them.
     pub(super) fn maps_users(&self) -> bool {
         self.kind != Kind::Runsc

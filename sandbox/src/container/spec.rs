@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::cdi::Edits;
 use super::recipe::Recipe;
 use super::seccomp::{self, Seccomp};
 
@@ -82,6 +83,8 @@ pub(super) struct Frame {
     /// Root file system and the sources of the recipe's binds, as the runtime reaches them.
     pub(super) rootfs: PathBuf,
     pub(super) sources: Vec<PathBuf>,
+    /// The same for the recipe's devices.
+    pub(super) devices: Vec<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -183,13 +186,20 @@ struct IdMapping {
 
 #[derive(Debug, Serialize)]
 struct Resources {
-    devices: [Device; 1],
+    devices: Vec<Rule>,
 }
 
+/// Which devices may be used.
 #[derive(Debug, Serialize)]
-struct Device {
+struct Rule {
     allow: bool,
-    access: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    major: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minor: Option<u32>,
+    access: String,
 }
 
 /// What a filter does with a system call.
@@ -224,7 +234,7 @@ pub(super) fn spec<'a>(recipe: &'a Recipe, frame: &Frame) -> Spec<'a> {
         },
         root: Root { path: frame.rootfs.clone(), readonly: true },
         mounts: mounts(recipe, frame),
-        linux: linux(frame),
+        linux: linux(recipe, frame),
     }
 }
 
@@ -265,10 +275,30 @@ fn mounts(recipe: &Recipe, frame: &Frame) -> Vec<Mount> {
         source: source.clone(),
         options: bind.options().iter().map(|&option| option.to_owned()).collect(),
     }));
+    // Bound and not made: a user namespace could not make them.
+    mounts.extend(recipe.devices.iter().zip(&frame.devices).map(|(node, source)| Mount {
+        destination: node.destination.clone(),
+        kind: "bind",
+        source: source.clone(),
+        options: ["bind", "nosuid", "noexec"].map(str::to_owned).to_vec(),
+    }));
     mounts
 }
 
-fn linux(frame: &Frame) -> Linux {
+/// No device but the recipe's, and those every container has.
+fn rules(recipe: &Recipe) -> Vec<Rule> {
+    let none = Rule { allow: false, kind: None, major: None, minor: None, access: "rwm".to_owned() };
+    let allowed = recipe.devices.iter().map(|node| Rule {
+        allow: true,
+        kind: Some(node.kind),
+        major: Some(node.major),
+        minor: Some(node.minor),
+        access: node.access.clone(),
+    });
+    std::iter::once(none).chain(allowed).collect()
+}
+
+fn linux(recipe: &Recipe, frame: &Frame) -> Linux {
     let mut kinds = vec!["pid", "network", "ipc", "uts", "mount", "cgroup"];
     let (uid_mappings, gid_mappings) = match frame.mapping {
         Mapping::Same => (Vec::new(), Vec::new()),
@@ -283,7 +313,7 @@ fn linux(frame: &Frame) -> Linux {
         uid_mappings,
         gid_mappings,
         cgroups_path: frame.group.clone(),
-        resources: Resources { devices: [Device { allow: false, access: "rwm" }] },
+        resources: Resources { devices: rules(recipe) },
         seccomp: seccomp::profile(),
         masked_paths: MASKED,
         readonly_paths: READ_ONLY,
@@ -295,16 +325,19 @@ fn ids(host: u32, size: u32) -> Vec<IdMapping> {
 }
 
 /// Digest of everything that is the same for every container, SHA-256 in hexadecimal.
-pub(super) fn config_digest(runtime: &str) -> String {
+pub(super) fn config_digest(runtime: &str, devices: &Edits) -> String {
     let frame = Frame {
         mapping: Mapping::Same,
         group: None,
         scratch_bytes: 0,
         file_bytes: 0,
         rootfs: PathBuf::new(),
-        sources: Vec::new(),
+        sources: devices.binds.iter().map(|bind| bind.destination.clone()).collect(),
+        devices: devices.nodes.iter().map(|node| node.source.clone()).collect(),
     };
-    let recipe = Recipe::empty(Path::new("/"));
+    let mut recipe = Recipe::empty(Path::new("/"));
+    recipe.binds.clear();
+    let recipe = recipe.with(devices);
     // A structure of plain fields is always written.
     let text = serde_json::to_string(&spec(&recipe, &frame)).unwrap_or_default();
     fiel_schemas::digest::sha256_hex(format!("{runtime}\n{text}").as_bytes())

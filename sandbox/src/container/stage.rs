@@ -32,6 +32,7 @@ struct Bound {
     target: CString,
     folder: bool,
     read_only: bool,
+    device: bool,
 }
 
 impl Stage {
@@ -43,10 +44,19 @@ impl Stage {
 
     /// Adds a file or folder; gives the path under which the runtime finds it.
     pub(super) fn add(&mut self, source: &Path, read_only: bool) -> io::Result<PathBuf> {
+        self.bind(source, read_only, false)
+    }
+
+    /// Adds a device node, which stays one.
+    pub(super) fn add_device(&mut self, source: &Path) -> io::Result<PathBuf> {
+        self.bind(source, false, true)
+    }
+
+    fn bind(&mut self, source: &Path, read_only: bool, device: bool) -> io::Result<PathBuf> {
         let target = Path::new(STAGE).join(self.binds.len().to_string());
         let folder = fs_err::metadata(source)?.is_dir();
         let (source, path) = (text(source)?, text(&target)?);
-        self.binds.push(Bound { source, target: path, folder, read_only });
+        self.binds.push(Bound { source, target: path, folder, read_only, device });
         Ok(target)
     }
 
@@ -71,6 +81,7 @@ impl Stage {
             }
             rustix::mount::mount_bind(source, target)?;
             let read_only = if bound.read_only { MountFlags::RDONLY } else { MountFlags::empty() };
+            let plain = if bound.device { MountFlags::NOSUID | MountFlags::NOEXEC } else { plain };
             rustix::mount::mount_remount(target, MountFlags::BIND | plain | read_only, c"")?;
         }
         Ok(())

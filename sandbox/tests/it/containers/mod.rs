@@ -3,6 +3,7 @@
 mod bench;
 mod corpus;
 mod decent;
+mod devices;
 mod engines;
 mod hostile;
 mod invoke;

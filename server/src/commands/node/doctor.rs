@@ -3,9 +3,9 @@
 use super::super::output::{CommandError, OrFail as _, Result, say, say_json};
 use super::super::{sandbox_worker, tables};
 use fiel_node::policy::{Engines, Policy};
-use fiel_sandbox::{EngineReport, Sandbox, SandboxConfig};
+use fiel_sandbox::{DeviceReport, EngineReport, Sandbox, SandboxConfig};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Name of the engine that every node has.
 const WASM: &str = "wasmtime";
@@ -42,9 +42,17 @@ fn document(engine: &EngineReport) -> serde_json::Value {
     let protections = engine.protections.iter();
     let protections: Vec<_> =
         protections.map(|p| json!({"name": p.name, "holds": p.holds, "detail": p.detail})).collect();
+    let node = |(path, there): &(PathBuf, bool)| json!({"path": path, "there": there});
+    let device = |d: &DeviceReport| {
+        json!({
+            "name": d.name, "file": d.file, "configured": d.configured, "problem": d.problem,
+            "nodes": d.nodes.iter().map(node).collect::<Vec<_>>(), "left_out": d.left_out,
+        })
+    };
+    let devices: Vec<_> = engine.devices.iter().map(device).collect();
     json!({
         "name": engine.name, "version": engine.version, "available": engine.available, "protections": protections,
-        "advice": engine.advice,
+        "advice": engine.advice, "devices": devices,
     })
 }
 
@@ -60,8 +68,28 @@ fn page(engine: &EngineReport) -> String {
         }
         parts.push(table.trim_fmt());
     }
+    parts.extend(engine.devices.iter().map(|device| device_lines(device, engine.available)));
     if !engine.advice.is_empty() {
         parts.push(format!("  to do: {}", engine.advice));
     }
     parts.join("\n") + "\n"
+}
+
+/// What is to be said about one device, or about a broken file.
+fn device_lines(device: &DeviceReport, available: bool) -> String {
+    let use_of_it = match (&device.problem, device.configured) {
+        (Some(problem), _) => problem.as_str(),
+        (None, true) if available => "every container gets it",
+        (None, true) => "found, but no container runs here",
+        (None, false) => "found; name it in `engines.devices` of policy.json to hand it to containers",
+    };
+    let mut lines = vec![format!("  device {}: {use_of_it}", device.name)];
+    if let Some(file) = device.file.as_ref().filter(|_| device.problem.is_none()) {
+        lines.push(format!("    described in {}", file.display()));
+    }
+    let state = |there: bool| if there { "is there" } else { "is MISSING" };
+    lines
+        .extend(device.nodes.iter().map(|(path, there)| format!("    {} {}", path.display(), state(*there))));
+    lines.extend(device.left_out.iter().map(|what| format!("    {what}")));
+    lines.join("\n")
 }
