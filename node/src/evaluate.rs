@@ -117,6 +117,7 @@ fn run_model(
 ) -> Result<Ran, NodeError> {
     let prepared =
         sandbox.prepare(model).map_err(|refusal| NodeError::refused(refusal.reason, refusal.message))?;
+    let prepared = prepared.in_batches_of(challenge.interface.batch);
     let layout = Layout::new(prepared.dialect, challenge);
     let source = CaseSource::new(challenge, set, tally.plan, layout, stop, &tally.failure)?;
     let ran = sandbox.run_cases(&prepared, &challenge.limits, source, &layout.expected(), &|result| {

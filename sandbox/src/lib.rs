@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod cgroup;
 mod child;
 mod compile;
@@ -11,6 +12,7 @@ mod guest;
 pub mod image;
 mod log;
 mod onnx;
+mod output;
 mod protocol;
 mod run;
 mod runner;

@@ -151,6 +151,7 @@ impl Sandbox {
         let image = self.images()?.unpack(model)?;
         let (api, dialect) = self.containers.accept(&image)?;
         Ok(Prepared {
+            batch: None,
             sha256: model.sha256.clone(),
             load_s: started.elapsed().as_secs_f64(),
             cached: image.cached,
@@ -181,6 +182,7 @@ impl Sandbox {
             self.compile(module, &compiled)?;
         }
         Ok(Prepared {
+            batch: None,
             sha256: sha256.to_owned(),
             load_s: started.elapsed().as_secs_f64(),
             cached,
