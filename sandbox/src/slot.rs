@@ -289,6 +289,63 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_has_room_for_its_cases_and_no_folder_hides_what_it_holds() {
+        let (_folder, mut slot) = slot();
+        slot.add_case("a", &[("data".to_owned(), b"1".to_vec())]).unwrap();
+        slot.add_case("b", &[]).unwrap();
+        assert!(slot.add_case("b", &[]).is_err(), "two cases of one name");
+        let output = slot.folder().join("output");
+        for number in 0..2 * MAX_ENTRIES {
+            fs::write(output.join(["a", "b"][number % 2]).join(number.to_string()), [0; 8]).unwrap();
+        }
+        assert_eq!((slot.excess(1024), slot.output_of("a").unwrap().written()), (None, 512));
+        assert_eq!(slot.excess(1023).unwrap(), "wrote more than 0 MiB");
+        fs::write(output.join("one more"), "").unwrap();
+        assert_eq!(slot.excess(1 << 20).unwrap(), "wrote more than 128 files and folders");
+        // A few folders, but deeper than any case may have them, and more than descriptors that could be kept open.
+        let cases: Vec<String> = (0..32).map(|number| format!("c{number}")).collect();
+        slot.clear().unwrap();
+        cases.iter().for_each(|name| slot.add_case(name, &[]).unwrap());
+        let mut at = slot.output_of("c0").unwrap().0;
+        for _ in 0..1500 {
+            rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
+            at = open_below(&at, c"d").unwrap();
+        }
+        assert_eq!(slot.excess(1 << 20).unwrap(), "wrote more than 2048 files and folders");
+    }
+
+    #[test]
+    fn a_case_that_was_set_aside_comes_back_alone() {
+        let (_folder, mut slot) = slot();
+        for name in ["a", "b"] {
+            slot.add_case(name, &[("data".to_owned(), name.as_bytes().to_vec())]).unwrap();
+        }
+        slot.set_aside(&["a", "b"]).unwrap();
+        for name in ["b", "a"] {
+            slot.bring_back(name).unwrap();
+            for folder in ["input", "output"] {
+                let found = fs::read_dir(slot.folder().join(folder)).unwrap();
+                let found: Vec<_> = found.map(|entry| entry.unwrap().file_name()).collect();
+                assert_eq!(found, [name], "{folder}");
+            }
+            assert_eq!(
+                fs::read_to_string(slot.folder().join("input").join(name).join("data")).unwrap(),
+                name
+            );
+        }
+    }
+
+    #[test]
+    fn a_case_s_folder_is_one_below_input() {
+        let (_folder, mut slot) = slot();
+        for name in ["", ".", "..", "a/b", "/a", "../a"] {
+            assert!(slot.add_case(name, &[]).is_err(), "{name:?}");
+        }
+        assert!(slot.add_case("a", &[("../b".to_owned(), Vec::new())]).is_err());
+        assert_eq!(fs::read_dir(slot.folder()).unwrap().count(), 2);
+    }
+
+    #[test]
     fn input_paths_stay_below_input() {
         let (_folder, mut slot) = slot();
         for path in ["../x", "/x", "", "a/../../x"] {
