@@ -58,7 +58,8 @@ pub fn evaluate(
     evaluate_until(challenge, set, sandbox, model, on_progress, &|| false)
 }
 
-/// As [`evaluate`], given up with [`NodeError::Abandoned`] soon after `stop` answers true.
+/// As [`evaluate`], given up with [`NodeError::Abandoned`] soon after `stop` answers true: once the cases that run have
+/// ended, which for a batch are all of its cases, one by one where it failed.
 pub fn evaluate_until(
     challenge: &Challenge,
     set: &LoadedReferenceSet,

@@ -305,7 +305,9 @@ mod tests {
         // A few folders, but deeper than any case may have them, and more than descriptors that could be kept open.
         let cases: Vec<String> = (0..32).map(|number| format!("c{number}")).collect();
         slot.clear().unwrap();
-        cases.iter().for_each(|name| slot.add_case(name, &[]).unwrap());
+        for name in &cases {
+            slot.add_case(name, &[]).unwrap();
+        }
         let mut at = slot.output_of("c0").unwrap().0;
         for _ in 0..1500 {
             rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
