@@ -81,8 +81,11 @@ fn cases(modes: &[&str]) -> Vec<CaseInput> {
     modes.iter().enumerate().map(case).collect()
 }
 
-/// What is measured of a case.
-fn told(results: &[CaseResult]) -> Vec<(usize, &str, Outcome, &str, &BTreeMap<String, Vec<u8>>)> {
+/// Index, name, outcome, reason and answer of a case.
+type Told<'a> = (usize, &'a str, Outcome, &'a str, &'a BTreeMap<String, Vec<u8>>);
+
+/// What is measured of each case.
+fn told(results: &[CaseResult]) -> Vec<Told<'_>> {
     results.iter().map(|r| (r.index, r.name.as_str(), r.outcome, r.reason.as_str(), &r.outputs)).collect()
 }
 
