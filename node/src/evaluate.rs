@@ -58,7 +58,8 @@ pub fn evaluate(
     evaluate_until(challenge, set, sandbox, model, on_progress, &|| false)
 }
 
-/// As [`evaluate`], given up with [`NodeError::Abandoned`] soon after `stop` answers true.
+/// As [`evaluate`], given up with [`NodeError::Abandoned`] soon after `stop` answers true: once the cases that run have
+/// ended, which for a batch are all of its cases, one by one where it failed.
 pub fn evaluate_until(
     challenge: &Challenge,
     set: &LoadedReferenceSet,
@@ -117,6 +118,7 @@ fn run_model(
 ) -> Result<Ran, NodeError> {
     let prepared =
         sandbox.prepare(model).map_err(|refusal| NodeError::refused(refusal.reason, refusal.message))?;
+    let prepared = prepared.in_batches_of(challenge.interface.batch);
     let layout = Layout::new(prepared.dialect, challenge);
     let source = CaseSource::new(challenge, set, tally.plan, layout, stop, &tally.failure)?;
     let ran = sandbox.run_cases(&prepared, &challenge.limits, source, &layout.expected(), &|result| {

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod batch;
 mod cgroup;
 mod child;
 mod compile;
@@ -12,6 +13,7 @@ pub mod image;
 mod log;
 mod nn;
 mod onnx;
+mod output;
 mod protocol;
 mod run;
 mod runner;

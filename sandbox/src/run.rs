@@ -7,15 +7,16 @@ use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 
 use crate::onnx::OnnxRunner;
+use crate::output::{BadOutput, MAX_ENTRIES, Output};
 use crate::runner::{Ended, Runner, mebibytes};
 use crate::sandbox::Sandbox;
-use crate::slot::{BadOutput, Slot};
+use crate::slot::Slot;
 use crate::types::{CaseInput, CaseResult, Expected, Prepared, Program, SandboxError};
 use crate::wasm::WasmRunner;
 
 impl Sandbox {
-    /// Runs the cases, each apart from all others, as many at once as configured; calls `on_result` once for each
-    /// case, in the order they end. An error means that the sandbox failed, not the model; cases without a result
+    /// Runs the cases, each apart from all others (but for those of a batch, see [`Prepared::in_batches_of`]), as many at
+    /// once as configured; calls `on_result` once for each case, in the order they end. An error means that the sandbox failed, not the model; cases without a result
     /// were then not run to their end.
     pub fn run_cases(
         &self,
@@ -28,10 +29,16 @@ impl Sandbox {
         let cases = Mutex::new(Cases { left: cases.enumerate(), failed: false });
         let work = || {
             let mut lane = Lane { limits, expected, slot: self.slot()?, runner: self.runner(prepared)? };
-            while let Some((index, case)) = cases.lock().unwrap_or_else(PoisonError::into_inner).next() {
-                on_result(lane.run(index, case)?);
+            let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
+            match prepared.batch {
+                None => {
+                    while let Some((index, case)) = next() {
+                        on_result(lane.run(index, case)?);
+                    }
+                    Ok(())
+                }
+                Some(size) => lane.run_batches(size, prepared.dialect, &next, on_result),
             }
-            Ok(())
         };
         let guarded = || {
             let done = work();
@@ -72,33 +79,45 @@ impl<I: Iterator> Cases<I> {
 }
 
 /// One slot with its engine.
-struct Lane<'a> {
-    limits: &'a Limits,
-    expected: &'a [Expected],
-    slot: Slot,
-    runner: Box<dyn Runner + 'a>,
+pub(crate) struct Lane<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) expected: &'a [Expected],
+    pub(crate) slot: Slot,
+    pub(crate) runner: Box<dyn Runner + 'a>,
 }
 
 impl Lane<'_> {
+    /// Runs a case alone.
     fn run(&mut self, index: usize, case: CaseInput) -> Result<CaseResult, SandboxError> {
         self.slot.fill(&case.files)?;
-        let mut ended = self.runner.run(&self.slot, self.limits)?;
-        let outputs = self.outputs(&mut ended);
-        ended.usage.output_bytes = self.slot.written();
+        let ended = self.runner.run(&self.slot, self.limits)?;
+        Ok(self.judged(index, case.name, ended, Ok(self.slot.output())))
+    }
+
+    /// The result of a case that left its answer in this folder, or has none.
+    pub(crate) fn judged(
+        &self,
+        index: usize,
+        name: String,
+        mut ended: Ended,
+        output: Result<&Output, BadOutput>,
+    ) -> CaseResult {
+        ended.usage.output_bytes = output.as_ref().map_or(0, |output| output.written());
+        let outputs = self.outputs(&mut ended, output);
         let Ended { outcome, reason, seconds, usage, log } = ended;
-        Ok(CaseResult { index, name: case.name, outcome, reason, seconds, usage, outputs, log })
+        CaseResult { index, name, outcome, reason, seconds, usage, outputs, log }
     }
 
     /// Reads the outputs of a case that ended well, and changes the verdict where they are not as they should be.
-    fn outputs(&self, ended: &mut Ended) -> BTreeMap<String, Vec<u8>> {
+    fn outputs(&self, ended: &mut Ended, output: Result<&Output, BadOutput>) -> BTreeMap<String, Vec<u8>> {
         if ended.outcome != Outcome::Ok {
             return BTreeMap::new();
         }
         let bytes = mebibytes(self.limits.output_mib);
-        let read = match self.slot.excess(bytes) {
+        let read = output.and_then(|output| match output.excess(bytes, MAX_ENTRIES, 0) {
             Some(excess) => Err(BadOutput::Invalid(excess)),
-            None => self.slot.outputs(self.expected, bytes),
-        };
+            None => output.read(self.expected, bytes),
+        });
         read.unwrap_or_else(|bad| {
             (ended.outcome, ended.reason) = match bad {
                 BadOutput::Missing(reason) => (Outcome::MissingOutput, reason),

@@ -170,6 +170,7 @@ impl Sandbox {
         let image = self.images()?.unpack(model)?;
         let (api, dialect) = self.containers.accept(&image)?;
         Ok(Prepared {
+            batch: None,
             sha256: model.sha256.clone(),
             load_s: started.elapsed().as_secs_f64(),
             cached: image.cached,
@@ -204,6 +205,7 @@ impl Sandbox {
             self.onnx.require()?;
         }
         Ok(Prepared {
+            batch: None,
             sha256: sha256.to_owned(),
             load_s: started.elapsed().as_secs_f64(),
             cached: kept.is_some(),

@@ -1,40 +1,38 @@
-//! The two folders a model sees, filled before a case and read after it.
+//! The two folders a model sees, filled before a case or a batch of cases.
 //!
-//! `input` is written by the node only. Whatever lies in `output` was made by a model: it is never followed, only
-//! opened beneath the folder, without links, and only regular files with one name count.
+//! `input` is written by the node only; `output` is the model's, see [`Output`].
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, Timespec, Timestamps};
 use rustix::io::Errno;
 
 use crate::confine::NOBODY;
-use crate::types::{Expected, SandboxError};
+use crate::output::{BadOutput, MAX_ENTRIES, Output};
+use crate::types::SandboxError;
 
-/// Most files and folders a model may make.
-pub(crate) const MAX_ENTRIES: usize = 64;
+/// Where the cases of a batch wait that are run again one by one; beside the folders that a model sees.
+const ASIDE: &str = "aside";
 
 /// The time every input file bears: 2000-01-01.
 const TIME: Timespec = Timespec { tv_sec: 946_684_800, tv_nsec: 0 };
 
 /// Folders `input` and `output` of one worker.
+///
+/// For one case alone its files lie in `input`, its answer in `output`. For a batch each of them has a folder in both,
+/// named after the case.
 #[derive(Debug)]
 pub(crate) struct Slot {
     folder: PathBuf,
     input: OwnedFd,
-    output: OwnedFd,
-}
-
-/// What is wrong with what a model wrote.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum BadOutput {
-    Missing(String),
-    Invalid(String),
+    output: Output,
+    /// Cases that have folders of their own.
+    folders: usize,
 }
 
 impl Slot {
@@ -55,7 +53,7 @@ impl Slot {
             Ok((input, output))
         };
         let (input, output) = make().map_err(|source| io_error("make", &folder, source))?;
-        Ok(Self { folder, input, output })
+        Ok(Self { folder, input, output: Output(output), folders: 0 })
     }
 
     /// Where it is.
@@ -63,23 +61,103 @@ impl Slot {
         &self.folder
     }
 
-    /// Makes another user of the host the owner of `output`.
+    /// Makes another user of the host the owner of `output` and of the cases' folders in it. No model may have run since
+    /// the slot was emptied.
     pub(crate) fn give_output(&self, user: u32, group: u32) -> io::Result<()> {
         let (user, group) = (rustix::process::Uid::from_raw(user), rustix::process::Gid::from_raw(group));
-        Ok(rustix::fs::fchown(&self.output, Some(user), Some(group))?)
+        if self.folders > 0 {
+            for name in names(&self.output.0)? {
+                rustix::fs::fchown(open_below(&self.output.0, &name)?, Some(user), Some(group))?;
+            }
+        }
+        Ok(rustix::fs::fchown(&self.output.0, Some(user), Some(group))?)
     }
 
     /// Replaces the content of `input` and empties `output`.
-    pub(crate) fn fill(&self, files: &[(String, Vec<u8>)]) -> Result<(), SandboxError> {
-        empty(&self.output).map_err(|source| io_error("empty", &self.folder.join("output"), source))?;
+    pub(crate) fn fill(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), SandboxError> {
+        self.clear()?;
+        self.add(files)
+    }
+
+    /// Empties both folders.
+    pub(crate) fn clear(&mut self) -> Result<(), SandboxError> {
+        self.folders = 0;
+        for (name, folder) in [("output", &self.output.0), ("input", &self.input)] {
+            empty(folder).map_err(|source| io_error("empty", &self.folder.join(name), source))?;
+        }
+        Ok(())
+    }
+
+    /// Adds files to `input`, which they must not be in yet.
+    pub(crate) fn add(&self, files: &[(String, Vec<u8>)]) -> Result<(), SandboxError> {
         let input = self.folder.join("input");
-        empty(&self.input).map_err(|source| io_error("empty", &input, source))?;
         for (path, content) in files {
             let failed = |source| io_error("write", &input.join(path), source);
             self.write(path, content).map_err(failed)?;
         }
         rustix::fs::futimens(&self.input, &Timestamps { last_access: TIME, last_modification: TIME })
             .map_err(|error| io_error("date", &input, error.into()))
+    }
+
+    /// Adds a case of a batch: a folder of its name with its files in `input`, and an empty one in `output`.
+    pub(crate) fn add_case(&mut self, name: &str, files: &[(String, Vec<u8>)]) -> Result<(), SandboxError> {
+        let folder = self.folder.join("input").join(name);
+        let make = || -> io::Result<()> {
+            rustix::fs::mkdirat(&self.input, component(name)?, Mode::from_raw_mode(0o755))?;
+            Ok(rustix::fs::chmod(&folder, Mode::from_raw_mode(0o755))?)
+        };
+        make().map_err(|source| io_error("make", &folder, source))?;
+        let below = |(path, content): &(String, Vec<u8>)| {
+            let path = relative(path).map(|path| Path::new(name).join(path));
+            self.write(&path?.to_string_lossy(), content)
+        };
+        files.iter().try_for_each(below).map_err(|source| io_error("write into", &folder, source))?;
+        self.add_answer_folder(name)
+    }
+
+    /// Takes a batch apart: keeps its cases' files where no model sees them, until each is brought back.
+    pub(crate) fn set_aside(&mut self, cases: &[&str]) -> Result<(), SandboxError> {
+        let aside = self.folder.join(ASIDE);
+        let set = || -> io::Result<()> {
+            fs::create_dir_all(&aside)?;
+            let input = self.folder.join("input");
+            cases.iter().try_for_each(|name| fs::rename(input.join(name), aside.join(name)))
+        };
+        set().map_err(|source| io_error("fill", &aside, source))?;
+        self.clear()
+    }
+
+    /// Replaces what lies in the slot by a case that was set aside, a batch of one.
+    pub(crate) fn bring_back(&mut self, name: &str) -> Result<(), SandboxError> {
+        self.clear()?;
+        let aside = self.folder.join(ASIDE).join(name);
+        fs::rename(&aside, self.folder.join("input").join(name))
+            .map_err(|source| io_error("bring back", &aside, source))?;
+        self.add_answer_folder(name)
+    }
+
+    fn add_answer_folder(&mut self, name: &str) -> Result<(), SandboxError> {
+        let make = || Ok(rustix::fs::mkdirat(&self.output.0, component(name)?, Mode::from_raw_mode(0o700))?);
+        make()
+            .map_err(|source: io::Error| io_error("make", &self.folder.join("output").join(name), source))?;
+        self.folders += 1;
+        Ok(())
+    }
+
+    /// What the model wrote: everything.
+    pub(crate) fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// What the model wrote into the folder of a case.
+    pub(crate) fn output_of(&self, case: &str) -> Result<Output, BadOutput> {
+        self.output.folder(case)
+    }
+
+    /// Whether `output` holds more than `bytes`, or more files and folders than its cases may have: [`MAX_ENTRIES`] each,
+    /// beside the folders that were made for them.
+    pub(crate) fn excess(&self, bytes: u64) -> Option<String> {
+        self.output.excess(bytes, MAX_ENTRIES * self.folders.max(1), self.folders)
     }
 
     fn write(&self, path: &str, content: &[u8]) -> io::Result<()> {
@@ -95,98 +173,13 @@ impl Slot {
         rustix::fs::fchmod(&file, mode)?;
         Ok(rustix::fs::futimens(&file, &Timestamps { last_access: TIME, last_modification: TIME })?)
     }
-
-    /// Whether `output` holds more than allowed, and what of it.
-    pub(crate) fn excess(&self, bytes: u64) -> Option<String> {
-        let mut used = Usage { bytes: 0, entries: 0, limit: bytes };
-        // What vanishes while it is counted counts no more.
-        let _changed = used.add(&self.output);
-        if used.entries > MAX_ENTRIES {
-            return Some(format!("wrote more than {MAX_ENTRIES} files and folders"));
-        }
-        (used.bytes > bytes).then(|| format!("wrote more than {} MiB", bytes >> 20))
-    }
-
-    /// Bytes that `output` holds, as far as they were counted.
-    pub(crate) fn written(&self) -> u64 {
-        let mut used = Usage { bytes: 0, entries: 0, limit: u64::MAX };
-        let _changed = used.add(&self.output);
-        used.bytes
-    }
-
-    /// Reads the expected outputs.
-    pub(crate) fn outputs(
-        &self,
-        expected: &[Expected],
-        bytes: u64,
-    ) -> Result<BTreeMap<String, Vec<u8>>, BadOutput> {
-        let read = |expected: &Expected| match expected {
-            Expected::File(path) => self.output(path, bytes),
-            Expected::OnlyFileIn(folder) => self.output(&self.only_file(folder)?, bytes),
-        };
-        expected.iter().map(|output| Ok((output.path().to_owned(), read(output)?))).collect()
-    }
-
-    /// The path of the one file in a folder below `output`.
-    fn only_file(&self, path: &str) -> Result<String, BadOutput> {
-        let missing = || BadOutput::Missing(format!("nothing was written to `{path}/`"));
-        let invalid = |why: &str| BadOutput::Invalid(format!("`{path}/` {why}"));
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let folder = match rustix::fs::openat2(&self.output, path, flags, Mode::empty(), within()) {
-            Ok(folder) => folder,
-            Err(Errno::NOENT) => return Err(missing()),
-            Err(Errno::LOOP | Errno::NOTDIR) => return Err(invalid("is not a folder")),
-            Err(error) => return Err(invalid(&format!("cannot be opened: {error}"))),
-        };
-        let found = names(&folder).map_err(|error| invalid(&format!("cannot be listed: {error}")))?;
-        match found.as_slice() {
-            [] => Err(missing()),
-            [name] => name
-                .to_str()
-                .map(|name| format!("{path}/{name}"))
-                .map_err(|_| invalid("holds a file whose name is not UTF-8")),
-            many => Err(invalid(&format!("holds {} files where one is expected", many.len()))),
-        }
-    }
-
-    fn output(&self, path: &str, bytes: u64) -> Result<Vec<u8>, BadOutput> {
-        let invalid = |why: &str| BadOutput::Invalid(format!("`{path}` {why}"));
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = match rustix::fs::openat2(&self.output, path, flags, Mode::empty(), within()) {
-            Ok(file) => File::from(file),
-            Err(Errno::NOENT | Errno::NOTDIR) => {
-                return Err(BadOutput::Missing(format!("`{path}` was not written")));
-            }
-            Err(Errno::LOOP) => return Err(invalid("is or lies behind a link")),
-            Err(error) => return Err(invalid(&format!("cannot be opened: {error}"))),
-        };
-        let unreadable = |error: &dyn std::fmt::Display| invalid(&format!("cannot be read: {error}"));
-        let stat = rustix::fs::fstat(&file).map_err(|error| unreadable(&error))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(invalid("is not a regular file"));
-        }
-        if stat.st_nlink != 1 {
-            return Err(invalid("has more than one name"));
-        }
-        let mut content = Vec::new();
-        file.take(bytes.saturating_add(1)).read_to_end(&mut content).map_err(|error| unreadable(&error))?;
-        if content.len() as u64 > bytes {
-            return Err(invalid(&format!("is larger than {} MiB", bytes >> 20)));
-        }
-        Ok(content)
-    }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         // What cannot be removed now is removed by the next start.
-        let _left = empty(&self.output).and_then(|()| fs::remove_dir_all(&self.folder));
+        let _left = empty(&self.output.0).and_then(|()| fs::remove_dir_all(&self.folder));
     }
-}
-
-/// Never out of the folder, through a link or onto another file system.
-fn within() -> ResolveFlags {
-    ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS | ResolveFlags::NO_XDEV
 }
 
 /// A path of an input file: relative, without `..`.
@@ -199,17 +192,25 @@ fn relative(path: &str) -> io::Result<&Path> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, "an input path must be relative and without `..`"))
 }
 
+/// A name of a folder: one component of a path.
+fn component(name: &str) -> io::Result<&Path> {
+    relative(name).and_then(|path| match path.components().count() {
+        1 => Ok(path),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "a case is named by one component of a path")),
+    })
+}
+
 fn open_folder(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
 }
 
-fn open_below(folder: &OwnedFd, name: &std::ffi::CStr) -> rustix::io::Result<OwnedFd> {
+pub(crate) fn open_below(folder: &OwnedFd, name: &std::ffi::CStr) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     rustix::fs::openat(folder, name, flags, Mode::empty())
 }
 
-fn names(folder: &OwnedFd) -> rustix::io::Result<Vec<std::ffi::CString>> {
+pub(crate) fn names(folder: &OwnedFd) -> rustix::io::Result<Vec<std::ffi::CString>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         let name = entry?.file_name().to_owned();
@@ -259,38 +260,6 @@ fn empty(folder: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-/// A count of what a folder holds that stops soon after a limit.
-struct Usage {
-    bytes: u64,
-    entries: usize,
-    limit: u64,
-}
-
-impl Usage {
-    fn add(&mut self, folder: &OwnedFd) -> rustix::io::Result<()> {
-        for entry in Dir::read_from(folder)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
-            self.entries += 1;
-            if self.entries > MAX_ENTRIES || self.bytes > self.limit {
-                return Ok(());
-            }
-            let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-                if let Ok(inner) = open_below(folder, name) {
-                    let _changed = self.add(&inner);
-                }
-            } else {
-                self.bytes = self.bytes.saturating_add(u64::try_from(stat.st_size).unwrap_or(0));
-            }
-        }
-        Ok(())
-    }
-}
-
 pub(crate) fn io_error(what: &'static str, path: &Path, source: io::Error) -> SandboxError {
     SandboxError::Io { what, path: path.to_owned(), source }
 }
@@ -305,43 +274,9 @@ mod tests {
         (folder, slot)
     }
 
-    fn read(slot: &Slot, name: &str) -> Result<BTreeMap<String, Vec<u8>>, BadOutput> {
-        slot.outputs(&[Expected::File(name.to_owned())], 1 << 20)
-    }
-
-    #[test]
-    fn links_in_output_are_refused() {
-        let (folder, slot) = slot();
-        let output = slot.folder().join("output");
-        let secret = folder.path().join("secret");
-        fs::write(&secret, "held-out").unwrap();
-        std::os::unix::fs::symlink(&secret, output.join("soft")).unwrap();
-        fs::hard_link(&secret, output.join("hard")).unwrap();
-        std::os::unix::fs::symlink(folder.path(), output.join("folder")).unwrap();
-        fs::create_dir(output.join("plain")).unwrap();
-        for name in ["soft", "hard", "folder/secret", "plain", "../../secret", "/etc/passwd"] {
-            assert!(
-                matches!(read(&slot, name), Err(BadOutput::Invalid(_))),
-                "{name}: {:?}",
-                read(&slot, name)
-            );
-        }
-        assert!(matches!(read(&slot, "absent"), Err(BadOutput::Missing(_))));
-        slot.fill(&[]).unwrap();
-        assert_eq!(fs::read_to_string(&secret).unwrap(), "held-out");
-    }
-
-    #[test]
-    fn a_pipe_in_output_does_not_block() {
-        let (_folder, slot) = slot();
-        let path = slot.folder().join("output/pipe");
-        rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
-        assert!(matches!(read(&slot, "pipe"), Err(BadOutput::Invalid(_))));
-    }
-
     #[test]
     fn folders_nested_without_end_are_emptied() {
-        let (_folder, slot) = slot();
+        let (_folder, mut slot) = slot();
         let mut at = open_folder(&slot.folder().join("output")).unwrap();
         for _ in 0..3_000 {
             rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
@@ -354,8 +289,67 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_has_room_for_its_cases_and_no_folder_hides_what_it_holds() {
+        let (_folder, mut slot) = slot();
+        slot.add_case("a", &[("data".to_owned(), b"1".to_vec())]).unwrap();
+        slot.add_case("b", &[]).unwrap();
+        assert!(slot.add_case("b", &[]).is_err(), "two cases of one name");
+        let output = slot.folder().join("output");
+        for number in 0..2 * MAX_ENTRIES {
+            fs::write(output.join(["a", "b"][number % 2]).join(number.to_string()), [0; 8]).unwrap();
+        }
+        assert_eq!((slot.excess(1024), slot.output_of("a").unwrap().written()), (None, 512));
+        assert_eq!(slot.excess(1023).unwrap(), "wrote more than 0 MiB");
+        fs::write(output.join("one more"), "").unwrap();
+        assert_eq!(slot.excess(1 << 20).unwrap(), "wrote more than 128 files and folders");
+        // A few folders, but deeper than any case may have them, and more than descriptors that could be kept open.
+        let cases: Vec<String> = (0..32).map(|number| format!("c{number}")).collect();
+        slot.clear().unwrap();
+        for name in &cases {
+            slot.add_case(name, &[]).unwrap();
+        }
+        let mut at = slot.output_of("c0").unwrap().0;
+        for _ in 0..1500 {
+            rustix::fs::mkdirat(&at, "d", Mode::from_raw_mode(0o700)).unwrap();
+            at = open_below(&at, c"d").unwrap();
+        }
+        assert_eq!(slot.excess(1 << 20).unwrap(), "wrote more than 2048 files and folders");
+    }
+
+    #[test]
+    fn a_case_that_was_set_aside_comes_back_alone() {
+        let (_folder, mut slot) = slot();
+        for name in ["a", "b"] {
+            slot.add_case(name, &[("data".to_owned(), name.as_bytes().to_vec())]).unwrap();
+        }
+        slot.set_aside(&["a", "b"]).unwrap();
+        for name in ["b", "a"] {
+            slot.bring_back(name).unwrap();
+            for folder in ["input", "output"] {
+                let found = fs::read_dir(slot.folder().join(folder)).unwrap();
+                let found: Vec<_> = found.map(|entry| entry.unwrap().file_name()).collect();
+                assert_eq!(found, [name], "{folder}");
+            }
+            assert_eq!(
+                fs::read_to_string(slot.folder().join("input").join(name).join("data")).unwrap(),
+                name
+            );
+        }
+    }
+
+    #[test]
+    fn a_case_s_folder_is_one_below_input() {
+        let (_folder, mut slot) = slot();
+        for name in ["", ".", "..", "a/b", "/a", "../a"] {
+            assert!(slot.add_case(name, &[]).is_err(), "{name:?}");
+        }
+        assert!(slot.add_case("a", &[("../b".to_owned(), Vec::new())]).is_err());
+        assert_eq!(fs::read_dir(slot.folder()).unwrap().count(), 2);
+    }
+
+    #[test]
     fn input_paths_stay_below_input() {
-        let (_folder, slot) = slot();
+        let (_folder, mut slot) = slot();
         for path in ["../x", "/x", "", "a/../../x"] {
             assert!(slot.fill(&[(path.to_owned(), Vec::new())]).is_err(), "{path}");
         }

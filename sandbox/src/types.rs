@@ -1,9 +1,11 @@
 //! The types a caller of the sandbox meets.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use fiel_schemas::api::FailureReason;
+use fiel_schemas::challenge::Interface;
 use fiel_schemas::outcome::Outcome;
 use fiel_schemas::submission::MediaType;
 
@@ -161,6 +163,26 @@ pub struct Prepared {
     /// How files pass between the platform and the model.
     pub dialect: Dialect,
     pub(crate) program: Program,
+    /// How many cases it is given at one start, each in a folder of its own; `None` for one whose files lie in `/input`
+    /// themselves.
+    pub(crate) batch: Option<NonZeroU32>,
+}
+
+impl Prepared {
+    /// The same model, to be given up to so many cases at one start (at most [`Interface::BATCH_MAX`]) where that pays and
+    /// its dialect has a form for it: an image of Fiel's or MedPerf's dialect that starts anew each time. Every other
+    /// model goes on with one case at a time: Grand Challenge's contract is about one case, an image that stays is
+    /// started once anyway, and a WebAssembly instance or a loaded network costs less than a millisecond.
+    #[must_use]
+    pub fn in_batches_of(self, cases: u32) -> Self {
+        let takes_batches = match (&self.program, self.dialect) {
+            (Program::Image { api: Api::Exec, .. }, Dialect::Fiel | Dialect::MedPerf) => true,
+            (Program::Image { .. } | Program::Wasm { .. } | Program::Onnx { .. }, _) => false,
+        };
+        let size =
+            NonZeroU32::new(cases.min(Interface::BATCH_MAX)).filter(|size| takes_batches && size.get() > 1);
+        Self { batch: size, ..self }
+    }
 }
 
 /// How files pass between the platform and a model; chosen by the artifact (see `docs/model.md`).
@@ -219,7 +241,7 @@ pub struct Usage {
     pub fuel: Option<u64>,
     /// Processor seconds, where the engine counts them.
     pub cpu_s: Option<f64>,
-    /// Largest memory, bytes, where the engine counts it.
+    /// Largest memory, bytes, where the engine counts it; in a batch that of all its cases together.
     pub memory_bytes_peak: Option<u64>,
     /// Bytes written to `/output`.
     pub output_bytes: u64,
@@ -238,7 +260,8 @@ pub struct Refusal {
 /// One case to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaseInput {
-    /// Name of the case, given back in its [`CaseResult`]; the model does not see it.
+    /// Name of the case, given back in its [`CaseResult`]; the model sees it in a batch only, as the name of the case's
+    /// folder.
     pub name: String,
     /// Files of `/input`: relative path and content.
     pub files: Vec<(String, Vec<u8>)>,
@@ -255,13 +278,13 @@ pub struct CaseResult {
     pub outcome: Outcome,
     /// Why, in the platform's words; empty for `ok`. Never holds text of the model.
     pub reason: String,
-    /// Wall time of the model, instantiation included.
+    /// Wall time of the model, instantiation included; in a batch the case's equal share, as of processor seconds.
     pub seconds: f64,
     /// What it used.
     pub usage: Usage,
     /// The expected outputs: relative path and content. Empty unless `ok`.
     pub outputs: BTreeMap<String, Vec<u8>>,
-    /// What the model printed, cut after 64 KiB per stream. It may hold patient data: keep it at the site.
+    /// What the model printed, in a batch for all its cases, cut after 64 KiB per stream. It may hold patient data: keep it at the site.
     pub log: Vec<u8>,
 }
 

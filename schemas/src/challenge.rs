@@ -65,6 +65,24 @@ pub struct Interface {
     pub inputs: Vec<Port>,
     /// Files below `/output`.
     pub outputs: Vec<Port>,
+    /// How many cases a container of Fiel's or MedPerf's dialect may be given at one start, 1 to
+    /// [`Interface::BATCH_MAX`]; the model then sees the other cases of its batch. One where absent.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub batch: u32,
+}
+
+impl Interface {
+    /// Most cases that a container may be given at one start.
+    pub const BATCH_MAX: u32 = 32;
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 /// One file of the interface.

@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod assessment;
+pub mod batch;
 pub mod challenge;
 pub mod digest;
 pub mod dsse;

@@ -4,6 +4,8 @@
 
 #[path = "all/agreement.rs"]
 mod agreement;
+#[path = "all/batch.rs"]
+mod batch;
 #[path = "all/envelopes.rs"]
 mod envelopes;
 #[path = "all/onnx.rs"]

@@ -212,6 +212,33 @@ fn the_case_table_is_the_same_for_one_and_two_workers_and_however_the_image_was_
 }
 
 #[test]
+fn the_case_table_is_the_same_in_batches_for_one_and_two_workers_and_for_every_run() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let image = model("lesion-phantom", "python-image");
+    let mut public = Public::open("lesion-phantom");
+    let mut tables = Vec::new();
+    for (batch, parallel) in [(1, 1), (3, 1), (3, 2), (3, 2), (32, 1)] {
+        public.challenge.interface.batch = batch;
+        let progress = Mutex::new(Vec::new());
+        let count = |done, all| progress.lock().expect("no panic while held").push((done, all));
+        let sandbox = sandbox(place.path(), parallel);
+        let evaluation = evaluate(&public.challenge, &public.set, &sandbox, &image, &count);
+        let evaluation = evaluation.expect("the image can be run here");
+        let cases = public.set.cases() as u64;
+        assert_eq!(evaluation.cases.get("ok"), Some(&cases), "batches of {batch}");
+        let mut progress = progress.into_inner().expect("no panic while held");
+        progress.sort_unstable();
+        assert_eq!(progress, (0..=cases).map(|done| (done, cases)).collect::<Vec<_>>(), "batches of {batch}");
+        // The script prints a line for each case that it finds.
+        let seen =
+            evaluation.logs.iter().map(|log| String::from_utf8_lossy(&log.bytes).lines().count()).max();
+        assert_eq!(seen, Some(public.set.cases().min(batch as usize)), "batches of {batch}");
+        tables.push(evaluation.table_digest().expect("a table of known columns"));
+    }
+    assert!(tables.iter().all(|digest| *digest == tables[0]), "{tables:?}");
+}
+
+#[test]
 fn the_case_table_is_the_same_for_one_and_two_workers_and_in_both_dialects() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let images = ["gc-exec-image", "python-image"].map(|name| (name, model("lesion-phantom", name)));

@@ -41,7 +41,7 @@ pub(super) const DEVICES: &str = "devices";
 
 /// Tries every protection. An error says why no container could be run at all.
 pub(super) fn protections(setup: &Setup, worker: &WorkerCommand) -> Result<Vec<Protection>, String> {
-    let cage = Cage::build(setup, worker).map_err(|error| error.to_string())?;
+    let mut cage = Cage::build(setup, worker).map_err(|error| error.to_string())?;
     let (sight, processes) = cage.look()?;
     let mut found = judge(&sight, setup);
     if !setup.devices.names.is_empty() {
@@ -101,7 +101,7 @@ impl<'a> Cage<'a> {
     }
 
     /// Sends a canary; gives how it ended and its container, stopped.
-    fn send(&self, errand: Canary, allowance: Allowance) -> Result<(Event, Running), String> {
+    fn send(&mut self, errand: Canary, allowance: Allowance) -> Result<(Event, Running), String> {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         self.slot.fill(&[]).map_err(|error| text(&error))?;
         give_output(&self.slot, &self.recipe, self.setup.mapping).map_err(|error| text(&error))?;
@@ -128,7 +128,7 @@ impl<'a> Cage<'a> {
     }
 
     /// What a canary saw, and how many processes it could start; `None` if its container did not survive that.
-    fn look(&self) -> Result<(Sight, Option<u64>), String> {
+    fn look(&mut self) -> Result<(Sight, Option<u64>), String> {
         let allowance = allowance(&LIMITS, 1, PROCESSES);
         let errand = Canary::Look {
             hidden: vec![self.secret.clone(), PathBuf::from("/etc/passwd")],
@@ -178,7 +178,7 @@ impl<'a> Cage<'a> {
         protection("process-limit", started.is_none_or(|started| started < most), detail)
     }
 
-    fn memory(&self) -> Protection {
+    fn memory(&mut self) -> Protection {
         let bytes = usize::try_from(4 * (LIMITS.memory_mib << 20)).unwrap_or(usize::MAX);
         let sent = self.send(Canary::Eat { bytes }, allowance(&LIMITS, 1, PROCESSES));
         let killed = sent.map(|(_, running)| running.out_of_memory());

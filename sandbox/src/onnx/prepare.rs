@@ -145,6 +145,7 @@ impl Sandbox {
             fs::rename(draft.path(), &kept).map_err(|error| site_error(&error))?;
         }
         Ok(Prepared {
+            batch: None,
             sha256: model.sha256.clone(),
             load_s: started.elapsed().as_secs_f64(),
             cached,

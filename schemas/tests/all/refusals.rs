@@ -336,3 +336,17 @@ fn the_projects_own_challenges_are_valid() {
         assert_eq!(yaml(&source).unwrap().id, id);
     }
 }
+
+#[test]
+fn a_batch_is_a_whole_number_from_1_to_32_and_one_is_not_written() {
+    let with = |batch: &str| YAML.replace("interface:\n", &format!("interface:\n  batch: {batch}\n"));
+    for wrong in ["0", "33", "-1", "1.5", "many", "[2]"] {
+        let error = yaml(&with(wrong)).unwrap_err();
+        let [problem] = error.problems.as_slice() else { panic!("{wrong}: {error}") };
+        assert_eq!((problem.pointer.as_str(), problem.line), ("/interface/batch", Some(9)), "{problem}");
+    }
+    assert_eq!(yaml(&with("32")).unwrap().interface.batch, 32);
+    // A challenge that says what holds anyway is the same challenge.
+    assert_eq!(yaml(&with("1")).unwrap(), yaml(YAML).unwrap());
+    assert!(!serde_json::to_string(&yaml(&with("1")).unwrap()).unwrap().contains("batch"));
+}

@@ -68,6 +68,7 @@ pub(crate) fn challenge() -> Challenge {
         interface: Interface {
             inputs: vec![port("features", "case.csv", &["mean_radius", "mean_texture"])],
             outputs: vec![port("prediction", "prediction.csv", &["probability"])],
+            batch: 8,
         },
         metrics: vec!["auc".into(), "sensitivity@specificity=0.95".into(), "ece@15".into()],
         ranking: Ranking {

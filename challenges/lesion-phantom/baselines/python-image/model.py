@@ -1,4 +1,7 @@
-"""A model in Fiel's own dialect: `inputs.json` names the files, NIfTI-1 goes in and comes out."""
+"""A model in Fiel's own dialect: `inputs.json` names the files, NIfTI-1 goes in and comes out.
+
+Where the challenge gives several cases at one start, `inputs.json` lists them, and each has a folder of its own.
+"""
 
 import json
 import os
@@ -31,12 +34,22 @@ def write(path: Path, header: bytearray, mask: np.ndarray) -> None:
     path.write_bytes(bytes(header) + mask.tobytes())
 
 
-def main() -> None:
-    inputs = json.loads((ROOT / "input/inputs.json").read_text())
-    source, target = inputs["inputs"][0]["path"], inputs["outputs"][0]["path"]
-    header, voxels = read(ROOT / "input" / source)
-    write(ROOT / "output" / target, header, lesions(voxels))
+def answer(source: Path, target: Path) -> None:
+    """Answers the case whose `inputs.json` lies in the folder `source`, in the folder `target`."""
+    inputs = json.loads((source / "inputs.json").read_text())
+    header, voxels = read(source / inputs["inputs"][0]["path"])
+    write(target / inputs["outputs"][0]["path"], header, lesions(voxels))
     print(f"{inputs['case']}: done")
+
+
+def main() -> None:
+    source, target = ROOT / "input", ROOT / "output"
+    found = json.loads((source / "inputs.json").read_text())
+    if found["schema"] == "fiel/batch/v1":
+        for case in found["cases"]:
+            answer(source / case, target / case)
+    else:
+        answer(source, target)
 
 
 main()

@@ -1,5 +1,6 @@
 //! Container images that run, decent and hostile ones, with every runtime.
 
+mod batches;
 mod bench;
 mod corpus;
 mod decent;

@@ -477,3 +477,12 @@ fn numbers_read_well() {
     assert_eq!(format::count(12_345), "12\u{202f}345");
     assert_eq!(format::short_digest(&"ab".repeat(32)), "abababababab");
 }
+
+#[test]
+fn participants_are_told_of_a_batch_where_there_is_one() {
+    let mut definition = challenge();
+    assert!(!render_challenge(&definition, &Extras::default(), now()).contains("Cases per start"));
+    definition.interface.batch = 8;
+    let html = render_challenge(&definition, &Extras::default(), now());
+    assert!(html.contains("<dt>Cases per start</dt><dd>up to 8, for containers"), "{html}");
+}
