@@ -250,7 +250,9 @@ const PATTERNS: [[u8; 5]; 256] = {
             let positive = pattern >> bit & 1;
             let others = before[1 - positive];
             let sums = if positive == 1 { 1 } else { 3 };
-            patterns[pattern][0] += positive as u8;
+            if positive == 1 {
+                patterns[pattern][0] += 1;
+            }
             patterns[pattern][sums] += others;
             patterns[pattern][sums + 1] += others * others;
             before[positive] += 1;
@@ -270,6 +272,7 @@ vectorized! {
         let (eights, rest) = packed.as_chunks::<8>();
         for eight in eights {
             let pattern = (0..8).fold(0, |pattern, bit| pattern | (eight[bit] & 1) << bit);
+            #[allow(clippy::cast_possible_truncation, reason = "eight bits")]
             let [positives, w, ww, l, ll] = PATTERNS[pattern as usize & 255].map(u64::from);
             let [n, p] = before;
             wins += positives * n + w;

@@ -90,6 +90,10 @@ impl Drop for Scatter<'_> {
 /// Stores a line past the cache where it lies in one line of memory.
 #[inline]
 #[cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "instructions that have no safe form"))]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(clippy::cast_ptr_alignment, reason = "both begin at a multiple of 64")
+)]
 fn store(to: &mut [u64], line: &Line) {
     #[cfg(target_arch = "x86_64")]
     if to.len() == LINE && to.as_ptr().addr().is_multiple_of(align_of::<Line>()) {
