@@ -175,12 +175,11 @@ pub(super) fn of_scans(scans: &[ScanOutcome], request: &Request) -> Result<Optio
     let (Ok(points), Ok(sensitivity_at_rate)) = (froc.points(), froc.sensitivities(&rates)) else {
         return Ok(None);
     };
-    let drawn = match request.intervals {
-        Intervals::Off => None,
-        _ => {
-            let plan = Resampling::new(request.replicates as u64, request.seed, 0.95)?;
-            froc.bootstrap(&rates, plan).ok().map(|found| found.sensitivities)
-        }
+    let drawn = if request.intervals == Intervals::Off {
+        None
+    } else {
+        let plan = Resampling::new(request.replicates as u64, request.seed, 0.95)?;
+        froc.bootstrap(&rates, plan).ok().map(|found| found.sensitivities)
     };
     let column = |of: fn(&FrocPoint) -> f64| points[1..].iter().map(of).collect();
     Ok(Some(Curves::Findings {
