@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn intervals_of_ratios_agree_with_statsmodels() {
-        // statsmodels 0.14.6, confint_proportions_2indep(20, 30, 180, 2000, method="log", compare="ratio").
+        // statsmodels 0.15.0, confint_proportions_2indep(20, 30, 180, 2000, method="log", compare="ratio").
         let [low, high] = risk_ratio([20, 30], [180, 2000]).unwrap();
         assert!((low - 5.548_968_085_889_807).abs() < 1e-12 && (high - 9.888_268_169_867_382).abs() < 1e-12);
         assert_eq!(risk_ratio([0, 30], [180, 2000]), None);

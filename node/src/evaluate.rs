@@ -58,8 +58,8 @@ pub fn evaluate(
     evaluate_until(challenge, set, sandbox, model, on_progress, &|| false)
 }
 
-/// As [`evaluate`], given up with [`NodeError::Abandoned`] soon after `stop` answers true: once the cases that run have
-/// ended, which for a batch are all of its cases, one by one where it failed.
+/// As [`evaluate`], given up with [`NodeError::Abandoned`] soon after `stop` answers true: once the cases, or batches of
+/// cases, that run have ended.
 pub fn evaluate_until(
     challenge: &Challenge,
     set: &LoadedReferenceSet,
@@ -121,9 +121,9 @@ fn run_model(
     let prepared = prepared.in_batches_of(challenge.interface.batch);
     let layout = Layout::new(prepared.dialect, challenge);
     let source = CaseSource::new(challenge, set, tally.plan, layout, stop, &tally.failure)?;
-    let ran = sandbox.run_cases(&prepared, &challenge.limits, source, &layout.expected(), &|result| {
-        tally.take(&layout, result);
-    });
+    let take = |result| tally.take(&layout, result);
+    let (limits, expected) = (&challenge.limits, layout.expected());
+    let ran = sandbox.run_cases_until(&prepared, limits, source, &expected, &take, stop);
     tally.check()?;
     if stop() {
         return Err(NodeError::Abandoned("asked to stop"));

@@ -14,6 +14,18 @@ use crate::run::Lane;
 use crate::runner::{Ended, mebibytes};
 use crate::types::{CaseInput, CaseResult, Dialect, SandboxError, Usage};
 
+/// How cases are run in batches.
+pub(crate) struct Batches<'a> {
+    /// Most cases of one.
+    pub(crate) size: NonZeroU32,
+    /// How the model is told which cases there are.
+    pub(crate) dialect: Dialect,
+    /// Takes the result of each case.
+    pub(crate) on_result: &'a dyn Fn(CaseResult),
+    /// Whether to start no container any more.
+    pub(crate) stop: &'a dyn Fn() -> bool,
+}
+
 /// A case whose files lie in the slot, or beside it.
 struct Member {
     index: usize,
@@ -21,35 +33,29 @@ struct Member {
 }
 
 impl Lane<'_> {
-    /// Runs cases in batches of at most `size` until `next` gives none; one case's files are in memory at a time.
+    /// Runs cases in batches until `next` gives none; one case's files are in memory at a time.
     pub(crate) fn run_batches(
         &mut self,
-        size: NonZeroU32,
-        dialect: Dialect,
+        batches: &Batches<'_>,
         next: &dyn Fn() -> Option<(usize, CaseInput)>,
-        on_result: &dyn Fn(CaseResult),
     ) -> Result<(), SandboxError> {
         loop {
             self.slot.clear()?;
             let mut members = Vec::new();
-            for (index, case) in std::iter::from_fn(next).take(size.get() as usize) {
+            for (index, case) in std::iter::from_fn(next).take(batches.size.get() as usize) {
                 self.slot.add_case(&case.name, &case.files)?;
                 members.push(Member { index, name: case.name });
             }
-            if members.is_empty() {
+            if members.is_empty() || (batches.stop)() {
                 return Ok(());
             }
-            self.run_batch(members, dialect, on_result)?;
+            self.run_batch(members, batches)?;
         }
     }
 
     /// Runs the cases that lie in the slot, together and where need be one by one.
-    fn run_batch(
-        &mut self,
-        members: Vec<Member>,
-        dialect: Dialect,
-        on_result: &dyn Fn(CaseResult),
-    ) -> Result<(), SandboxError> {
+    fn run_batch(&mut self, members: Vec<Member>, batches: &Batches<'_>) -> Result<(), SandboxError> {
+        let &Batches { dialect, on_result, stop, .. } = batches;
         let ended = self.run_members(&members, dialect)?;
         if ended.outcome == Outcome::Ok || members.len() == 1 {
             self.judge(members, &ended, on_result);
@@ -58,6 +64,9 @@ impl Lane<'_> {
         let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
         self.slot.set_aside(&names)?;
         for member in members {
+            if stop() {
+                return Ok(());
+            }
             self.slot.bring_back(&member.name)?;
             let alone = vec![member];
             let ended = self.run_members(&alone, dialect)?;

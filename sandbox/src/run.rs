@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 
+use crate::batch::Batches;
 use crate::onnx::OnnxRunner;
 use crate::output::{BadOutput, MAX_ENTRIES, Output};
 use crate::runner::{Ended, Runner, mebibytes};
@@ -16,8 +17,8 @@ use crate::wasm::WasmRunner;
 
 impl Sandbox {
     /// Runs the cases, each apart from all others (but for those of a batch, see [`Prepared::in_batches_of`]), as many at
-    /// once as configured; calls `on_result` once for each case, in the order they end. An error means that the sandbox failed, not the model; cases without a result
-    /// were then not run to their end.
+    /// once as configured; calls `on_result` once for each case, in the order they end. An error means that the sandbox
+    /// failed, not the model; cases without a result were then not run to their end.
     pub fn run_cases(
         &self,
         prepared: &Prepared,
@@ -26,18 +27,36 @@ impl Sandbox {
         expected: &[Expected],
         on_result: &(dyn Fn(CaseResult) + Sync),
     ) -> Result<(), SandboxError> {
+        self.run_cases_until(prepared, limits, cases, expected, on_result, &|| false)
+    }
+
+    /// As [`Sandbox::run_cases`]; starts no container and no case once `stop` answers true, and gives no result for the
+    /// cases that are left.
+    pub fn run_cases_until(
+        &self,
+        prepared: &Prepared,
+        limits: &Limits,
+        cases: impl Iterator<Item = CaseInput> + Send,
+        expected: &[Expected],
+        on_result: &(dyn Fn(CaseResult) + Sync),
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), SandboxError> {
         let cases = Mutex::new(Cases { left: cases.enumerate(), failed: false });
         let work = || {
             let mut lane = Lane { limits, expected, slot: self.slot()?, runner: self.runner(prepared)? };
             let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
             match prepared.batch {
                 None => {
-                    while let Some((index, case)) = next() {
+                    while !stop()
+                        && let Some((index, case)) = next()
+                    {
                         on_result(lane.run(index, case)?);
                     }
                     Ok(())
                 }
-                Some(size) => lane.run_batches(size, prepared.dialect, &next, on_result),
+                Some(size) => {
+                    lane.run_batches(&Batches { size, dialect: prepared.dialect, on_result, stop }, &next)
+                }
             }
         };
         let guarded = || {

@@ -5,12 +5,15 @@
 //! Document   one file, read and checked          (document.rs)
 //! Registry   all files, and who has which name   (registry.rs)
 //! Edits      what the configured devices add to a container
+//! soname     under which name a library is looked for  (library.rs)
 //! ```
 //!
 //! Hooks are never run: they are programs of the host that change an image's root, which is shared and read-only
-//! here. Files are handed on read-only.
+//! here. What the hook of a GPU's vendor is for, links from a library's name to its file, is had by handing the file on
+//! under both names. Files are handed on read-only.
 
 mod document;
+mod library;
 pub(super) mod registry;
 
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -66,7 +69,23 @@ impl Edits {
             self.binds.retain(|known| known.destination != bind.destination);
             self.binds.push(bind);
         }
+        self.name_libraries();
         Ok(())
+    }
+
+    /// Hands libraries on under the names, too, by which programs look for them.
+    fn name_libraries(&mut self) {
+        let named = |bind: &Bind| {
+            let Source::Host(file) = &bind.source else { return None };
+            let destination = bind.destination.with_file_name(library::soname(file)?);
+            place("mounts.containerPath", &destination, Path::new("/")).ok()?;
+            Some(Bind { source: bind.source.clone(), destination, writable: false })
+        };
+        for bind in self.binds.iter().filter_map(named).collect::<Vec<_>>() {
+            if self.binds.iter().all(|known| known.destination != bind.destination) {
+                self.binds.push(bind);
+            }
+        }
     }
 }
 

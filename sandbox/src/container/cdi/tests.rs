@@ -266,3 +266,42 @@ fn the_later_folder_has_the_last_word_and_a_name_twice_in_one_is_nobody_s() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+#[test]
+fn a_library_is_handed_on_under_the_name_by_which_programs_look_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("libfiel.so.99");
+    // Every program of this machine has one, whose name for programs is another than this file's.
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let libc = maps.split_whitespace().find(|word| word.ends_with("/libc.so.6")).unwrap();
+    std::fs::copy(libc, &library).unwrap();
+    assert_eq!(library::soname(&library).as_deref(), Some("libc.so.6"));
+    let text = folder.path().join("notes.so.txt");
+    std::fs::write(&text, b"\x7fELF and nothing of one").unwrap();
+    assert_eq!(library::soname(&text), None);
+    assert_eq!(library::soname(Path::new("/proc/self/exe")), None);
+    assert_eq!(library::soname(&folder.path().join("none.so")), None);
+    let mounts = |more: &[(&Path, &str)]| {
+        let mut all = vec![
+            (library.as_path(), "/usr/lib/gpu/libfiel.so.99"),
+            (text.as_path(), "/usr/lib/gpu/notes.so.txt"),
+        ];
+        all.extend(more);
+        let all: Vec<_> =
+            all.iter().map(|(host, inside)| json!({"hostPath": host, "containerPath": inside})).collect();
+        let (_folder, registry) = registry(&[("a.json", &device(&json!({ "mounts": all })))]);
+        let binds = resolve(&registry, "v/c=d").unwrap().binds;
+        let told = |bind: Bind| match bind.source {
+            Source::Host(host) => (host, bind.destination.to_str().unwrap().to_owned(), bind.writable),
+            other => panic!("{other:?}"),
+        };
+        binds.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let at = |host: &Path, inside: &str| (host.canonicalize().unwrap(), inside.to_owned(), false);
+    let given = [at(&library, "/usr/lib/gpu/libfiel.so.99"), at(&text, "/usr/lib/gpu/notes.so.txt")];
+    let named = at(&library, "/usr/lib/gpu/libc.so.6");
+    assert_eq!(mounts(&[]), [&given[..], &[named]].concat());
+    // What a specification says itself has the last word.
+    let own = at(&text, "/usr/lib/gpu/libc.so.6");
+    assert_eq!(mounts(&[(&text, "/usr/lib/gpu/libc.so.6")]), [&given[..], &[own]].concat());
+}

@@ -1,9 +1,11 @@
 //! Several cases at one start: what a model finds, and that a case's failure stays its own.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use fiel_sandbox::{CaseInput, CaseResult, ContainerConfig, Dialect, Prepared};
+use fiel_sandbox::{CaseInput, CaseResult, ContainerConfig, Dialect, Expected, Prepared};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 use serde_json::json;
@@ -118,6 +120,23 @@ fn a_batch_gives_the_answers_of_its_cases_alone(engine: Engine) {
 }
 
 on_every_engine!(a_batch_gives_the_answers_of_its_cases_alone,);
+
+#[test]
+fn a_stop_lets_the_running_container_end_and_starts_no_other() {
+    let bench = bench();
+    let prepared = prepared(&bench, 3);
+    let expected = [Expected::File("answer".to_owned())];
+    // Asked before the batch, before each of its cases that runs again, and before the next batch.
+    for (starts, ended) in [(0, 0), (1, 0), (2, 1), (3, 2), (4, 3), (5, 4)] {
+        let (asked, results) = (AtomicU32::new(0), Mutex::new(Vec::new()));
+        let stop = || asked.fetch_add(1, Ordering::Relaxed) >= starts;
+        let keep = |result: CaseResult| results.lock().unwrap().push(result.index);
+        let cases = cases(&["good", "crash", "good", "good"]).into_iter();
+        bench.sandbox.run_cases_until(&prepared, &room(), cases, &expected, &keep, &stop).unwrap();
+        assert_eq!(results.into_inner().unwrap(), (0..ended).collect::<Vec<_>>(), "{starts}");
+    }
+    bench.assert_nothing_left("a stop");
+}
 
 /// Modes whose case fails alone as in company, why, and whether its batch has to be run again.
 const FAILURES: [(&str, Outcome, &str, bool); 7] = [

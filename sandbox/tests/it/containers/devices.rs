@@ -39,6 +39,7 @@ told = [
     tell(lambda: os.environ['FIEL_DEVICE']),
     tell(lambda: open('/usr/lib/fiel/driver').read()),
     tell(lambda: write('/usr/lib/fiel/driver')),
+    tell(lambda: str(os.path.samefile('/usr/lib/fiel/libfiel.so.99', '/usr/lib/fiel/libc.so.6'))),
     tell(lambda: opened('/dev/fuse', os.O_RDONLY)),
     tell(lambda: opened('/dev/kmsg', os.O_RDONLY)),
     tell(lambda: os.mknod('/tmp/node', 0o20666, os.makedev(1, 11))),
@@ -53,10 +54,17 @@ fn specify(folder: &Path, permissions: &str) {
     std::fs::write(&driver, "driver").unwrap();
     let made = Command::new("mknod").args(["-m", "666"]).arg(&node).arg("c").args(NUMBERS).status().unwrap();
     assert!(made.success(), "the test of devices makes one, as root");
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let libc = maps.split_whitespace().find(|word| word.ends_with("/libc.so.6")).unwrap();
+    let library = folder.join("libfiel.so.99");
+    std::fs::copy(libc, &library).unwrap();
     let edits = json!({
         "env": ["FIEL_DEVICE=mine"],
         "deviceNodes": [{"path": "/dev/fiel/test0", "hostPath": node, "permissions": permissions}],
-        "mounts": [{"hostPath": driver, "containerPath": "/usr/lib/fiel/driver", "options": ["rw"]}],
+        "mounts": [
+            {"hostPath": driver, "containerPath": "/usr/lib/fiel/driver", "options": ["rw"]},
+            {"hostPath": library, "containerPath": "/usr/lib/fiel/libfiel.so.99"},
+        ],
         "hooks": [{"hookName": "createRuntime", "path": "/bin/touch", "args": ["touch", trace]}],
     });
     write(folder, &edits);
@@ -102,8 +110,8 @@ fn a_listed_device_can_be_used_and_nothing_else(engine: Engine) {
     specify(folder.path(), "rw");
     let none = "FileNotFoundError";
     for (devices, expected) in [
-        (&[NAME][..], format!("10:229 10:229 mine driver OSError {none} {none} PermissionError 0000")),
-        (&[], format!("{none} {none} KeyError {none} {none} {none} {none} PermissionError 0000")),
+        (&[NAME][..], format!("10:229 10:229 mine driver OSError True {none} {none} PermissionError 0000")),
+        (&[], format!("{none} {none} KeyError {none} {none} {none} {none} {none} PermissionError 0000")),
     ] {
         let bench = with(folder.path(), engine, devices);
         let report = engine.report(&bench);
