@@ -5,7 +5,7 @@
 const PAGE: usize = 2 << 20;
 
 /// How far ahead of what is read to fetch, in bytes: what the memory delivers while a line is asked for.
-const AHEAD: usize = 2048;
+const AHEAD: usize = 4096;
 
 /// Size of a line of memory.
 const LINE: usize = 64;
