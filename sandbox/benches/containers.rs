@@ -3,7 +3,11 @@
 //!
 //! The model is a static program that copies a few bytes, so that nearly all its time is the engine's. The bare
 //! runtime runs the same files on the bundle that `runc spec` writes, without filter, limits or mapped users. podman
-//! runs them too, where it is installed. Each figure is the median of so many runs, one after the other.
+//! runs them too, where it is installed.
+//!
+//! Each engine is measured twice, since the kernel makes a difference: in a row, one case right after the other, and
+//! in turns, a case and then the bare runtime, so that both meet the same moment of a machine whose speed varies. What
+//! comes right after a container profits from what the kernel still holds ready from it; see `cgroup::make_ready`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark ends where it unwraps")]
 
@@ -18,25 +22,30 @@ use fiel_schemas::digest::sha256_hex;
 use fiel_schemas::submission::MediaType;
 use serde_json::{Value, json};
 
-const RUNS: usize = 30;
+const RUNS: usize = 60;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let program = build(folder.path());
-    println!("{:<44} {:>10}", "start to exit, median", "ms");
-    let show = |what: &str, times: Option<Vec<f64>>| match times {
-        Some(mut times) => println!("{what:<44} {:>10.1}", median(&mut times) * 1e3),
-        None => println!("{what:<44} {:>10}", "not here"),
+    let bare = Bare::new(folder.path(), &program);
+    println!("{:<34} {:>9} {:>12} {:>6}", "start to exit, medians in ms", "this", "bare runc", "ratio");
+    let show = |what: &str, this: Option<Vec<f64>>, bare: Option<Vec<f64>>| {
+        let [this, bare] = [this, bare].map(|times| times.map(|mut times| median(&mut times) * 1e3));
+        let written = |value: Option<f64>| value.map_or("not here".to_owned(), |value| format!("{value:.1}"));
+        let ratio = this.zip(bare).map_or(String::new(), |(this, bare)| format!("{:.2}", this / bare));
+        println!("{what:<34} {:>9} {:>12} {ratio:>6}", written(this), written(bare));
     };
-    show("runc run, bare bundle", bare(folder.path(), &program));
+    let in_a_row = || bare.as_ref().and_then(|bare| timed(|| bare.run()));
     for runtime in ["runc", "crun", "runsc"] {
-        show(
-            &format!("this engine with {runtime}, a case"),
-            engine(folder.path(), &program, runtime, &["/model"]),
-        );
+        let engine = |turns| engine(folder.path(), &program, runtime, &["/model"], turns);
+        show(&format!("a case with {runtime}, in a row"), engine(None).map(|times| times.0), in_a_row());
+        let turns = bare.as_ref().and_then(|bare| engine(Some(bare)));
+        let (this, bare) = turns.unzip();
+        show(&format!("a case with {runtime}, in turns"), this, bare);
     }
-    show("podman run", podman(folder.path()));
-    show("this engine, a warm case over HTTP", engine(folder.path(), &program, "runc", &["/model", "serve"]));
+    show("podman run, in a row", podman(folder.path()), in_a_row());
+    let warm = engine(folder.path(), &program, "runc", &["/model", "serve"], None);
+    show("a warm case over HTTP, in a row", warm.map(|times| times.0), None);
 }
 
 /// The program of the tests, linked statically.
@@ -62,32 +71,34 @@ fn timed(mut run: impl FnMut() -> bool) -> Option<Vec<f64>> {
 }
 
 /// `runc run` on a bundle as `runc spec` writes it.
-fn bare(folder: &Path, program: &[u8]) -> Option<Vec<f64>> {
-    let bundle = folder.join("bundle");
-    std::fs::create_dir_all(bundle.join("rootfs/input")).unwrap();
-    std::fs::create_dir_all(bundle.join("rootfs/output")).unwrap();
-    executable(&bundle.join("rootfs/model"), program);
-    std::fs::write(bundle.join("rootfs/input/mode"), "nothing").unwrap();
-    Command::new("runc")
-        .arg("spec")
-        .arg("-b")
-        .arg(&bundle)
-        .status()
-        .ok()
-        .filter(std::process::ExitStatus::success)?;
-    let path = bundle.join("config.json");
-    let mut spec: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-    spec["process"]["terminal"] = json!(false);
-    spec["process"]["args"] = json!(["/model"]);
-    // A node without the right to raise limits can only lower them.
-    spec["process"]["rlimits"] = json!([]);
-    std::fs::write(&path, spec.to_string()).unwrap();
-    let mut number = 0;
-    timed(|| {
-        number += 1;
-        let name = format!("bare-{}-{number}", std::process::id());
-        quiet(Command::new("runc").args(["run", "-b"]).arg(&bundle).arg(name))
-    })
+struct Bare {
+    bundle: PathBuf,
+}
+
+impl Bare {
+    fn new(folder: &Path, program: &[u8]) -> Option<Self> {
+        let bundle = folder.join("bundle");
+        std::fs::create_dir_all(bundle.join("rootfs/input")).unwrap();
+        std::fs::create_dir_all(bundle.join("rootfs/output")).unwrap();
+        executable(&bundle.join("rootfs/model"), program);
+        std::fs::write(bundle.join("rootfs/input/mode"), "nothing").unwrap();
+        let written = Command::new("runc").arg("spec").arg("-b").arg(&bundle).status();
+        written.ok().filter(std::process::ExitStatus::success)?;
+        let path = bundle.join("config.json");
+        let mut spec: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        spec["process"]["terminal"] = json!(false);
+        spec["process"]["args"] = json!(["/model"]);
+        // A node without the right to raise limits can only lower them.
+        spec["process"]["rlimits"] = json!([]);
+        std::fs::write(&path, spec.to_string()).unwrap();
+        Some(Self { bundle })
+    }
+
+    fn run(&self) -> bool {
+        let name = format!("bare-{}-{:?}", std::process::id(), Instant::now());
+        let name = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        quiet(Command::new("runc").args(["run", "-b"]).arg(&self.bundle).arg(name))
+    }
 }
 
 /// The same files by podman, without network and pulled from nowhere.
@@ -106,8 +117,15 @@ fn quiet(command: &mut Command) -> bool {
     run.is_ok_and(|status| status.success())
 }
 
-/// Wall time of each case of a run, folders filled and output read included.
-fn engine(folder: &Path, program: &[u8], runtime: &str, start: &[&str]) -> Option<Vec<f64>> {
+/// Wall time of each case of a run, folders filled and output read included, and of the bare runtime where it has its
+/// turn before each.
+fn engine(
+    folder: &Path,
+    program: &[u8],
+    runtime: &str,
+    start: &[&str],
+    turns: Option<&Bare>,
+) -> Option<(Vec<f64>, Vec<f64>)> {
     let folder = tempfile::tempdir_in(folder).unwrap();
     let worker =
         WorkerCommand { program: PathBuf::from(env!("CARGO_BIN_EXE_sandbox-worker")), args: Vec::new() };
@@ -121,16 +139,27 @@ fn engine(folder: &Path, program: &[u8], runtime: &str, start: &[&str]) -> Optio
     let prepared = sandbox.prepare(&image(folder.path(), program, start, api)).unwrap();
     let limits = Limits { memory_mib: 256, case_ms: 10_000, output_mib: 1, artifact_mib: 16 };
     let files = vec![("mode".to_owned(), b"echo".to_vec()), ("data".to_owned(), b"1".to_vec())];
-    let cases = (0..=RUNS).map(|number| CaseInput { name: number.to_string(), files: files.clone() });
-    let ends = Mutex::new(vec![Instant::now()]);
+    let begun = Mutex::new(Instant::now());
+    let times = Mutex::new((Vec::new(), Vec::new()));
+    let cases = (0..=RUNS).map(|number| {
+        if let Some(bare) = turns {
+            let started = Instant::now();
+            assert!(bare.run());
+            times.lock().unwrap().1.push(started.elapsed().as_secs_f64());
+        }
+        *begun.lock().unwrap() = Instant::now();
+        CaseInput { name: number.to_string(), files: files.clone() }
+    });
+    let expected = [Expected::File("answer".to_owned())];
     sandbox
-        .run_cases(&prepared, &limits, cases, &[Expected::File("answer".to_owned())], &|result| {
+        .run_cases(&prepared, &limits, cases, &expected, &|result| {
             assert_eq!(result.outcome.as_str(), "ok", "{}", result.reason);
-            ends.lock().unwrap().push(Instant::now());
+            times.lock().unwrap().0.push(begun.lock().unwrap().elapsed().as_secs_f64());
         })
         .unwrap();
-    let ends = ends.into_inner().unwrap();
-    Some(ends.windows(2).skip(1).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect())
+    let (mut this, mut bare) = times.into_inner().unwrap();
+    // The first fills caches.
+    Some((this.split_off(1), bare.split_off(1.min(bare.len()))))
 }
 
 /// An image with the program alone, in the OCI layout.

@@ -10,7 +10,7 @@ pub(super) struct Hierarchy {
     /// Where it is mounted.
     pub(super) mounted: PathBuf,
     /// The folder of the node's own group.
-    own: PathBuf,
+    pub(super) own: PathBuf,
     /// What version 1 controls here; empty for version 2, which says so in a file.
     controllers: Vec<String>,
     /// Whether this is version 2.

@@ -14,7 +14,7 @@ use super::running::Running;
 use super::runtime::{Places, Runtime};
 use super::spec::{self, Frame, Mapping};
 use super::stage::Stage;
-use crate::cgroup::{Bounds, Group};
+use crate::cgroup::{self, Bounds, Group};
 use crate::slot::{Slot, io_error};
 use crate::types::SandboxError;
 use crate::workplace;
@@ -77,7 +77,9 @@ impl Setup {
 
     fn group(&self, mut bounds: Bounds) -> Result<Group, SandboxError> {
         bounds.processes += self.runtime.own_processes();
-        Group::create(bounds).map_err(|error| SandboxError::Worker(format!("control group: {error}")))
+        let group = Group::create(bounds);
+        cgroup::make_ready();
+        group.map_err(|error| SandboxError::Worker(format!("control group: {error}")))
     }
 }
 
