@@ -7,7 +7,7 @@
 //!
 //! Each engine is measured twice, since the kernel makes a difference: in a row, one case right after the other, and
 //! in turns, a case and then the bare runtime, so that both meet the same moment of a machine whose speed varies. What
-//! comes right after a container profits from what the kernel still holds ready from it; see `cgroup::make_ready`.
+//! comes right after a container profits from what the kernel still holds ready from it; see `Group::make_ready`.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark ends where it unwraps")]
 

@@ -81,6 +81,8 @@ pub(crate) struct Bounds {
 #[derive(Debug)]
 pub(crate) struct Group {
     name: String,
+    /// Where groups are on this machine.
+    hierarchies: Vec<Hierarchy>,
     /// Folders made here, by the first controller they bound.
     folders: BTreeMap<&'static str, PathBuf>,
     unified: bool,
@@ -95,9 +97,9 @@ impl Group {
         let name = format!("fiel-{}-c{}-{}", std::process::id(), workplace::unique(), process_namespace());
         let hierarchies = hierarchies();
         let unified = hierarchies.iter().any(|hierarchy| hierarchy.unified && hierarchy.controls("memory"));
-        let mut group = Self { name, folders: BTreeMap::new(), unified };
+        let mut group = Self { name, hierarchies, folders: BTreeMap::new(), unified };
         for controller in CONTROLLERS {
-            let found = hierarchies.iter().find(|hierarchy| hierarchy.controls(controller));
+            let found = group.hierarchies.iter().find(|hierarchy| hierarchy.controls(controller));
             let Some(parent) = found.and_then(Hierarchy::parent) else { continue };
             let folder = parent.join(&group.name);
             if !folder.exists() {
@@ -138,16 +140,36 @@ impl Group {
         }
     }
 
-    /// Where a runtime may make its own group, as `cgroupsPath` names it.
-    pub(crate) fn path_below(&self) -> String {
-        let below = format!("{}/box", self.name);
-        let hierarchies = hierarchies();
-        let Some(hierarchy) = hierarchies.iter().find(|hierarchy| self.unified && hierarchy.unified) else {
+    /// What a runtime that makes groups of its own calls it in `cgroupsPath`. What it bounds stays bounded: a runtime
+    /// sets only the limits that its specification names.
+    pub(crate) fn path(&self) -> String {
+        let found = self.hierarchies.iter().find(|hierarchy| self.unified && hierarchy.unified);
+        let Some(hierarchy) = found else {
             // Relative to the runtime's own group, which differs between hierarchies.
-            return below;
+            return self.name.clone();
         };
         let own = self.folders.get("memory").and_then(|folder| folder.strip_prefix(&hierarchy.mounted).ok());
-        format!("/{}/box", own.unwrap_or(Path::new(&self.name)).display())
+        format!("/{}", own.unwrap_or(Path::new(&self.name)).display())
+    }
+
+    /// Makes the next process that is moved into any group move at once, in the background.
+    ///
+    /// Before the kernel moves a process it lets all its processors come to rest once (an RCU grace period, 7 to 11 ms),
+    /// unless it has done so a moment ago. A runtime takes about as long to come to its own move. So a thread asks for a
+    /// move now: its own, to the group where it is already.
+    pub(crate) fn make_ready(&self) {
+        // A file for single threads, so that nothing can happen to the node's others.
+        let file = |hierarchy: &Hierarchy| {
+            hierarchy.own.join(if hierarchy.unified { "cgroup.threads" } else { "tasks" })
+        };
+        let Some(file) = self.hierarchies.first().map(file) else { return };
+        let mover = move || {
+            let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
+            // Where the system does not permit it, the runtime waits as it would have.
+            let _not_permitted = fs::write(file, thread);
+        };
+        // It ends by itself; without a thread to spare the runtime waits.
+        let _detached = std::thread::Builder::new().name("group-mover".to_owned()).spawn(mover);
     }
 
     /// The files into which a process writes `0` to join.
@@ -235,28 +257,10 @@ impl Drop for Group {
         if !self.kill() {
             tracing::warn!(group = self.name, "processes of a container do not die");
         }
-        for parent in hierarchies().iter().filter_map(Hierarchy::parent) {
+        for parent in self.hierarchies.iter().filter_map(Hierarchy::parent) {
             remove(&parent.join(&self.name));
         }
     }
-}
-
-/// Makes the next process that is moved into a group move at once, in the background.
-///
-/// The kernel lets all its processors come to rest once (an RCU grace period) before it moves a process from one group
-/// to another, which takes 7 to 11 ms, unless it has done so a moment before. A runtime needs as long to come to its
-/// own move. So a thread asks for a move now: its own, to the group where it is already.
-pub(crate) fn make_ready() {
-    let mover = || {
-        let Some(hierarchy) = hierarchies().into_iter().next() else { return };
-        // A file for single threads, so that nothing can happen to the node's others.
-        let file = if hierarchy.unified { "cgroup.threads" } else { "tasks" };
-        let thread = rustix::thread::gettid().as_raw_nonzero().to_string();
-        // Where the system does not permit it, the runtime waits as it would have.
-        let _not_permitted = fs::write(hierarchy.own.join(file), thread);
-    };
-    // It looks after itself; without a thread to spare the runtime waits.
-    let _detached = std::thread::Builder::new().name("group-mover".to_owned()).spawn(mover);
 }
 
 /// Removes the groups of nodes that have gone, and kills what is left in those of their containers.

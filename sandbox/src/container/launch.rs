@@ -14,7 +14,7 @@ use super::running::Running;
 use super::runtime::{Places, Runtime};
 use super::spec::{self, Frame, Mapping};
 use super::stage::Stage;
-use crate::cgroup::{self, Bounds, Group};
+use crate::cgroup::{Bounds, Group};
 use crate::slot::{Slot, io_error};
 use crate::types::SandboxError;
 use crate::workplace;
@@ -77,9 +77,10 @@ impl Setup {
 
     fn group(&self, mut bounds: Bounds) -> Result<Group, SandboxError> {
         bounds.processes += self.runtime.own_processes();
-        let group = Group::create(bounds);
-        cgroup::make_ready();
-        group.map_err(|error| SandboxError::Worker(format!("control group: {error}")))
+        let group =
+            Group::create(bounds).map_err(|error| SandboxError::Worker(format!("control group: {error}")))?;
+        group.make_ready();
+        Ok(group)
     }
 }
 
@@ -140,7 +141,7 @@ impl Prepared<'_> {
             binds.iter().map(|bind| place(source(&bind.source), !bind.writable)).collect();
         let frame = Frame {
             mapping: self.setup.mapping,
-            group: self.group.as_ref().filter(|_| self.setup.runtime.makes_group()).map(Group::path_below),
+            group: self.group.as_ref().filter(|_| self.setup.runtime.makes_group()).map(Group::path),
             scratch_bytes: self.allowance.scratch_bytes(),
             file_bytes: self.allowance.file_bytes(),
             rootfs,
