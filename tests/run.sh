@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # and to run the examples' scripts, PostgreSQL; the container runtimes that the sandbox drives, a client of registries
 # and a registry; what builds images.
 packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
-  runc crun runsc skopeo docker-registry mmdebstrap buildah python3-pip)
+  runc crun runsc podman skopeo docker-registry mmdebstrap buildah python3-pip)
 command -v initdb >/dev/null || packages+=(postgresql)
 missing=()
 for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done

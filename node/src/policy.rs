@@ -41,8 +41,8 @@ pub struct Policy {
 pub struct Engines {
     /// Kinds of artifacts that are run; all by default, and what no engine here can run is refused anyway.
     pub allow: Vec<ArtifactKind>,
-    /// The container runtime: `runc`, `crun`, `runsc` or a path; the first one found when absent. A change
-    /// holds from the next start of the node on.
+    /// The container runtime: `runc`, `crun`, `runsc`, `podman` or a path; the first of the former three found when absent.
+    /// A change holds from the next start of the node on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
     /// Protections without which no container is run, by the names that `fiel node doctor` prints; the sandbox's own

@@ -36,7 +36,7 @@ fn main() {
         println!("{what:<34} {:>9} {:>12} {ratio:>6}", written(this), written(bare));
     };
     let in_a_row = || bare.as_ref().and_then(|bare| timed(|| bare.run()));
-    for runtime in ["runc", "crun", "runsc"] {
+    for runtime in ["runc", "crun", "runsc", "podman"] {
         let engine = |turns| engine(folder.path(), &program, runtime, &["/model"], turns);
         show(&format!("a case with {runtime}, in a row"), engine(None).map(|times| times.0), in_a_row());
         let turns = bare.as_ref().and_then(|bare| engine(Some(bare)));

@@ -66,7 +66,8 @@ impl SandboxConfig {
 /// How container images are run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerConfig {
-    /// Name or path of the low-level runtime: `runc`, `crun` or `runsc`; `None` takes the first of these that is here.
+    /// Name or path of the runtime: `runc`, `crun`, `runsc` or `podman`; `None` takes the first of the former three that is
+    /// here.
     pub runtime: Option<String>,
     /// Protections without which no image is run, by the names of [`EngineReport::protections`].
     pub required: Vec<String>,

@@ -86,7 +86,7 @@ fn not_started(complaint: &str, recipe: &Recipe) -> String {
     let program = sanitised(recipe.argv.first().map_or("", String::as_str));
     let complaint = complaint.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| complaint.contains(word));
-    if says(&["working directory", "chdir", "cwd"]) {
+    if says(&["working directory", "workdir", "chdir", "cwd"]) {
         "would not start: the image's working folder cannot be used".to_owned()
     } else if says(&["exec format error"]) {
         format!("would not start: `{program}` is no program for this kind of processor")

@@ -77,6 +77,7 @@ impl Setup {
 
     fn group(&self, mut bounds: Bounds) -> Result<Group, SandboxError> {
         bounds.processes += self.runtime.own_processes();
+        bounds.memory_bytes = bounds.memory_bytes.saturating_add(self.runtime.own_memory());
         let group =
             Group::create(bounds).map_err(|error| SandboxError::Worker(format!("control group: {error}")))?;
         group.make_ready();
@@ -98,15 +99,17 @@ impl Prepared<'_> {
     fn start(self, stdin: Stdio) -> io::Result<Running> {
         fs::create_dir(&self.places.bundle)?;
         fs::create_dir(self.places.state())?;
-        let (stage, frame) = self.frame()?;
-        let spec = serde_json::to_vec(&spec::spec(self.recipe, &frame))?;
-        fs::write(self.places.bundle.join("config.json"), spec)?;
+        let (mut stage, frame) = self.frame()?;
         let runtime = &self.setup.runtime;
         let doors = match &self.group {
             Some(group) if !runtime.makes_group() => group.doors()?,
             _ => Vec::new(),
         };
-        let mut command = runtime.run(&self.places);
+        let state = match &mut stage {
+            Some(stage) if runtime.needs_root() => Some(stage.add(&self.places.state(), false)?),
+            _ => None,
+        };
+        let mut command = runtime.run(&self.places, state.as_deref(), &spec::spec(self.recipe, &frame))?;
         command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         before_exec(&mut command, move || {
             // Should the node die, so does the runtime; the guard ends the container itself.

@@ -16,6 +16,7 @@ mod guard;
 mod http;
 mod invoke;
 mod launch;
+mod podman;
 mod probe;
 mod recipe;
 mod running;
@@ -206,13 +207,18 @@ impl Containers {
             Err(reason) => return unusable(name, version, reason.clone(), reason),
         };
         let group = Group::create(allowance(&TRIAL, 1, 1).bounds).map(drop);
+        let staged = rustix::process::geteuid().is_root() && fs::create_dir_all(stage::STAGE).is_ok();
+        if runtime.needs_root() && !(staged && group.is_ok()) {
+            let reason = format!("{name} is driven only by a node that is root and may make control groups");
+            return missing(name, version, explained(reason, group), "name runc in `engines.runtime`");
+        }
         let mut why = String::new();
         for mapping in mappings(&runtime) {
             let setup = Setup {
                 runtime: runtime.clone(),
                 mapping,
                 grouped: group.is_ok(),
-                staged: rustix::process::geteuid().is_root() && fs::create_dir_all(stage::STAGE).is_ok(),
+                staged,
                 work: self.work.clone(),
                 devices: edits.clone(),
             };

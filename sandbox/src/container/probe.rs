@@ -18,6 +18,7 @@ use super::launch::{Allowance, Setup};
 use super::recipe::{Bind, Recipe, Source};
 use super::running::{Event, Running};
 use super::runtime::Kind;
+use super::spec::Mapping;
 use super::{allowance, give_output};
 use crate::protocol::{self, Order};
 use crate::runner::Watch;
@@ -91,6 +92,12 @@ impl<'a> Cage<'a> {
             // Their files would lie within the host's libraries here, and their variables are no concern of a canary.
             recipe.devices.clone_from(&setup.devices.nodes);
             recipe.make_places(0)?;
+            if let Mapping::Shifted { base } = setup.mapping {
+                // As in an image: a runtime may put files of its own there.
+                for folder in ["", "etc"] {
+                    std::os::unix::fs::chown(root.join(folder), Some(base), Some(base))?;
+                }
+            }
             Ok(recipe)
         };
         let recipe = make().map_err(failed)?;

@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags};
 
 use super::http::{Answer, Exchange, Network};
-use super::runtime::{Places, Runtime};
+use super::runtime::{Kind, Places, Runtime};
 use crate::cgroup::Group;
 use crate::log::KEPT;
 use crate::runner::Watch;
@@ -195,9 +195,20 @@ impl Running {
         self.streams.iter_mut().flat_map(|stream| std::mem::take(&mut stream.kept)).collect()
     }
 
+    /// Podman complains where the program prints, and tells by its exit code that it was it. A program that does the same
+    /// is told to have not started.
+    fn podmans_complaint(&self) -> Option<String> {
+        let code = self.ended.and_then(|status| status.code()).filter(|code| (125..=127).contains(code));
+        let text = String::from_utf8_lossy(&self.streams[1].kept);
+        code.and_then(|_| text.lines().find(|line| line.starts_with("Error: ")).map(str::to_owned))
+    }
+
     /// The first complaint of the runtime itself, which tells that it could not start the program. May hold text of
     /// the image.
     pub(super) fn complaint(&self) -> Option<String> {
+        if self.runtime.kind == Kind::Podman {
+            return self.podmans_complaint();
+        }
         let file = fs::File::open(self.places.complaints()).ok()?;
         let mut text = Vec::new();
         file.take(COMPLAINTS_BYTES).read_to_end(&mut text).ok()?;

@@ -1,8 +1,12 @@
 //! The low-level runtimes that can be driven, and how each is called.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use super::podman;
+use super::spec::Spec;
 
 /// Folders searched beside those of `PATH`, which a service may have without the system's own.
 const USUAL: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -17,6 +21,8 @@ pub(crate) enum Kind {
     Crun,
     /// gVisor, a kernel of its own in user space.
     Runsc,
+    /// What drives crun in turn, for sites where nothing else may start containers.
+    Podman,
 }
 
 /// A runtime that was found.
@@ -72,7 +78,8 @@ impl Runtime {
             name if name.starts_with("runc") => Kind::Runc,
             name if name.starts_with("crun") => Kind::Crun,
             name if name.starts_with("runsc") => Kind::Runsc,
-            _ => return Err(format!("`{}` is none of {}", program.display(), ORDER.join(", "))),
+            name if name.starts_with("podman") => Kind::Podman,
+            _ => return Err(format!("`{}` is none of {}, podman", program.display(), ORDER.join(", "))),
         };
         let version = version(&program)?;
         Ok(Self { kind, program, version })
@@ -84,6 +91,7 @@ impl Runtime {
             Kind::Runc => "runc",
             Kind::Crun => "crun",
             Kind::Runsc => "runsc",
+            Kind::Podman => "podman",
         }
     }
 
@@ -94,7 +102,7 @@ impl Runtime {
 
     /// Whether it refuses machines that mix both versions of control groups.
     pub(super) fn refuses_mixed_groups(&self) -> bool {
-        self.kind == Kind::Crun
+        matches!(self.kind, Kind::Crun | Kind::Podman)
     }
 
     /// Whether a container's loopback can be reached from its network namespace; gVisor's network is within itself.
@@ -102,9 +110,16 @@ impl Runtime {
         self.kind != Kind::Runsc
     }
 
-    /// Whether a device of the host can be bound into a container; gVisor's devices are its own kernel's.
+    /// Whether a device of the host can be bound into a container; gVisor's devices are its own kernel's, and podman
+    /// has its own ways.
     pub(super) fn hands_on_devices(&self) -> bool {
-        self.kind != Kind::Runsc
+        matches!(self.kind, Kind::Runc | Kind::Crun)
+    }
+
+    /// Whether it can only be driven by a node that makes control groups and mount namespaces: what it leaves behind
+    /// ends with these.
+    pub(super) fn needs_root(&self) -> bool {
+        self.kind == Kind::Podman
     }
 
     /// Whether users can be mapped; gVisor's users are its own kernel's, and Debian's build cannot also map them.
@@ -114,19 +129,31 @@ impl Runtime {
 
     /// Processes and threads the runtime itself needs in the container's group.
     pub(super) fn own_processes(&self) -> u64 {
-        if self.kind == Kind::Runsc { 64 } else { 0 }
+        match self.kind {
+            Kind::Runc | Kind::Crun => 0,
+            Kind::Runsc => 64,
+            Kind::Podman => podman::OWN_PROCESSES,
+        }
     }
 
-    /// The command that runs a container in the foreground.
-    pub(super) fn run(&self, places: &Places) -> Command {
+    /// Memory it needs there, bytes.
+    pub(super) fn own_memory(&self) -> u64 {
+        if self.kind == Kind::Podman { podman::OWN_MEMORY } else { 0 }
+    }
+
+    /// Writes the specification into the bundle; gives the command that runs the container in the foreground. `state` is
+    /// the folder of that name on the stage, for a runtime that [needs root](Self::needs_root).
+    pub(super) fn run(&self, places: &Places, state: Option<&Path>, spec: &Spec<'_>) -> io::Result<Command> {
         let mut command = self.command(places);
-        match self.kind {
-            // Kept, so that its control group can be read before it is removed.
-            Kind::Runc => command.args(["run", "--keep"]),
-            Kind::Crun | Kind::Runsc => command.arg("run"),
-        };
+        if self.kind == Kind::Podman {
+            podman::run(&mut command, places, state.unwrap_or(&places.state()), spec)?;
+            return Ok(command);
+        }
+        fs_err::write(places.bundle.join("config.json"), serde_json::to_vec(spec)?)?;
+        // Kept, so that its control group can be read before it is removed.
+        command.args(if self.kind == Kind::Runc { &["run", "--keep"][..] } else { &["run"] });
         command.arg("--bundle").arg(&places.bundle).arg("--pid-file").arg(places.process()).arg(&places.id);
-        command
+        Ok(command)
     }
 
     /// The command that removes what is left of a container.
@@ -141,13 +168,17 @@ impl Runtime {
         let mut command = Command::new(&self.program);
         command.env_clear().env("PATH", USUAL).current_dir("/");
         let option = |name: &str, path: PathBuf| [OsString::from(name), path.into_os_string()];
-        command.args(option("--root", places.state())).args(option("--log", places.complaints()));
+        if self.kind != Kind::Podman {
+            command.args(option("--root", places.state())).args(option("--log", places.complaints()));
+        }
         match self.kind {
             Kind::Runc => command.args(["--log-format", "json"]),
             Kind::Crun => command.args(["--log-format", "json", "--cgroup-manager", "disabled"]),
             Kind::Runsc => {
                 command.args(["--log-format=json", "--platform=ptrace", "--network=none", "--ignore-cgroups"])
             }
+            // Complains on its standard error.
+            Kind::Podman => &mut command,
         };
         command
     }
@@ -189,6 +220,6 @@ mod tests {
         let error = |name| Runtime::find(Some(name)).unwrap_err();
         assert_eq!(error("no-such"), "the configured container runtime `no-such` is not here");
         assert_eq!(error("/no/such/runc"), "the configured container runtime `/no/such/runc` is not here");
-        assert_eq!(error("/bin/sh"), "`/bin/sh` is none of runc, crun, runsc");
+        assert_eq!(error("/bin/sh"), "`/bin/sh` is none of runc, crun, runsc, podman");
     }
 }

@@ -91,31 +91,31 @@ pub(super) struct Frame {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Spec<'a> {
     oci_version: &'static str,
-    hostname: &'static str,
-    process: Process<'a>,
-    root: Root,
-    mounts: Vec<Mount>,
-    linux: Linux,
+    pub(super) hostname: &'static str,
+    pub(super) process: Process<'a>,
+    pub(super) root: Root,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) linux: Linux,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Process<'a> {
+pub(super) struct Process<'a> {
     terminal: bool,
-    user: User,
-    args: &'a [String],
-    env: Vec<String>,
-    cwd: &'a str,
+    pub(super) user: User,
+    pub(super) args: &'a [String],
+    pub(super) env: Vec<String>,
+    pub(super) cwd: &'a str,
     capabilities: Capabilities,
     no_new_privileges: bool,
-    rlimits: Vec<Rlimit>,
-    oom_score_adj: i32,
+    pub(super) rlimits: Vec<Rlimit>,
+    pub(super) oom_score_adj: i32,
 }
 
 #[derive(Debug, Serialize)]
-struct User {
-    uid: u32,
-    gid: u32,
+pub(super) struct User {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
     umask: u32,
 }
 
@@ -130,41 +130,41 @@ struct Capabilities {
 }
 
 #[derive(Debug, Serialize)]
-struct Rlimit {
+pub(super) struct Rlimit {
     #[serde(rename = "type")]
-    kind: &'static str,
-    hard: u64,
-    soft: u64,
+    pub(super) kind: &'static str,
+    pub(super) hard: u64,
+    pub(super) soft: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct Root {
-    path: PathBuf,
+pub(super) struct Root {
+    pub(super) path: PathBuf,
     readonly: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Mount {
-    destination: PathBuf,
+pub(super) struct Mount {
+    pub(super) destination: PathBuf,
     #[serde(rename = "type")]
-    kind: &'static str,
-    source: PathBuf,
-    options: Vec<String>,
+    pub(super) kind: &'static str,
+    pub(super) source: PathBuf,
+    pub(super) options: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Linux {
+pub(super) struct Linux {
     namespaces: Vec<Namespace>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    uid_mappings: Vec<IdMapping>,
+    pub(super) uid_mappings: Vec<IdMapping>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    gid_mappings: Vec<IdMapping>,
+    pub(super) gid_mappings: Vec<IdMapping>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cgroups_path: Option<String>,
     resources: Resources,
-    seccomp: Seccomp,
-    masked_paths: &'static [&'static str],
+    pub(super) seccomp: Seccomp,
+    pub(super) masked_paths: &'static [&'static str],
     readonly_paths: &'static [&'static str],
 }
 
@@ -176,12 +176,12 @@ struct Namespace {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct IdMapping {
+pub(super) struct IdMapping {
     #[serde(rename = "containerID")]
-    container: u32,
+    pub(super) container: u32,
     #[serde(rename = "hostID")]
-    host: u32,
-    size: u32,
+    pub(super) host: u32,
+    pub(super) size: u32,
 }
 
 #[derive(Debug, Serialize)]

@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// Cases that run at once; the number of cores when absent.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     parallel: Option<u16>,
-    /// Container runtime for images: `runc`, `crun`, `runsc` or a path; the first one found when absent.
+    /// Container runtime for images: `runc`, `crun`, `runsc`, `podman` or a path; the first of the former three found when absent.
     #[arg(long, value_name = "NAME")]
     runtime: Option<String>,
     /// Path of libonnxruntime.so, which then runs an ONNX bundle, or what a program loads through wasi-nn; tract, which

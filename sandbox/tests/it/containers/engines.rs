@@ -12,6 +12,8 @@ pub(crate) enum Engine {
     Crun,
     /// gVisor, whose own kernel answers a container's system calls.
     Runsc,
+    /// Which drives crun.
+    Podman,
 }
 
 impl Engine {
@@ -20,6 +22,7 @@ impl Engine {
             Self::Runc => "runc",
             Self::Crun => "crun",
             Self::Runsc => "runsc",
+            Self::Podman => "podman",
         }
     }
 
@@ -49,16 +52,27 @@ impl Engine {
         Limits { memory_mib, ..limits() }
     }
 
+    /// What a case may use beside its own limit, bytes: podman and its monitor count with the model.
+    pub(crate) fn own_memory(self) -> u64 {
+        if self == Self::Podman { 64 << 20 } else { 0 }
+    }
+
+    /// Whether what a program printed just before it was ended may be lost: podman's monitor, which passes it on, ends with
+    /// the program.
+    pub(crate) fn loses_words(self) -> bool {
+        self == Self::Podman
+    }
+
     /// The limits of a program that never ends: long enough for the engine to start it beside other tests.
     pub(crate) fn patience(self) -> Limits {
-        let case_ms = if self == Self::Runsc { 2_000 } else { 600 };
+        let case_ms = if matches!(self, Self::Runsc | Self::Podman) { 2_000 } else { 600 };
         // Room for as many processes as a case may have, so that time alone ends it.
         Limits { memory_mib: 1_024, case_ms, ..limits() }
     }
 }
 
 /// Makes of each function that takes an [`Engine`] one test for each engine that runs programs on the host's kernel.
-macro_rules! on_runc_and_crun {
+macro_rules! on_the_hosts_kernel {
     ($($check:ident),+ $(,)?) => {
         mod runc {
             $(#[test] fn $check() { super::$check(crate::containers::engines::Engine::Runc); })+
@@ -66,17 +80,20 @@ macro_rules! on_runc_and_crun {
         mod crun {
             $(#[test] fn $check() { super::$check(crate::containers::engines::Engine::Crun); })+
         }
+        mod podman {
+            $(#[test] fn $check() { super::$check(crate::containers::engines::Engine::Podman); })+
+        }
     };
 }
 
 /// The same for every engine.
 macro_rules! on_every_engine {
     ($($check:ident),+ $(,)?) => {
-        crate::containers::engines::on_runc_and_crun!($($check),+);
+        crate::containers::engines::on_the_hosts_kernel!($($check),+);
         mod runsc {
             $(#[test] fn $check() { super::$check(crate::containers::engines::Engine::Runsc); })+
         }
     };
 }
 
-pub(crate) use {on_every_engine, on_runc_and_crun};
+pub(crate) use {on_every_engine, on_the_hosts_kernel};

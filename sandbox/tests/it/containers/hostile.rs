@@ -125,9 +125,11 @@ fn processes_are_bounded(engine: Engine) {
         assert_eq!((result.outcome, result.reason.as_str()), (Outcome::Crashed, "ended with exit code 2"));
     } else {
         let forks: u64 = answer(&result).parse().unwrap();
-        assert!((200..256).contains(&forks), "{forks}");
+        // Podman's own count with the model's, and have room for as many as they ever are.
+        let most = if engine == Engine::Podman { 320 } else { 256 };
+        assert!((200..most).contains(&forks), "{forks}");
     }
-    check_usage(&result, &limits);
+    check_usage(engine, &result, &limits);
     bench.assert_nothing_left("programs that start all they may");
 }
 
@@ -143,14 +145,15 @@ fn memory_scratch_and_log_are_bounded(engine: Engine) {
     assert_eq!(answer(&results[1]), "done");
     assert_eq!(results[1].log.len(), 128 * 1024, "64 KiB of each stream");
     for result in &results {
-        check_usage(result, &limits);
+        check_usage(engine, result, &limits);
     }
     bench.assert_nothing_left("programs that use all there is");
 }
 
-fn check_usage(result: &CaseResult, limits: &Limits) {
+fn check_usage(engine: Engine, result: &CaseResult, limits: &Limits) {
     let peak = result.usage.memory_bytes_peak.unwrap();
-    assert!((1 << 20..=(limits.memory_mib << 20) + CHARGED_AHEAD).contains(&peak), "{peak}");
+    let most = (limits.memory_mib << 20) + engine.own_memory() + CHARGED_AHEAD;
+    assert!((1 << 20..=most).contains(&peak), "{peak}");
     assert!((0.0..10.0).contains(&result.usage.cpu_s.unwrap()), "{:?}", result.usage);
 }
 

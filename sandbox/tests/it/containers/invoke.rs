@@ -6,7 +6,7 @@ use fiel_schemas::outcome::Outcome;
 use serde_json::{Value, json};
 
 use super::bench::{answer, case, hostile, limits, python};
-use super::engines::{Engine, on_runc_and_crun};
+use super::engines::{Engine, on_the_hosts_kernel};
 
 /// Serves cases as the contract says; `mode` says how to break it.
 const SERVER: &str = r#"
@@ -163,7 +163,7 @@ fn a_model_that_never_becomes_ready_says_so(engine: Engine) {
     bench.assert_nothing_left("models that never become ready");
 }
 
-on_runc_and_crun!(
+on_the_hosts_kernel!(
     one_process_answers_case_after_case,
     each_way_to_fail_has_its_outcome_and_the_next_case_runs,
     a_warm_process_cannot_touch_what_it_has_answered,

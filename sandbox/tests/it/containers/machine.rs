@@ -153,10 +153,11 @@ fn a_killed_node_leaves_nothing_behind(engine: Engine) {
     let working = || left().iter().any(|group| !processes(group).is_empty());
     soon("the container runs", &working);
     std::thread::sleep(std::time::Duration::from_millis(200));
-    let members: Vec<String> = left().iter().flat_map(|group| processes(group)).collect();
+    let members = || left().iter().flat_map(|group| processes(group)).collect::<Vec<_>>();
     // gVisor's processes bear no name of the program that it runs.
     let is_model = |process: &String| engine == Engine::Runsc || name(process).contains("model");
-    assert!(members.iter().any(is_model), "{members:?}");
+    soon("the model runs", &|| members().iter().any(is_model));
+    let members = members();
     node.kill().unwrap();
     node.wait().unwrap();
     soon("the control groups are gone", &|| {
