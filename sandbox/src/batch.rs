@@ -22,8 +22,6 @@ pub(crate) struct Batches<'a> {
     pub(crate) dialect: Dialect,
     /// Takes the result of each case.
     pub(crate) on_result: &'a dyn Fn(CaseResult),
-    /// Whether to start no container any more.
-    pub(crate) stop: &'a dyn Fn() -> bool,
 }
 
 /// A case whose files lie in the slot, or beside it.
@@ -46,7 +44,7 @@ impl Lane<'_> {
                 self.slot.add_case(&case.name, &case.files)?;
                 members.push(Member { index, name: case.name });
             }
-            if members.is_empty() || (batches.stop)() {
+            if members.is_empty() || (self.stop)() {
                 return Ok(());
             }
             self.run_batch(members, batches)?;
@@ -55,8 +53,11 @@ impl Lane<'_> {
 
     /// Runs the cases that lie in the slot, together and where need be one by one.
     fn run_batch(&mut self, members: Vec<Member>, batches: &Batches<'_>) -> Result<(), SandboxError> {
-        let &Batches { dialect, on_result, stop, .. } = batches;
+        let &Batches { dialect, on_result, .. } = batches;
         let ended = self.run_members(&members, dialect)?;
+        if (self.stop)() {
+            return Ok(());
+        }
         if ended.outcome == Outcome::Ok || members.len() == 1 {
             self.judge(members, &ended, on_result);
             return Ok(());
@@ -64,12 +65,12 @@ impl Lane<'_> {
         let names: Vec<&str> = members.iter().map(|member| member.name.as_str()).collect();
         self.slot.set_aside(&names)?;
         for member in members {
-            if stop() {
-                return Ok(());
-            }
             self.slot.bring_back(&member.name)?;
             let alone = vec![member];
             let ended = self.run_members(&alone, dialect)?;
+            if (self.stop)() {
+                return Ok(());
+            }
             self.judge(alone, &ended, on_result);
         }
         Ok(())
@@ -83,7 +84,7 @@ impl Lane<'_> {
             self.slot.add(&[("inputs.json".to_owned(), list)])?;
         }
         let limits = together(self.limits, members.len());
-        let mut ended = self.runner.run(&self.slot, &limits)?;
+        let mut ended = self.runner.run(&self.slot, &limits, self.stop)?;
         if ended.outcome == Outcome::Ok
             && let Some(excess) = self.slot.excess(mebibytes(limits.output_mib))
         {

@@ -140,8 +140,9 @@ impl Group {
         }
     }
 
-    /// What a runtime that makes groups of its own calls it in `cgroupsPath`. What it bounds stays bounded: a runtime
-    /// sets only the limits that its specification names.
+    /// The group of a runtime that makes its own, as `cgroupsPath` names it. In version 2 it lies below this one, which
+    /// counts what happened in it after the runtime has removed it. In version 1 it is this one: no group counts for
+    /// those below it, and each level is nine folders more. A runtime sets only the limits that its specification names.
     pub(crate) fn path(&self) -> String {
         let found = self.hierarchies.iter().find(|hierarchy| self.unified && hierarchy.unified);
         let Some(hierarchy) = found else {
@@ -149,7 +150,7 @@ impl Group {
             return self.name.clone();
         };
         let own = self.folders.get("memory").and_then(|folder| folder.strip_prefix(&hierarchy.mounted).ok());
-        format!("/{}", own.unwrap_or(Path::new(&self.name)).display())
+        format!("/{}/box", own.unwrap_or(Path::new(&self.name)).display())
     }
 
     /// Makes the next process that is moved into any group move at once, in the background.

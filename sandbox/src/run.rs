@@ -9,7 +9,7 @@ use fiel_schemas::outcome::Outcome;
 use crate::batch::Batches;
 use crate::onnx::OnnxRunner;
 use crate::output::{BadOutput, MAX_ENTRIES, Output};
-use crate::runner::{Ended, Runner, mebibytes};
+use crate::runner::{Ended, Runner, Stop, mebibytes};
 use crate::sandbox::Sandbox;
 use crate::slot::Slot;
 use crate::types::{CaseInput, CaseResult, Expected, Prepared, Program, SandboxError};
@@ -30,8 +30,8 @@ impl Sandbox {
         self.run_cases_until(prepared, limits, cases, expected, on_result, &|| false)
     }
 
-    /// As [`Sandbox::run_cases`]; starts no container and no case once `stop` answers true, and gives no result for the
-    /// cases that are left.
+    /// As [`Sandbox::run_cases`]; once `stop` answers true, as it then must for good, the running cases are ended with all
+    /// they started, no other is begun, and none of them has a result.
     pub fn run_cases_until(
         &self,
         prepared: &Prepared,
@@ -43,19 +43,21 @@ impl Sandbox {
     ) -> Result<(), SandboxError> {
         let cases = Mutex::new(Cases { left: cases.enumerate(), failed: false });
         let work = || {
-            let mut lane = Lane { limits, expected, slot: self.slot()?, runner: self.runner(prepared)? };
+            let mut lane =
+                Lane { limits, expected, stop, slot: self.slot()?, runner: self.runner(prepared)? };
             let next = || cases.lock().unwrap_or_else(PoisonError::into_inner).next();
             match prepared.batch {
                 None => {
                     while !stop()
                         && let Some((index, case)) = next()
+                        && let Some(result) = lane.run(index, case)?
                     {
-                        on_result(lane.run(index, case)?);
+                        on_result(result);
                     }
                     Ok(())
                 }
                 Some(size) => {
-                    lane.run_batches(&Batches { size, dialect: prepared.dialect, on_result, stop }, &next)
+                    lane.run_batches(&Batches { size, dialect: prepared.dialect, on_result }, &next)
                 }
             }
         };
@@ -101,16 +103,17 @@ impl<I: Iterator> Cases<I> {
 pub(crate) struct Lane<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) expected: &'a [Expected],
+    pub(crate) stop: Stop<'a>,
     pub(crate) slot: Slot,
     pub(crate) runner: Box<dyn Runner + 'a>,
 }
 
 impl Lane<'_> {
-    /// Runs a case alone.
-    fn run(&mut self, index: usize, case: CaseInput) -> Result<CaseResult, SandboxError> {
+    /// Runs a case alone; nothing if it was stopped.
+    fn run(&mut self, index: usize, case: CaseInput) -> Result<Option<CaseResult>, SandboxError> {
         self.slot.fill(&case.files)?;
-        let ended = self.runner.run(&self.slot, self.limits)?;
-        Ok(self.judged(index, case.name, ended, Ok(self.slot.output())))
+        let ended = self.runner.run(&self.slot, self.limits, self.stop)?;
+        Ok((!(self.stop)()).then(|| self.judged(index, case.name, ended, Ok(self.slot.output()))))
     }
 
     /// The result of a case that left its answer in this folder, or has none.

@@ -9,11 +9,15 @@ use fiel_schemas::outcome::Outcome;
 use crate::slot::Slot;
 use crate::types::{SandboxError, Usage};
 
+/// Whether nobody waits for a run any more; once true it stays so.
+pub(crate) type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
+
 /// An engine that runs one prepared model, case after case.
 pub(crate) trait Runner: Send {
-    /// Runs the case that lies in the slot, and ends it with everything it started: at its deadline, and as soon as
-    /// `output` holds too much. An error means that the sandbox failed, not the model.
-    fn run(&mut self, slot: &Slot, limits: &Limits) -> Result<Ended, SandboxError>;
+    /// Runs the case that lies in the slot, and ends it with everything it started: at its deadline, as soon as `output`
+    /// holds too much, and once `stop` answers true; what is said of it then is worth nothing. An error means that the
+    /// sandbox failed, not the model.
+    fn run(&mut self, slot: &Slot, limits: &Limits, stop: Stop<'_>) -> Result<Ended, SandboxError>;
 }
 
 /// How a case ended before its outputs were looked at.
@@ -38,9 +42,10 @@ impl Ended {
     }
 }
 
-/// Looks after a running case: when it is late, and what it has written too much.
+/// Looks after a running case: when it is late, what it has written too much, whether anybody waits for it.
 pub(crate) struct Watch<'a> {
     slot: &'a Slot,
+    stop: Stop<'a>,
     output_bytes: u64,
     /// When the case is late.
     pub(crate) deadline: Instant,
@@ -50,15 +55,19 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Starts the clock.
-    pub(crate) fn start(slot: &'a Slot, limits: &Limits) -> Self {
+    pub(crate) fn start(slot: &'a Slot, limits: &Limits, stop: Stop<'a>) -> Self {
         let deadline = Instant::now() + Duration::from_millis(limits.case_ms);
-        Self { slot, output_bytes: mebibytes(limits.output_mib), deadline, excess: None }
+        Self { slot, stop, output_bytes: mebibytes(limits.output_mib), deadline, excess: None }
     }
 
-    /// Looks at `output`; breaks when it holds too much.
+    /// Looks at `output`; breaks when it holds too much, and when the case is to be stopped.
     pub(crate) fn look(&mut self) -> ControlFlow<()> {
         self.excess = self.slot.excess(self.output_bytes);
-        if self.excess.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.excess.is_some() || (self.stop)() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     }
 }
 

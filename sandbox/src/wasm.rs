@@ -10,7 +10,7 @@ use fs_err as fs;
 
 use crate::child::{Silence, Worker};
 use crate::protocol::{Confine, Ending, Order, Reply, RunCase};
-use crate::runner::{Ended, Runner, Watch, late_reason, mebibytes, memory_reason};
+use crate::runner::{Ended, Runner, Stop, Watch, late_reason, mebibytes, memory_reason};
 use crate::sandbox::{OVERHEAD, START, Sandbox, not_ready};
 use crate::slot::Slot;
 use crate::types::{SandboxError, Usage};
@@ -67,13 +67,13 @@ impl<'a> WasmRunner<'a> {
 }
 
 impl Runner for WasmRunner<'_> {
-    fn run(&mut self, slot: &Slot, limits: &Limits) -> Result<Ended, SandboxError> {
+    fn run(&mut self, slot: &Slot, limits: &Limits, stop: Stop<'_>) -> Result<Ended, SandboxError> {
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
             None => self.start(slot, limits)?,
         };
         let started = Instant::now();
-        let mut watch = Watch::start(slot, limits);
+        let mut watch = Watch::start(slot, limits, stop);
         let answer = ask(&mut worker, &mut watch, limits);
         let wall = started.elapsed().as_secs_f64();
         Ok(match answer {

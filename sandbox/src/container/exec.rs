@@ -10,7 +10,7 @@ use super::launch::Setup;
 use super::recipe::Recipe;
 use super::running::{Event, Running, signal};
 use super::{allowance, give_output};
-use crate::runner::{Ended, Runner, Watch, late_reason, memory_reason};
+use crate::runner::{Ended, Runner, Stop, Watch, late_reason, memory_reason};
 use crate::slot::Slot;
 use crate::types::SandboxError;
 
@@ -23,11 +23,11 @@ pub(super) struct ExecRunner<'a> {
 }
 
 impl Runner for ExecRunner<'_> {
-    fn run(&mut self, slot: &Slot, limits: &Limits) -> Result<Ended, SandboxError> {
+    fn run(&mut self, slot: &Slot, limits: &Limits, stop: Stop<'_>) -> Result<Ended, SandboxError> {
         give_output(slot, &self.recipe, self.setup.mapping)?;
         let allowance = allowance(limits, self.cores, self.processes);
         let started = Instant::now();
-        let mut watch = Watch::start(slot, limits);
+        let mut watch = Watch::start(slot, limits, stop);
         let mut running = self.setup.start(&self.recipe, slot, allowance, Stdio::null())?;
         let until = watch.deadline;
         let event = running.attend(&mut watch, until, None).map_err(|error| lost(&error))?;

@@ -15,7 +15,7 @@ use super::launch::Setup;
 use super::recipe::Recipe;
 use super::running::{Event, Running};
 use super::{allowance, give_output};
-use crate::runner::{Ended, Runner, Watch};
+use crate::runner::{Ended, Runner, Stop, Watch};
 use crate::slot::Slot;
 use crate::types::{SandboxError, Usage};
 
@@ -56,24 +56,29 @@ pub(super) struct Warm {
 struct Failed(Outcome, String);
 
 impl Runner for InvokeRunner<'_> {
-    fn run(&mut self, slot: &Slot, limits: &Limits) -> Result<Ended, SandboxError> {
+    fn run(&mut self, slot: &Slot, limits: &Limits, stop: Stop<'_>) -> Result<Ended, SandboxError> {
         let warm = match self.warm.take() {
             Some(warm) => warm,
-            None => match self.start(slot, limits)? {
+            None => match self.start(slot, limits, stop)? {
                 Ok(warm) => warm,
                 Err(ended) => return Ok(ended),
             },
         };
-        self.invoke(warm, slot, limits)
+        self.invoke(warm, slot, limits, stop)
     }
 }
 
 impl InvokeRunner<'_> {
     /// Starts a container and waits until it is ready; `Err` holds what becomes of the case otherwise.
-    fn start(&self, slot: &Slot, limits: &Limits) -> Result<Result<Warm, Ended>, SandboxError> {
+    fn start(
+        &self,
+        slot: &Slot,
+        limits: &Limits,
+        stop: Stop<'_>,
+    ) -> Result<Result<Warm, Ended>, SandboxError> {
         give_output(slot, &self.recipe, self.setup.mapping)?;
         let started = Instant::now();
-        let mut watch = Watch::start(slot, limits);
+        let mut watch = Watch::start(slot, limits, stop);
         watch.deadline = started + self.ready;
         let allowance = allowance(limits, self.cores, self.processes);
         let mut running = self.setup.start(&self.recipe, slot, allowance, Stdio::null())?;
@@ -132,13 +137,19 @@ impl InvokeRunner<'_> {
     }
 
     /// Has a ready container work on the case that lies in the slot.
-    fn invoke(&mut self, warm: Warm, slot: &Slot, limits: &Limits) -> Result<Ended, SandboxError> {
+    fn invoke(
+        &mut self,
+        warm: Warm,
+        slot: &Slot,
+        limits: &Limits,
+        stop: Stop<'_>,
+    ) -> Result<Ended, SandboxError> {
         let Warm { mut running, network } = warm;
         running.freeze(false);
         running.forget_peak();
         let before = running.usage();
         let started = Instant::now();
-        let mut watch = Watch::start(slot, limits);
+        let mut watch = Watch::start(slot, limits, stop);
         let mut ask = || {
             let mut question = network.request("POST", "/invoke")?;
             let until = watch.deadline;
@@ -239,7 +250,7 @@ mod tests {
         let mut runner = InvokeRunner { setup: &setup, cores: 1, processes: 16, recipe, ready, warm: None };
         // A case's own time is another limit, which a model has not begun to use.
         let limits = Limits { memory_mib: 64, case_ms: 1, output_mib: 1, artifact_mib: 1 };
-        let ended = runner.run(&slot, &limits).unwrap();
+        let ended = runner.run(&slot, &limits, &|| false).unwrap();
         assert_eq!(
             (ended.outcome, ended.reason.as_str()),
             (Outcome::Crashed, "did not become ready within 0.7 s")

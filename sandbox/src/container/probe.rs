@@ -114,7 +114,7 @@ impl<'a> Cage<'a> {
         give_output(&self.slot, &self.recipe, self.setup.mapping).map_err(|error| text(&error))?;
         let order = Self::order(errand).map_err(|error| text(&error))?;
         // What the canary writes shall meet the limit of files, not the watch.
-        let mut watch = Watch::start(&self.slot, &Limits { output_mib: u64::MAX, ..LIMITS });
+        let mut watch = Watch::start(&self.slot, &Limits { output_mib: u64::MAX, ..LIMITS }, &|| false);
         let mut running = self
             .setup
             .start(&self.recipe, &self.slot, allowance, Stdio::from(order))
@@ -188,13 +188,16 @@ impl<'a> Cage<'a> {
     fn memory(&mut self) -> Protection {
         let bytes = usize::try_from(4 * (LIMITS.memory_mib << 20)).unwrap_or(usize::MAX);
         let sent = self.send(Canary::Eat { bytes }, allowance(&LIMITS, 1, PROCESSES));
-        let killed = sent.map(|(_, running)| running.out_of_memory());
+        let killed = sent.map(|(event, running)| running.out_of_memory().then_some(()).ok_or(event));
         let detail = match &killed {
-            Ok(true) => format!("a canary that used more than {} MiB was killed", LIMITS.memory_mib),
-            Ok(false) => format!("a canary could use more than {} MiB", LIMITS.memory_mib),
+            Ok(Ok(())) => format!("a canary that used more than {} MiB was killed", LIMITS.memory_mib),
+            Ok(Err(event)) => format!(
+                "a canary that asked for more than {} MiB was not killed for it: {event:?}",
+                LIMITS.memory_mib
+            ),
             Err(error) => error.clone(),
         };
-        protection("memory-limit", killed == Ok(true), detail)
+        protection("memory-limit", matches!(killed, Ok(Ok(()))), detail)
     }
 
     /// Whether everything of the canaries has gone: their bundles, and with them processes and control groups.

@@ -33,7 +33,7 @@ pub(super) enum Event {
     Ended(ExitStatus),
     /// The time is up.
     Late,
-    /// It wrote too much; the watch knows what.
+    /// It wrote too much, and the watch knows what; or it is to be stopped.
     Excess,
     /// The system killed one of its processes for want of memory.
     OutOfMemory,

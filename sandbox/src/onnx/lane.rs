@@ -9,7 +9,7 @@ use fiel_schemas::outcome::Outcome;
 
 use crate::child::{Silence, Worker};
 use crate::protocol::{Confine, OnnxTask, Order, Reply};
-use crate::runner::{Ended, Runner, Watch, mebibytes};
+use crate::runner::{Ended, Runner, Stop, Watch, mebibytes};
 use crate::sandbox::{OVERHEAD, START, Sandbox, not_ready};
 use crate::slot::Slot;
 use crate::types::SandboxError;
@@ -68,7 +68,7 @@ fn hear(worker: &mut Worker, within: Duration) -> Result<Reply, Silence> {
 }
 
 impl Runner for OnnxRunner<'_> {
-    fn run(&mut self, slot: &Slot, limits: &Limits) -> Result<Ended, SandboxError> {
+    fn run(&mut self, slot: &Slot, limits: &Limits, stop: Stop<'_>) -> Result<Ended, SandboxError> {
         let mut worker = match self.worker.take() {
             Some(worker) => worker,
             None => match self.start(slot, limits)? {
@@ -84,7 +84,7 @@ impl Runner for OnnxRunner<'_> {
             },
         };
         let started = Instant::now();
-        let mut watch = Watch::start(slot, limits);
+        let mut watch = Watch::start(slot, limits, stop);
         let answer = ask(&mut worker, &mut watch, limits);
         let wall = started.elapsed().as_secs_f64();
         Ok(match answer {

@@ -1,7 +1,9 @@
 //! How a case ends, for every way a model can end.
 
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use fiel_sandbox::{CaseResult, Expected};
 use fiel_schemas::challenge::Limits;
 use fiel_schemas::outcome::Outcome;
 
@@ -132,4 +134,26 @@ fn clock_and_random_are_the_same_for_every_case() {
     assert!(first.starts_with("946684800 "), "{first}");
     assert!(first.contains(" 1000 946684800 "), "the clock counts and files bear a fixed time: {first}");
     assert!(results.iter().all(|result| answer(result) == first));
+}
+
+#[test]
+fn a_stop_ends_the_running_case_and_begins_no_other() {
+    let bench = bench(1);
+    for model in [model(), component()] {
+        let prepared = bench.prepare(model).unwrap();
+        let (first, results) = (OnceLock::new(), Mutex::new(Vec::new()));
+        let a_while = Duration::from_millis(200);
+        let stop = || first.get().is_some_and(|ended: &Instant| ended.elapsed() > a_while);
+        let cases = ["echo", "loop", "echo"].map(|mode| crate::support::case(mode, b"x")).into_iter();
+        let limits = Limits { case_ms: 60_000, ..limits() };
+        let expected = [Expected::File("answer".to_owned())];
+        let keep = |result: CaseResult| {
+            results.lock().unwrap().push(result.index);
+            first.get_or_init(Instant::now);
+        };
+        bench.sandbox.run_cases_until(&prepared, &limits, cases, &expected, &keep, &stop).unwrap();
+        let after = first.get().unwrap().elapsed();
+        assert!((a_while..a_while + Duration::from_secs(5)).contains(&after), "{after:?}");
+        assert_eq!(results.into_inner().unwrap(), [0]);
+    }
 }

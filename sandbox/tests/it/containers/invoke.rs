@@ -9,7 +9,7 @@ use super::bench::{answer, case, hostile, limits, python};
 use super::engines::{Engine, on_the_hosts_kernel};
 
 /// Serves cases as the contract says; `mode` says how to break it.
-const SERVER: &str = r#"
+pub(super) const SERVER: &str = r#"
 import http.server, os, threading, time
 count = 0
 
@@ -69,7 +69,7 @@ time.sleep(0.2)
 http.server.HTTPServer(("127.0.0.1", 4743), Model).serve_forever()
 "#;
 
-fn invoke() -> Value {
+pub(super) fn invoke() -> Value {
     json!({ "Labels": { "org.grand-challenge.api-method": "invoke" } })
 }
 

@@ -10,4 +10,5 @@ mod hostile;
 mod invoke;
 mod machine;
 mod starts;
+mod stops;
 mod traces;
