@@ -104,4 +104,6 @@ fn rank_reports_follow_their_schema() {
     fs_err::write(&table, text.replace("k0,a,0.9,", "k0,a,,")).expect("the table can be written");
     let report = checked(&validator, &args, &table);
     assert_eq!(report["metrics"]["dice"]["missing"], 1);
+    let near = ["rank", "--metric", "time:near=2.5", "--json", "--table"];
+    assert_eq!(checked(&validator, &near, &table)["metrics"]["time"]["nearest_to"], 2.5);
 }

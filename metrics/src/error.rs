@@ -73,8 +73,20 @@ pub enum MetricError {
     #[error("the summary is malformed: {0}; ask the site to measure again")]
     Malformed(String),
     /// A sum left the range of its counter.
-    #[error("{0} is too large to be summed exactly; check the unit of the values")]
+    #[error(
+        "{0} is too large to be summed exactly; give the values in a larger unit (10^9 per litre, not 1 per litre)"
+    )]
     Overflow(&'static str),
+    /// Values are so small that sums of them would lose what they differ by.
+    #[error(
+        "all values of {what} lie below {least:e}, too small to be summed exactly; give them in a smaller unit"
+    )]
+    Underflow {
+        /// Which values.
+        what: &'static str,
+        /// What the largest must reach.
+        least: f64,
+    },
     /// A table's file cannot be read.
     #[error("{path}: {problem}")]
     File {

@@ -18,6 +18,19 @@ pub(crate) fn from_f64(value: f64, what: &'static str) -> Result<i128, MetricErr
     Ok(scaled as i128)
 }
 
+/// Least size of the largest of some values: its fixed-point form then has 40 bits or more, and what is lost of the
+/// smaller ones is little beside it.
+pub(crate) const LEAST: f64 = 2.3e-10;
+
+/// Refuses values of which sums would keep next to nothing.
+pub(crate) fn check_scale(values: &[f64], what: &'static str) -> Result<(), MetricError> {
+    let largest = values.iter().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    if largest > 0.0 && largest < LEAST {
+        return Err(MetricError::Underflow { what, least: LEAST });
+    }
+    Ok(())
+}
+
 /// The value divided by `n`.
 pub(crate) fn mean(sum: i128, n: u64) -> f64 {
     sum as f64 / n as f64 / UNIT

@@ -22,10 +22,21 @@ pub struct RankFiles<'a> {
     pub case: &'a str,
     /// Column of algorithms.
     pub algorithm: &'a str,
-    /// Columns of metrics with their directions.
-    pub metrics: &'a [(String, Direction)],
+    /// Columns of metrics.
+    pub metrics: &'a [RankedMetric],
     /// Column of institutions, for FeTS's ranking.
     pub institution: Option<&'a str>,
+}
+
+/// A column of values and which of them are better.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RankedMetric {
+    /// Name of the column.
+    pub name: String,
+    /// Which end is better; of distances from the target, where there is one.
+    pub direction: Direction,
+    /// The best value, where it lies inside the metric's range. What is ranked is then each value's distance from it.
+    pub nearest_to: Option<f64>,
 }
 
 /// What to compute.
@@ -59,6 +70,9 @@ pub struct RankReport {
 pub struct MetricRankings {
     /// `higher-is-better` or `lower-is-better`.
     pub direction: Direction,
+    /// The best value, where it lies inside the metric's range: the values ranked are then distances from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nearest_to: Option<f64>,
     /// Values missing from the table.
     pub missing: usize,
     /// Each method's ranking by its name.
@@ -116,18 +130,33 @@ pub struct OverallRankings {
     pub openebench: BTreeMap<&'static str, Vec<u32>>,
 }
 
-/// The direction of a metric: as written after a colon (`name:higher`, `name:lower`), else the registry's.
-pub fn metric_column(text: &str) -> Result<(String, Direction), String> {
+/// The direction of a metric: as written after a colon (`name:higher`, `name:lower`, `name:near=1`), else the
+/// registry's.
+///
+/// # Errors
+/// Words for the person who wrote it: a name without a direction that the registry does not know, another word, a
+/// number that is none.
+pub fn metric_column(text: &str) -> Result<RankedMetric, String> {
+    let metric =
+        |name: &str, direction, nearest_to| RankedMetric { name: name.to_owned(), direction, nearest_to };
     if let Some((name, word)) = text.rsplit_once(':') {
-        return match word {
-            "higher" => Ok((name.to_owned(), Direction::HigherIsBetter)),
-            "lower" => Ok((name.to_owned(), Direction::LowerIsBetter)),
-            _ => Err(format!("`{word}` is neither `higher` nor `lower`")),
+        return match (word, word.strip_prefix("near=")) {
+            ("higher", _) => Ok(metric(name, Direction::HigherIsBetter, None)),
+            ("lower", _) => Ok(metric(name, Direction::LowerIsBetter, None)),
+            (_, Some(number)) => match number.parse::<f64>() {
+                Ok(target) if target.is_finite() => Ok(metric(name, Direction::LowerIsBetter, Some(target))),
+                _ => Err(format!("`{number}` is no number")),
+            },
+            _ => Err(format!("`{word}` is neither `higher` nor `lower` nor `near=` with a number")),
         };
     }
-    let spec = registry::find(text)
-        .ok_or_else(|| format!("`{text}` is not in the registry: write `{text}:higher` or `{text}:lower`"))?;
-    Ok((text.to_owned(), spec.direction))
+    let spec = registry::find(text).ok_or_else(|| {
+        format!("`{text}` is not in the registry: write `{text}:higher`, `{text}:lower` or `{text}:near=0`")
+    })?;
+    Ok(match spec.is_best_inside() {
+        true => metric(text, Direction::LowerIsBetter, Some(spec.target)),
+        false => metric(text, spec.direction, None),
+    })
 }
 
 /// Ranks algorithms. `progress` is called with the rankings done and all of them.
@@ -153,8 +182,8 @@ pub fn rank(
     let total = files.metrics.len() * methods.len();
     progress(0, total);
     let mut metrics = BTreeMap::new();
-    for (m, (name, direction)) in files.metrics.iter().enumerate() {
-        let table = Table::new(&values.table[m], values.algorithms.len(), to_kernel(*direction))?;
+    for (m, metric) in files.metrics.iter().enumerate() {
+        let table = Table::new(&values.table[m], values.algorithms.len(), to_kernel(metric.direction))?;
         let mut rankings = BTreeMap::new();
         for (k, (method_name, method)) in methods.iter().enumerate() {
             let ranking = table.rank(*method);
@@ -167,8 +196,10 @@ pub fn rank(
             progress(m * methods.len() + k + 1, total);
         }
         let significance = significance(&table, alpha, &rankings["mean-then-rank"].ranks);
-        let (direction, missing) = (*direction, table.missing());
-        metrics.insert(name.clone(), MetricRankings { direction, missing, methods: rankings, significance });
+        let &RankedMetric { ref name, direction, nearest_to } = metric;
+        let (missing, methods) = (table.missing(), rankings);
+        metrics
+            .insert(name.clone(), MetricRankings { direction, nearest_to, missing, methods, significance });
     }
     let overall = overall(&values, files, &metrics)?;
     Ok(RankReport { cases: values.cases.len(), algorithms: values.algorithms, metrics, overall })
@@ -210,9 +241,9 @@ fn overall(
     files: &RankFiles<'_>,
     metrics: &BTreeMap<String, MetricRankings>,
 ) -> Result<OverallRankings, ScoreError> {
-    let directions: Vec<ranking::Direction> = files.metrics.iter().map(|m| to_kernel(m.1)).collect();
-    let mean = |algorithm: usize, (name, _): &(String, Direction)| {
-        metrics[name].methods["mean-then-rank"].aggregates[algorithm]
+    let directions: Vec<ranking::Direction> = files.metrics.iter().map(|m| to_kernel(m.direction)).collect();
+    let mean = |algorithm: usize, metric: &RankedMetric| {
+        metrics[&metric.name].methods["mean-then-rank"].aggregates[algorithm]
     };
     let means: Vec<Option<f64>> =
         (0..values.algorithms.len()).flat_map(|a| files.metrics.iter().map(move |m| mean(a, m))).collect();
@@ -272,10 +303,11 @@ impl Values {
             at.push(cell);
         }
         let mut table = Vec::with_capacity(files.metrics.len());
-        for (name, _) in files.metrics {
+        for metric in files.metrics {
             let mut cells = vec![None; cases.len() * algorithms.len()];
-            for (cell, value) in at.iter().zip(columns.optional_numbers(name)?) {
-                cells[*cell] = value;
+            let ranked = |value: f64| metric.nearest_to.map_or(value, |target| (value - target).abs());
+            for (cell, value) in at.iter().zip(columns.optional_numbers(&metric.name)?) {
+                cells[*cell] = value.map(ranked);
             }
             table.push(cells);
         }

@@ -3,6 +3,7 @@
 use crate::agreement::Numbers;
 use crate::assess::Options;
 use crate::error::MetricError;
+use crate::fixed;
 use crate::registry::{MetricId, MetricSpec};
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
@@ -264,6 +265,7 @@ pub(crate) fn regression(table: &DataFrame, metric: &str, options: &Options) -> 
             _ => return case(&frame, i, "prediction and reference must be finite numbers".to_owned()),
         }
     }
+    fixed::check_scale(&found.reference, "the reference")?;
     Ok(found)
 }
 

@@ -171,7 +171,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         id: "ece_kde",
         name: "Canonical calibration error by kernel density",
         short: "ECE-KDE",
-        range: (0.0, 2.0),
+        range: (0.0, std::f64::consts::SQRT_2),
         parameter: Some(Parameter {
             name: "bandwidth",
             unit: "",
@@ -180,7 +180,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
             is_integer: false,
         }),
         undefined: &[TooFew, ZeroDenominator],
-        reference: "Dirichlet kernels; time grows with the square of the cases; Popordanoska et al. 2022, arXiv:2210.07810",
+        reference: "Dirichlet kernels, the mean Euclidean distance, as MetricsReloaded (the paper sums absolute differences); time grows with the square of the cases; Popordanoska et al. 2022, arXiv:2210.07810",
         ..ERROR
     },
 ];

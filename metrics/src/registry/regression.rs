@@ -21,7 +21,7 @@ const DIFFERENCE: MetricSpec = MetricSpec {
 
 const LIMIT: MetricSpec = MetricSpec {
     range: (f64::NEG_INFINITY, f64::INFINITY),
-    reference: "bias -/+ 1.96 standard deviations of the differences; Bland and Altman 1999, doi:10.1177/096228029900800204",
+    reference: "bias -/+ 1.95996 (the normal 97.5 % point) standard deviations of the differences; Bland and Altman 1999, doi:10.1177/096228029900800204",
     ..DIFFERENCE
 };
 
@@ -71,6 +71,8 @@ pub(super) const METRICS: &[MetricSpec] = &[
         id: "icc",
         name: "Intraclass correlation",
         short: "ICC",
+        // Of very few cases absolute agreement can be less than -1.
+        range: (f64::NEG_INFINITY, 1.0),
         conventions: &[
             Convention {
                 name: "agreement",

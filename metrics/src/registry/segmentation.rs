@@ -188,8 +188,8 @@ pub(super) const METRICS: &[MetricSpec] = &[
         id: "sq",
         name: "Segmentation quality",
         short: "SQ",
-        undefined: &[BothEmpty, ZeroDenominator],
-        reference: "mean IoU of matches; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
+        undefined: &[BothEmpty],
+        reference: "mean IoU of matches, 0 without a match; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
         ..OVERLAP
     },
     MetricSpec {

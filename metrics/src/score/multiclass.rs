@@ -184,7 +184,7 @@ impl measured::Cases for Classified {
         let label: Vec<usize> = cases.iter().map(|&i| self.label[i]).collect();
         if of_scores(metric) {
             let scores: Vec<f64> = cases.iter().flat_map(|&i| self.row(i)).copied().collect();
-            return of_probabilities(metric, &scores, &label, self.classes).map(Into::into);
+            return of_probabilities(metric, &scores, &label, self.classes, cases).map(Into::into);
         }
         let decision: Vec<usize> = cases.iter().map(|&i| self.decision[i]).collect();
         let matrix = ConfusionMatrix::from_labels(&label, &decision, self.classes)?;
@@ -219,6 +219,7 @@ fn of_probabilities(
     scores: &[f64],
     label: &[usize],
     classes: usize,
+    cases: &[usize],
 ) -> Result<f64, NoValue> {
     let parameter = metric.parameter.unwrap_or_default();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number below 4,097")]
@@ -233,9 +234,11 @@ fn of_probabilities(
         ("kce", convention) => {
             let with_self = convention == Some("median_with_self");
             let bandwidth = if with_self { Bandwidth::MedianWithSelf } else { Bandwidth::Median };
-            ClassForecasts::new(scores, classes, label)?.kce(bandwidth)??
+            ClassForecasts::new(scores, classes, label)?.drawn_from(cases)?.kce(bandwidth)??
         }
-        ("ece_kde", _) => ClassForecasts::new(scores, classes, label)?.ece_kde(parameter)??,
+        ("ece_kde", _) => {
+            ClassForecasts::new(scores, classes, label)?.drawn_from(cases)?.ece_kde(parameter)??
+        }
         (_, Some("one_vs_rest_weighted")) => ranked.auc_one_vs_rest(Average::Weighted)?,
         (_, Some("one_vs_one")) => ranked.auc_one_vs_one(Average::Macro)?,
         (_, Some("one_vs_one_weighted")) => ranked.auc_one_vs_one(Average::Weighted)?,

@@ -5,7 +5,9 @@ use super::measured::{self, NoValue, Valued};
 use super::{Request, ScoreError, ScoreReport, compare};
 use crate::agreement::{self, icc_form};
 use crate::assess::Data;
+use crate::fixed;
 use crate::registry::{MetricId, MetricTask};
+use fiel_kernels::Undefined;
 use fiel_kernels::regression::{Pairs, Ratings};
 use std::path::Path;
 
@@ -30,6 +32,7 @@ pub fn regression(files: &RegressionFiles<'_>, request: &Request) -> Result<Scor
     let names = columns.names(files.case)?;
     let number = |column: &str| columns.numbers(column, "a finite number", f64::is_finite);
     let reference = number(files.reference)?;
+    fixed::check_scale(&reference, "the reference")?;
     let set = |column: &str| -> Result<Numbers, ScoreError> {
         Ok(Numbers { names: names.clone(), reference: reference.clone(), prediction: number(column)? })
     };
@@ -80,6 +83,7 @@ impl measured::Cases for Numbers {
                 let found = pairs.concordance(0.95)??;
                 Valued { value: found.value, interval: found.interval }
             }
+            _ if reference.len() < 2 => return Err(Undefined::TooFew.into()),
             _ => {
                 let ratings: Vec<f64> =
                     reference.iter().zip(&prediction).flat_map(|(r, p)| [*r, *p]).collect();

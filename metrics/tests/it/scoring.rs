@@ -426,3 +426,20 @@ fn bca_intervals_and_curves_are_given_on_request() {
     };
     assert_eq!((whole.groups.len(), whole.log_rank_p), (1, None));
 }
+
+#[test]
+fn numbers_of_a_scale_that_sums_would_lose_are_refused_and_one_case_has_no_agreement() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let table = folder.path().join("t.csv");
+    let files = RegressionFiles { table: &table, reference: "a", prediction: "b", compare: None, case: None };
+    let mut request = request(MetricTask::Regression, &["mae", "icc"]);
+    std::fs::write(&table, "a,b\n1e-25,3e-25\n3e-25,2e-25\n").expect("a file");
+    let refused = regression(&files, &request).expect_err("far below what sums keep").to_string();
+    assert!(refused.contains("2.3e-10") && refused.contains("smaller unit"), "{refused}");
+    std::fs::write(&table, "a,b,site\n1,2,x\n2,2.5,x\n5,5.5,x\n6,7,y\n0,0,z\n0,0,z\n").expect("a file");
+    request.by = Some("site".to_owned());
+    let report = regression(&files, &request).expect("scored");
+    let strata = report.by.expect("strata");
+    let icc = |name: &str| strata.groups[name].metrics["icc"].value;
+    assert!(icc("x").is_some() && icc("y").is_none() && icc("z").is_none());
+}

@@ -2,7 +2,9 @@
 
 use super::output::{OrFail, Result, say, say_json};
 use super::tables;
-use fiel_metrics::rank::{MetricRankings, RankFiles, RankReport, RankRequest, metric_column, rank};
+use fiel_metrics::rank::{
+    MetricRankings, RankFiles, RankReport, RankRequest, RankedMetric, metric_column, rank,
+};
 use fiel_metrics::registry::Direction;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
@@ -16,14 +18,15 @@ Examples:
   fiel rank --table results.csv --metric dice --institution site
 
 The table has a row per case and algorithm; a metric of the registry knows which end is better, any other column says it
-with `:higher` or `:lower`. An empty value is missing: means leave it out, ranks within a case put it last.")]
+with `:higher`, `:lower` or `:near=1`. Where the best value lies inside the range (calibration_slope, bias), what is
+ranked is each value's distance from it. An empty value is missing: means leave it out, ranks within a case put it last.")]
 pub(crate) struct Args {
     /// Table: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
     #[arg(long, value_name = "FILE")]
     table: PathBuf,
-    /// Column of a metric, with `:higher` or `:lower` where the registry does not know it; may be given again.
-    #[arg(long = "metric", required = true, value_name = "COLUMN[:higher|:lower]", value_parser = metric_column)]
-    metrics: Vec<(String, Direction)>,
+    /// Column of a metric, with `:higher`, `:lower` or `:near=BEST` where the registry does not know it; may be given again.
+    #[arg(long = "metric", required = true, value_name = "COLUMN[:BETTER]", value_parser = metric_column)]
+    metrics: Vec<RankedMetric>,
     /// Column of cases.
     #[arg(long, default_value = "case", value_name = "COLUMN")]
     case: String,
@@ -109,7 +112,11 @@ fn of_metric(name: &str, metric: &MetricRankings, algorithms: &[String]) -> Stri
         }
         table.add_row(line);
     }
-    let better = if metric.direction == Direction::HigherIsBetter { "higher" } else { "lower" };
+    let better = match (metric.nearest_to, metric.direction) {
+        (Some(target), _) => format!("distance from {target}, lower is better"),
+        (None, Direction::HigherIsBetter) => "higher is better".to_owned(),
+        (None, Direction::LowerIsBetter) => "lower is better".to_owned(),
+    };
     let tau = main.stability.as_ref().and_then(|s| s.mean_kendall_tau);
     let tau = tau.map_or(String::new(), |t| format!("; mean Kendall tau over samples {t:.3}"));
     let missing =
@@ -126,7 +133,7 @@ fn of_metric(name: &str, metric: &MetricRankings, algorithms: &[String]) -> Stri
     } else {
         format!("\nnot told apart at {} (Wilcoxon, Holm): {}", metric.significance.alpha, groups.join("; "))
     };
-    format!("{name}, {better} is better{tau}{missing}\n{}{ties}", table.trim_fmt())
+    format!("{name}, {better}{tau}{missing}\n{}{ties}", table.trim_fmt())
 }
 
 fn overall(report: &RankReport) -> String {

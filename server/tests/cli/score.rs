@@ -148,6 +148,35 @@ fn metrics_are_chosen_by_id_and_strata_by_column() {
 }
 
 #[test]
+fn what_is_best_inside_its_range_is_ranked_by_its_distance_from_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = "case,algorithm,calibration_slope,bias,dose\n\
+                a,far,1.9,0.5,60\na,near,1.01,0.01,71\na,below,0.5,-0.9,80\n\
+                b,far,1.8,0.6,58\nb,near,1.02,0.02,70\nb,below,0.4,-0.8,82\n";
+    write(folder.path(), "r.csv", rows);
+    let metrics = ["--metric", "calibration_slope", "--metric", "bias", "--metric", "dose:near=70"];
+    let base = [&["rank", "--table", "r.csv", "--bootstrap", "20"][..], &metrics].concat();
+    let ran = fiel_in(folder.path(), &[&base[..], &["--json"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    let answer = ran.json();
+    assert_eq!(answer["algorithms"], serde_json::json!(["below", "far", "near"]));
+    for (metric, target, ranks) in
+        [("calibration_slope", 1.0, [2, 3, 1]), ("bias", 0.0, [3, 2, 1]), ("dose:near=70", 70.0, [2, 2, 1])]
+    {
+        let name = metric.split(':').next().expect("a name");
+        let found = &answer["metrics"][name];
+        assert_eq!(found["nearest_to"], serde_json::json!(target), "{metric}");
+        assert_eq!(found["methods"]["mean-then-rank"]["ranks"], serde_json::json!(ranks), "{metric}");
+    }
+    let shown = fiel_in(folder.path(), &base);
+    assert!(shown.out.contains("bias, distance from 0, lower is better"), "{}", shown.all());
+    for (wrong, why) in [("bias:near=x", "`x` is no number"), ("bias:best", "nor `near=` with a number")] {
+        let ran = fiel_in(folder.path(), &["rank", "--table", "r.csv", "--metric", wrong]);
+        assert!(ran.code == 2 && ran.err.contains(why), "{}", ran.all());
+    }
+}
+
+#[test]
 fn algorithms_are_ranked_from_a_table() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut text = "case,algorithm,dice,time\n".to_owned();

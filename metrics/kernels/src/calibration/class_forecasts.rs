@@ -21,6 +21,8 @@ pub struct ClassForecasts<'a> {
     probabilities: &'a [f64],
     classes: usize,
     labels: &'a [usize],
+    /// Which case each forecast is of; each of its own where absent.
+    cases: Option<&'a [usize]>,
 }
 
 impl<'a> ClassForecasts<'a> {
@@ -62,7 +64,33 @@ impl<'a> ClassForecasts<'a> {
             let value = labels[index] as f64;
             return Err(InputError::Value { what: "label", index, value, expected: "the number of a class" });
         }
-        Ok(Self { probabilities, classes, labels })
+        Ok(Self { probabilities, classes, labels, cases: None })
+    }
+
+    /// The same forecasts as a sample with replacement: forecast `i` is a copy of the one of case `cases[i]`.
+    ///
+    /// What compares a case with all others ([`Self::kce`], [`Self::ece_kde`]) does not compare copies of one case: they
+    /// agree by nature, and a bootstrap that took them for others would lie too high.
+    ///
+    /// # Errors
+    /// A number of cases other than that of the forecasts.
+    ///
+    /// ```
+    /// use fiel_kernels::calibration::{Bandwidth, ClassForecasts};
+    ///
+    /// let forecasts = ClassForecasts::new(&[0.6, 0.4, 0.6, 0.4, 0.3, 0.7], 2, &[0, 0, 1])?;
+    /// let [whole, sample] = [forecasts, forecasts.drawn_from(&[7, 7, 3])?];
+    /// assert!(whole.kce(Bandwidth::Fixed(1.0))?? > sample.kce(Bandwidth::Fixed(1.0))??);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn drawn_from(self, cases: &'a [usize]) -> Result<Self, InputError> {
+        check_lengths(cases.len(), self.labels.len())?;
+        Ok(Self { cases: Some(cases), ..self })
+    }
+
+    /// Which case a forecast is of.
+    pub(super) fn case(&self, i: usize) -> usize {
+        self.cases.map_or(i, |cases| cases[i])
     }
 
     /// Number of cases.

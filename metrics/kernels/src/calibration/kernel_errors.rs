@@ -44,7 +44,7 @@ impl ClassForecasts<'_> {
     /// Zachariah 2019 (arXiv:1910.11385).
     ///
     /// # Errors
-    /// [`Undefined::TooFew`] for a single case; [`Undefined::Constant`] if the median distance is 0;
+    /// [`Undefined::TooFew`] for a single case, and for copies of one; [`Undefined::Constant`] if the median distance is 0;
     /// [`InputError::Setting`] for a bandwidth not above 0; [`InputError::TooLarge`] for a median over more than
     /// 20,000 cases.
     ///
@@ -76,17 +76,22 @@ impl ClassForecasts<'_> {
             return Ok(Err(Undefined::Constant));
         }
         let rows = |start: usize| {
-            let mut total = Sum::default();
+            let (mut total, mut pairs) = (Sum::default(), 0u64);
             for i in start..(start + ROWS).min(n) {
-                for j in 0..i {
+                for j in (0..i).filter(|&j| self.case(i) != self.case(j)) {
                     total.add(self.residual_product(i, j) * (-self.distance(i, j) / nu).exp());
+                    pairs += 1;
                 }
             }
-            total.total()
+            (total.total(), pairs)
         };
         let starts: Vec<usize> = (0..n).step_by(ROWS).collect();
-        let parts: Vec<f64> = starts.into_par_iter().map(rows).collect();
-        Ok(Ok(sum(parts) / (n as f64 * (n as f64 - 1.0) / 2.0)))
+        let parts: Vec<(f64, u64)> = starts.into_par_iter().map(rows).collect();
+        let pairs: u64 = parts.iter().map(|part| part.1).sum();
+        if pairs == 0 {
+            return Ok(Err(Undefined::TooFew));
+        }
+        Ok(Ok(sum(parts.into_iter().map(|part| part.0)) / pairs as f64))
     }
 
     fn residual_product(&self, i: usize, j: usize) -> f64 {
@@ -98,7 +103,12 @@ impl ClassForecasts<'_> {
     /// The median of the distances of all pairs, taken twice, and of so many zeros.
     fn median_distance(&self, zeros: usize) -> f64 {
         let n = self.count();
-        let mut distances: Vec<f64> = (1..n).flat_map(|i| (0..i).map(move |j| self.distance(i, j))).collect();
+        let others = |i: usize| (0..i).filter(move |&j| self.case(i) != self.case(j));
+        let mut distances: Vec<f64> =
+            (1..n).flat_map(|i| others(i).map(move |j| self.distance(i, j))).collect();
+        if distances.is_empty() {
+            return 0.0;
+        }
         let total = 2 * distances.len() + zeros;
         let mut ranked = |rank: usize| match rank.checked_sub(zeros) {
             None => 0.0,
@@ -154,6 +164,8 @@ struct Kernels<'a> {
     heights: Vec<f64>,
     /// Exponents of the probabilities in each kernel, class by class.
     exponents: Vec<f64>,
+    /// Which case each kernel is of.
+    cases: Vec<usize>,
 }
 
 impl<'a> Kernels<'a> {
@@ -171,14 +183,16 @@ impl<'a> Kernels<'a> {
         let heights = rows.iter().map(height).collect();
         let exponents =
             classes.flat_map(|class| rows.iter().map(move |row| row[class] / bandwidth)).collect();
-        Self { rows, ends, heights, exponents }
+        let cases = order.iter().map(|&i| forecasts.case(i)).collect();
+        Self { rows, ends, heights, exponents, cases }
     }
 
     /// Distance of forecast `j` and the class shares expected there; `None` where there is no density.
     fn gap(&self, j: usize) -> Option<f64> {
         let logs: Vec<f64> = self.rows[j].iter().map(|p| p.ln()).collect();
         let mut weights = vec![0.0; self.rows.len()];
-        if !kernel_weights(&mut weights, &self.heights, &self.exponents, &logs, j) {
+        let own: Vec<usize> = (0..self.cases.len()).filter(|&k| self.cases[k] == self.cases[j]).collect();
+        if !kernel_weights(&mut weights, &self.heights, &self.exponents, &logs, &own) {
             return None;
         }
         let mut start = 0;
@@ -206,14 +220,14 @@ fn lane_sum(values: &[f64]) -> f64 {
 }
 
 vectorized! {
-    /// The kernels' values at one forecast, relative to the largest (so that narrow kernels do not all vanish), its
-    /// own left out; false if all are zero.
+    /// The kernels' values at one forecast, relative to the largest (so that narrow kernels do not all vanish), those
+    /// of its own case left out; false if all are zero.
     fn kernel_weights(
         weights: &mut [f64],
         heights: &[f64],
         exponents: &[f64],
         logs: &[f64],
-        own: usize,
+        own: &[usize],
     ) -> bool {
         weights.copy_from_slice(heights);
         for (exponents, &log) in exponents.chunks_exact(heights.len()).zip(logs) {
@@ -228,7 +242,9 @@ vectorized! {
                 }
             }
         }
-        weights[own] = f64::NEG_INFINITY;
+        for &own in own {
+            weights[own] = f64::NEG_INFINITY;
+        }
         let mut tops = [f64::NEG_INFINITY; 8];
         let (rows, rest) = weights.as_chunks::<8>();
         for row in rows {

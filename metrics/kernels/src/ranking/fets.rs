@@ -40,11 +40,11 @@ impl Institution {
         Ok(Self { metrics })
     }
 
-    /// Mean over the metrics of each algorithm's rank: ranks within each case, their mean over the cases, ranked
+    /// Sum over the metrics of each algorithm's rank: ranks within each case, their mean over the cases, ranked
     /// again; ties share the smallest rank both times.
-    fn mean_ranks(&self) -> Vec<f64> {
+    fn rank_sums(&self) -> Vec<u64> {
         let algorithms = self.metrics[0].algorithms;
-        let mut sums = vec![0.0; algorithms];
+        let mut sums = vec![0; algorithms];
         let mut ranks = vec![0; algorithms];
         for table in &self.metrics {
             // Sums rank as means do, and sums of whole numbers are exact.
@@ -53,9 +53,9 @@ impl Institution {
                 totals.iter_mut().zip(row).for_each(|(sum, rank)| *sum += rank);
             }
             rank_row(&totals, Direction::LowerIsBetter, &mut ranks);
-            sums.iter_mut().zip(&ranks).for_each(|(sum, rank)| *sum += f64::from(*rank));
+            sums.iter_mut().zip(&ranks).for_each(|(sum, rank)| *sum += u64::from(*rank));
         }
-        sums.iter().map(|sum| sum / self.metrics.len() as f64).collect()
+        sums
     }
 }
 
@@ -107,10 +107,15 @@ pub fn fets(institutions: &[Institution]) -> Result<Fets, InputError> {
             return Err(differing(left, algorithms, other.metrics[0].algorithms));
         }
     }
-    let institution_ranks: Vec<Vec<f64>> = institutions.iter().map(Institution::mean_ranks).collect();
-    let count = institutions.len() as f64;
-    let mean = |a: usize| institution_ranks.iter().map(|ranks| ranks[a]).sum::<f64>() / count;
-    let mean_ranks: Vec<f64> = (0..algorithms).map(mean).collect();
-    let ranks = average_ranks(&mean_ranks);
-    Ok(Fets { institution_ranks, mean_ranks, ranks })
+    let sums: Vec<Vec<u64>> = institutions.iter().map(Institution::rank_sums).collect();
+    let (metrics, count) = (first.metrics.len() as f64, institutions.len() as f64);
+    let mean = |sums: &Vec<u64>| sums.iter().map(|&sum| sum as f64 / metrics).collect();
+    // Whole numbers: a mean that rounds would break ties, or make some.
+    let totals: Vec<f64> =
+        (0..algorithms).map(|a| sums.iter().map(|sums| sums[a]).sum::<u64>() as f64).collect();
+    Ok(Fets {
+        institution_ranks: sums.iter().map(mean).collect(),
+        mean_ranks: totals.iter().map(|total| total / (metrics * count)).collect(),
+        ranks: average_ranks(&totals),
+    })
 }

@@ -94,7 +94,8 @@ impl Table {
     /// Ranks the algorithms.
     ///
     /// Means and medians leave missing values out; use [`Table::fill`] first to count them as a value. Means are
-    /// summed in the order of the cases and compared as they are: ties are values equal to the last bit.
+    /// compared as they are, to the last bit, but summed with twice the digits and rounded once: algorithms that have the
+    /// same values on other cases tie.
     ///
     /// ```
     /// use fiel_kernels::ranking::{Alpha, Direction, Method, Table};
@@ -147,8 +148,20 @@ pub(super) fn share_of_others(beaten: &[u32]) -> Vec<f64> {
     beaten.iter().map(|&count| f64::from(count) / others).collect()
 }
 
+/// The mean of a sum held in two numbers (Knuth's two-sum), divided and then rounded.
 fn mean(values: &mut [f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+    let (mut sum, mut rest) = (0.0, 0.0);
+    for &value in &*values {
+        let next: f64 = sum + value;
+        let part = next - sum;
+        rest += (sum - (next - part)) + (value - part);
+        sum = next;
+    }
+    let count = values.len() as f64;
+    let quotient = sum / count;
+    let mean = quotient + (quotient.mul_add(-count, sum) + rest) / count;
+    // Beyond the largest number nothing can be corrected.
+    if mean.is_finite() { mean } else { quotient }
 }
 
 fn median(values: &mut [f64]) -> f64 {

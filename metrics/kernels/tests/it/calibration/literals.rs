@@ -263,3 +263,24 @@ fn walds_interval_lies_around_the_estimate() {
     assert!((high - (0.8 + 1.959_963_984_540_054 * 0.25)).abs() < 1e-12, "{high}");
     assert!(Estimate { value: 0.8, standard_error: 0.25 }.wald(1.0).is_err());
 }
+
+#[test]
+fn copies_of_a_case_are_not_its_neighbours() {
+    let row = |p: f64| [p, 1.0 - p];
+    let (rows, labels) = ([0.7, 0.2, 0.4].map(row).concat(), [0, 1, 1]);
+    let whole = ClassForecasts::new(&rows, 2, &labels).expect("forecasts");
+    // Each case twice: all pairs of cases four times, and none of a case with itself.
+    let (twice, labels) = ([0.7, 0.2, 0.4, 0.7, 0.2, 0.4].map(row).concat(), [0, 1, 1, 0, 1, 1]);
+    let copied = ClassForecasts::new(&twice, 2, &labels).expect("forecasts");
+    let drawn = copied.drawn_from(&[8, 3, 5, 8, 3, 5]).expect("as many");
+    for bandwidth in [Bandwidth::Fixed(0.5), Bandwidth::Median] {
+        let [whole, copied, drawn] = [whole, copied, drawn].map(|f| f.kce(bandwidth).unwrap().unwrap());
+        assert!((whole - drawn).abs() < 1e-15 && copied > whole + 0.01, "{whole} {copied} {drawn}");
+    }
+    let [whole, copied, drawn] = [whole, copied, drawn].map(|f| f.ece_kde(0.5).unwrap().unwrap());
+    assert!((whole - drawn).abs() < 1e-14 && (copied - whole).abs() > 0.01, "{whole} {copied} {drawn}");
+    let one = ClassForecasts::new(&twice[..4], 2, &[0, 0]).expect("forecasts").drawn_from(&[1, 1]).unwrap();
+    assert_eq!(one.kce(Bandwidth::Fixed(1.0)), Ok(Err(Undefined::TooFew)));
+    assert_eq!(one.ece_kde(0.5), Ok(Err(Undefined::ZeroDenominator)));
+    assert!(one.drawn_from(&[1]).is_err());
+}

@@ -142,3 +142,14 @@ fn the_median_of_values_whose_sum_overflows_lies_between_them() {
     }
     assert_eq!(ranking.ranks, [2, 4, 1, 3]);
 }
+
+#[test]
+fn the_same_values_in_another_order_of_cases_tie() {
+    // Summed from the first on, 0.1 + 0.2 + 0.3 is more than 0.3 + 0.2 + 0.1; and a large number hides small ones.
+    for values in [[0.1, 0.3, 0.2, 0.2, 0.3, 0.1], [1e16, 1.0, 1.0, 1e16, 1.0, 1.0]] {
+        let table = Table::complete(&values, 2, HIGHER).expect("a table");
+        assert_eq!(table.rank(Method::MeanThenRank).ranks, [1, 1], "{values:?}");
+    }
+    let huge = Table::complete(&[1e308, 1.0, 1e308, 2.0], 2, HIGHER).expect("a table");
+    assert_eq!(huge.rank(Method::MeanThenRank).ranks, [1, 2]);
+}

@@ -141,3 +141,20 @@ fn institutions_must_agree() {
     assert!(fets(&[site(vec![table(2)]), site(vec![table(3)])]).is_err());
     assert!(fets(&[site(vec![table(2)]), site(vec![table(2), table(2)])]).is_err());
 }
+
+#[test]
+fn fets_ties_are_those_of_the_exact_mean_ranks() {
+    // Three metrics at each of four institutions with a case each: algorithms B and C have rank sums of 22 both, but
+    // sums of the thirds 5/3, 2, 4/3 and 7/3 differ in their last bit from those of 4/3, 5/3, 7/3 and 2.
+    let sites = [
+        [[0.51, 0.53, 0.53], [0.36, 0.53, 0.72], [0.56, 0.19, 0.53]],
+        [[0.20, 0.88, 0.60], [0.28, 0.44, 0.58], [0.52, 0.23, 0.20]],
+        [[0.44, 0.76, 0.28], [0.33, 0.25, 0.97], [0.92, 0.85, 0.40]],
+        [[0.66, 0.38, 0.42], [0.63, 0.79, 0.17], [0.14, 0.32, 0.54]],
+    ];
+    let table = |values: &[f64; 3]| Table::complete(values, 3, HigherIsBetter).expect("a table");
+    let sites = sites.map(|site| Institution::new(site.iter().map(table).collect()).expect("a site"));
+    let found = fets(&sites).expect("checked");
+    assert_eq!(found.ranks, [3.0, 1.5, 1.5]);
+    assert_eq!(found.mean_ranks[1].to_bits(), found.mean_ranks[2].to_bits());
+}
