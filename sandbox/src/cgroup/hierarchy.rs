@@ -33,24 +33,59 @@ impl Hierarchy {
     }
 
     /// The folder in which the node's groups are made: its own, or in version 2, where a group with processes cannot
-    /// share out what it controls, the nearest one above that can.
+    /// share out what it controls, the nearest one above that can and that the node may change.
     pub(super) fn parent(&self) -> Option<&Path> {
         if !self.unified || !self.controls("memory") {
             return Some(&self.own);
         }
-        self.own.ancestors().take_while(|folder| folder.starts_with(&self.mounted)).find(|folder| {
-            let file = folder.join("cgroup.subtree_control");
-            let shared = fs::read_to_string(&file).unwrap_or_default();
-            let all = ["memory", "pids", "cpu"]
-                .iter()
-                .all(|wanted| shared.split_whitespace().any(|name| name == *wanted));
-            all || fs::write(&file, "+memory +pids +cpu").is_ok()
-        })
+        let above = self.own.ancestors().take_while(|folder| folder.starts_with(&self.mounted));
+        above.into_iter().find(|folder| may_change(folder) && shares_out(folder))
+    }
+
+    /// Lets the node's own group share out what it controls: moves all that is in it, the node and what it started, into
+    /// a group below. True where that was possible, as in a service with `Delegate=yes`; the node's own group is then
+    /// another one.
+    pub(super) fn make_room(&self) -> bool {
+        if !self.unified || !may_change(&self.own) {
+            return false;
+        }
+        let below = self.own.join(NODE);
+        if !below.exists() && fs::create_dir(&below).is_err() {
+            return false;
+        }
+        for process in fs::read_to_string(self.own.join("cgroup.procs")).unwrap_or_default().lines() {
+            // What has ended meanwhile need not be moved.
+            let _ended = fs::write(below.join("cgroup.procs"), process);
+        }
+        shares_out(&self.own)
     }
 }
 
-/// The hierarchies that are mounted, with the node's own group in each.
+/// The group into which a node moves itself where its own was delegated to it.
+const NODE: &str = "node";
+
+fn may_change(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+/// Whether a group of version 2 shares out what containers need, now at the latest.
+fn shares_out(folder: &Path) -> bool {
+    let file = folder.join("cgroup.subtree_control");
+    let shared = fs::read_to_string(&file).unwrap_or_default();
+    let all =
+        ["memory", "pids", "cpu"].iter().all(|wanted| shared.split_whitespace().any(|name| name == *wanted));
+    all || fs::write(&file, "+memory +pids +cpu").is_ok()
+}
+
+/// The hierarchies that are mounted, with the node's own group in each, which in version 2 has room for others below
+/// or beside it where that is possible.
 pub(super) fn hierarchies() -> Vec<Hierarchy> {
+    let found = read();
+    let cramped = |hierarchy: &&Hierarchy| hierarchy.controls("memory") && hierarchy.parent().is_none();
+    if found.iter().find(cramped).is_some_and(Hierarchy::make_room) { read() } else { found }
+}
+
+fn read() -> Vec<Hierarchy> {
     let read = |file| fs::read_to_string(file).unwrap_or_default();
     parse(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"))
 }
