@@ -72,15 +72,14 @@ bash tests/with-postgres.sh cargo test --workspace --no-fail-fast \
   --test hub --test pages --test cli --test demo --test privacy --test chaos --test browser --test push --test registries --test machine
 
 # Containers once more, on a machine that has control groups of version 2 alone, where this one may mix both: what is
-# bounded, what is refused, what is left. The machine is emulated, so that what counts milliseconds stays away.
+# bounded, what is refused, what is left.
 program="$(cargo test --workspace --no-run --message-format=json 2>/dev/null |
   python3 -c 'import json, sys
 for line in sys.stdin:
     line = json.loads(line)
     if line.get("executable") and line["target"]["name"] == "it" and "/sandbox/" in line["target"]["src_path"]:
         print(line["executable"])')"
-(cd sandbox && bash ../tests/with-cgroup2.sh "$program" --color never --test-threads 2 containers::machine \
-  containers::{hostile,decent}::{runc,crun} --skip runsc --skip python_model --skip a_core_is_all --skip image_is_not_changed)
+(cd sandbox && bash ../tests/with-cgroup2.sh bash ../tests/cgroup2.sh "$program")
 
 # Every reader of images, and what sites send, against hostile bytes: a minute each, two at a time.
 bash metrics/fuzz/run.sh 60
