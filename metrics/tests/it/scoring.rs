@@ -426,3 +426,21 @@ fn bca_intervals_and_curves_are_given_on_request() {
     };
     assert_eq!((whole.groups.len(), whole.log_rank_p), (1, None));
 }
+
+#[test]
+fn columns_of_other_types_are_left_out_and_named_where_needed() {
+    let table = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tables").join(name);
+    for unused in ["x_map.parquet", "x_struct.arrow", "pandas_category.parquet"] {
+        assert!(fiel_metrics::table::read_f64_column(&table(unused), "p").is_ok(), "{unused}");
+    }
+    for (name, column, kind) in [
+        ("uint8_label.parquet", "y", "uint8"),
+        ("uint8_label.arrow", "y", "uint8"),
+        ("dec.arrow", "p", "decimal"),
+        ("f16.arrow", "p", "float16"),
+    ] {
+        let refused = fiel_metrics::table::read_f64_column(&table(name), column).unwrap_err().to_string();
+        let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
+        assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
+    }
+}
