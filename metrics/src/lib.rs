@@ -7,6 +7,7 @@ pub mod registry;
 pub mod score;
 pub mod segmentation;
 pub mod table;
+mod table_file;
 pub mod technical;
 
 mod agreement;

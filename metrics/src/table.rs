@@ -5,39 +5,26 @@ use crate::assess::Options;
 use crate::error::MetricError;
 use crate::fixed;
 use crate::registry::{MetricId, MetricSpec};
+use crate::table_file::TableFile;
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
-use polars_io::prelude::{CsvReadOptions, IpcReader, ParquetReader};
 use std::path::Path;
 
 /// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`), otherwise CSV with a header whose column types are found over all rows.
+/// Columns that hold neither numbers nor text are left out.
 pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
-    read_as(path, None)
+    Ok(TableFile::read(path, None)?.frame)
 }
 
 /// One column of a table's file as numbers, `None` where a value is missing.
 pub fn read_f64_column(path: &Path, column: &str) -> Result<Vec<Option<f64>>, MetricError> {
-    let table = read(path)?;
-    need(&table, &[column])?;
-    numeric(&table, &[column])?;
-    Ok(table.column(column)?.cast(&DataType::Float64)?.f64()?.iter().collect())
-}
-
-/// [`read`], the types of a CSV file's columns being guessed from this many rows: text for none.
-pub(crate) fn read_as(path: &Path, rows: Option<usize>) -> Result<DataFrame, MetricError> {
-    let failed = |problem: String| MetricError::File { path: path.to_owned(), problem };
-    let file = std::fs::File::open(path).map_err(|e| failed(e.to_string()))?;
-    let ending = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
-    let read = match ending.as_deref() {
-        Some("parquet") => ParquetReader::new(file).finish(),
-        Some("arrow" | "feather" | "ipc") => IpcReader::new(file).finish(),
-        _ => CsvReadOptions::default()
-            .with_has_header(true)
-            .with_infer_schema_length(rows)
-            .into_reader_with_file_handle(file)
-            .finish(),
-    };
-    read.map_err(|e| failed(e.to_string()))
+    let file = TableFile::read(path, None)?;
+    if let Some(problem) = file.unread(column) {
+        return Err(MetricError::File { path: path.to_owned(), problem });
+    }
+    need(&file.frame, &[column])?;
+    numeric(&file.frame, &[column])?;
+    Ok(file.frame.column(column)?.cast(&DataType::Float64)?.f64()?.iter().collect())
 }
 
 /// Cases of a classification table that enter a metric.

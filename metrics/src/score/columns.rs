@@ -1,7 +1,7 @@
 //! Tables whose every bad value is reported with its row.
 
 use crate::error::{MetricError, ScoreError};
-use crate::table;
+use crate::table_file::TableFile;
 use polars::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 /// A table and where it came from.
 pub(crate) struct Columns {
     path: PathBuf,
-    frame: DataFrame,
+    file: TableFile,
 }
 
 impl Columns {
@@ -25,16 +25,16 @@ impl Columns {
 
     /// As [`Columns::read`]; the table may be empty.
     pub(crate) fn read_any(path: &Path) -> Result<Self, ScoreError> {
-        let frame = table::read_as(path, Some(0)).map_err(|e| match e {
+        let file = TableFile::read(path, Some(0)).map_err(|e| match e {
             MetricError::File { path, problem } => ScoreError::Table { path, problem },
             other => ScoreError::Metric(other),
         })?;
-        Ok(Self { path: path.to_owned(), frame })
+        Ok(Self { path: path.to_owned(), file })
     }
 
     /// Whether there is no row.
     pub(crate) fn is_empty(&self) -> bool {
-        self.frame.height() == 0
+        self.file.frame.height() == 0
     }
 
     /// The file.
@@ -44,12 +44,12 @@ impl Columns {
 
     /// Names of the columns.
     pub(crate) fn columns(&self) -> Vec<String> {
-        self.frame.get_column_names().into_iter().map(ToString::to_string).collect()
+        self.file.frame.get_column_names().into_iter().map(ToString::to_string).collect()
     }
 
     /// Whether there is such a column.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.frame.column(name).is_ok()
+        self.file.frame.column(name).is_ok()
     }
 
     /// A column as words, each row having one.
@@ -66,9 +66,12 @@ impl Columns {
 
     fn text(&self, name: &str) -> Result<Vec<Option<String>>, ScoreError> {
         let failed = |problem: String| ScoreError::Table { path: self.path.clone(), problem };
-        let column = self.frame.column(name).map_err(|_| {
+        if let Some(problem) = self.file.unread(name) {
+            return Err(failed(problem));
+        }
+        let column = self.file.frame.column(name).map_err(|_| {
             let known: Vec<String> =
-                self.frame.get_column_names().into_iter().map(|n| format!("`{n}`")).collect();
+                self.file.frame.get_column_names().into_iter().map(|n| format!("`{n}`")).collect();
             failed(format!("there is no column `{name}`; the columns are {}", known.join(", ")))
         })?;
         let dtype = column.dtype().clone();
@@ -108,7 +111,7 @@ impl Columns {
         expected: &str,
         valid: fn(f64) -> bool,
     ) -> Result<Vec<f64>, ScoreError> {
-        let exact = self.frame.column(name).ok().filter(|c| c.dtype().is_primitive_numeric());
+        let exact = self.file.frame.column(name).ok().filter(|c| c.dtype().is_primitive_numeric());
         let exact = exact.and_then(|c| c.cast(&DataType::Float64).ok());
         let exact = exact.as_ref().and_then(|c| c.f64().ok());
         let number = |row: usize, text: &str| match exact {
@@ -133,9 +136,10 @@ impl Columns {
 
     /// The cases' names, each given once.
     pub(crate) fn names(&self, column: Option<&str>) -> Result<Vec<String>, ScoreError> {
-        let default = self.frame.column("case_id").is_ok().then_some("case_id");
+        let there = self.has("case_id") || self.file.unread("case_id").is_some();
+        let default = there.then_some("case_id");
         let Some(column) = column.or(default) else {
-            return Ok((1..=self.frame.height()).map(|row| row.to_string()).collect());
+            return Ok((1..=self.file.frame.height()).map(|row| row.to_string()).collect());
         };
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut names = Vec::new();
