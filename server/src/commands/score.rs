@@ -298,14 +298,15 @@ fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
     if common.csv {
         return say(csv(report, request));
     }
-    let mut parts = vec![format!("{}, {} cases", report.task, report.n), table(&report.metrics, request)];
+    let mut parts =
+        vec![format!("{}, {}", report.task, counted(report.n, report.rows)), table(&report.metrics, request)];
     if let Some(comparison) = &report.comparison {
         parts.push(format!("less {}", comparison.with));
         parts.push(differences(comparison, request));
     }
     if let Some(by) = &report.by {
         for (name, stratum) in &by.groups {
-            parts.push(format!("{} {name}, {} cases", by.column, stratum.n));
+            parts.push(format!("{} {name}, {}", by.column, counted(stratum.n, stratum.rows)));
             parts.push(table(&stratum.metrics, request));
         }
         let mut gaps = tables::table(["metric", "worst", "best", "gap"]);
@@ -316,6 +317,11 @@ fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
         parts.push(gaps.trim_fmt());
     }
     say(parts.join("\n"))
+}
+
+/// Cases, and their rows where cases hold several labels.
+fn counted(n: u64, rows: Option<u64>) -> String {
+    rows.map_or_else(|| format!("{n} cases"), |rows| format!("{n} cases, {rows} labels of them"))
 }
 
 fn table(metrics: &BTreeMap<String, ScoreMetric>, request: &Request) -> String {
@@ -350,7 +356,7 @@ fn differences(comparison: &Comparison, request: &Request) -> String {
     table.trim_fmt()
 }
 
-/// A line per metric and stratum; the whole set has an empty stratum.
+/// A line per metric and stratum; the whole set has an empty stratum, `n` counts cases.
 fn csv(report: &ScoreReport, request: &Request) -> String {
     let mut lines = vec!["stratum,metric,id,value,low,high,unit,undefined,n".to_owned()];
     let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());
