@@ -137,6 +137,10 @@ enum Task {
         /// Labels of label maps, separated by commas; without it masks hold 0 and 1.
         #[arg(long, value_delimiter = ',', value_name = "LABEL,...")]
         labels: Vec<u8>,
+        /// Distance between voxels in millimetres along each axis of NumPy arrays (`.npy`), which do not tell it, in the order of the
+        /// arrays' axes; two numbers for planes. An error beside files of other formats, which carry their own.
+        #[arg(long, value_name = "X,Y[,Z]", value_parser = spacing)]
+        spacing: Option<[f64; 3]>,
         /// Take images of one slice as planes, whose voxels have four neighbours.
         #[arg(long)]
         plane: bool,
@@ -238,11 +242,12 @@ pub(crate) fn run(args: &Args) -> Result {
             let files = MulticlassFiles { table, label, scores, decision, classes, case };
             print(&multiclass(&files, &request).or_fail()?, &request, common)
         }
-        Task::Segmentation { reference, prediction, labels, plane, resample, strata, common } => {
+        Task::Segmentation { reference, prediction, labels, spacing, plane, resample, strata, common } => {
             let request = request(MetricTask::Segmentation, common)?;
             let strata = strata.as_deref();
-            let (plane, resample) = (*plane, *resample);
-            let files = SegmentationFiles { reference, prediction, labels, plane, resample, strata };
+            let (plane, resample, spacing_mm) = (*plane, *resample, *spacing);
+            let files =
+                SegmentationFiles { reference, prediction, labels, spacing_mm, plane, resample, strata };
             let bar = ProgressBar::new(0);
             bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail()?);
             let report = segmentation(&files, &request, |done, total| {
@@ -269,6 +274,16 @@ pub(crate) fn run(args: &Args) -> Result {
             let files = RegressionFiles { table, reference, prediction, compare, case };
             print(&regression(&files, &request).or_fail()?, &request, common)
         }
+    }
+}
+
+/// Two or three numbers above 0; the third axis of a plane has the spacing 1.
+fn spacing(text: &str) -> std::result::Result<[f64; 3], String> {
+    let number = |part: &str| part.trim().parse().ok().filter(|v: &f64| v.is_finite() && *v > 0.0);
+    match text.split(',').map(number).collect::<Option<Vec<f64>>>().as_deref() {
+        Some(&[x, y]) => Ok([x, y, 1.0]),
+        Some(&[x, y, z]) => Ok([x, y, z]),
+        _ => Err("two or three numbers of millimetres above 0, separated by commas".to_owned()),
     }
 }
 
