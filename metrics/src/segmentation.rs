@@ -69,9 +69,8 @@ pub fn measure_labels(
             prediction: prediction.geometry.to_string(),
         });
     }
-    for volume in [reference, prediction] {
-        check(volume, labels)?;
-    }
+    check(reference, labels)?;
+    check(prediction, labels)?;
     let input = |e: InputError| ImageError::Data(e.to_string());
     let pair = LabelPair::new(&reference.data, &prediction.data, labels).map_err(input)?;
     let surfaces = Surfaces { reference, prediction, labels, plane, cell: Found::default() };
@@ -278,7 +277,8 @@ fn diagonal_mm(geometry: &Geometry) -> f64 {
     (length(0).powi(2) + length(1).powi(2) + length(2).powi(2)).sqrt()
 }
 
-fn check(volume: &Volume<u8>, labels: &[u8]) -> Result<(), ImageError> {
+/// Refuses voxels whose label is neither 0 nor one of these, and lists of voxels that do not fill their grid.
+pub(crate) fn check(volume: &Volume<u8>, labels: &[u8]) -> Result<(), ImageError> {
     let [x, y, _] = volume.geometry.shape;
     if volume.data.len() != volume.geometry.voxels() {
         return Err(ImageError::Data(format!(
@@ -295,7 +295,12 @@ fn check(volume: &Volume<u8>, labels: &[u8]) -> Result<(), ImageError> {
     match volume.data.iter().position(|&v| !known[usize::from(v)]) {
         None => Ok(()),
         Some(i) => {
-            Err(ImageError::Label { index: [i % x, i / x % y, i / x / y], value: f64::from(volume.data[i]) })
+            let (index, label) = ([i % x, i / x % y, i / x / y], volume.data[i]);
+            if labels == [1] {
+                return Err(ImageError::Label { index, value: f64::from(label) });
+            }
+            let asked = labels.iter().map(u8::to_string).collect::<Vec<_>>().join(",");
+            Err(ImageError::OtherLabel { index, label, asked })
         }
     }
 }

@@ -155,6 +155,18 @@ pub enum ImageError {
         /// Its value.
         value: f64,
     },
+    /// A label map holds a label that was not asked for.
+    #[error(
+        "voxel {index:?} holds the label {label}, which is not among those asked for ({asked}); `--labels` must name all labels of both maps"
+    )]
+    OtherLabel {
+        /// Position of the voxel.
+        index: [usize; 3],
+        /// The label found.
+        label: u8,
+        /// The labels asked for, separated by commas.
+        asked: String,
+    },
     /// Two images lie on different grids.
     #[error("the images lie on different grids: reference {reference}; prediction {prediction}")]
     Geometry {

@@ -62,6 +62,11 @@ pub fn detection(files: &DetectionFiles<'_>, request: &Request) -> Result<ScoreR
         }
         (None, _) => None,
     };
+    if request.metrics.iter().any(|(_, metric)| metric.spec.id == "picai_score") && !prediction.is_empty() {
+        // In PI-CAI a confidence of 0 says that there is no candidate, so that a row with one contradicts itself.
+        let expected = "a finite number above 0, as `picai_score` needs; leave findings of confidence 0 out";
+        prediction.numbers("score", expected, |v| v.is_finite() && v > 0.0)?;
+    }
     let (names, images) = by_image.into_iter().unzip();
     let findings = Findings { names, images };
     let mut report = measured::report(&findings, request, strata)?;

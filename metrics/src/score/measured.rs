@@ -3,7 +3,7 @@
 use super::{Gap, Intervals, Request, ScoreCase, ScoreError, ScoreMetric, ScoreReport, Strata, Stratum};
 use crate::assess::{self, Data, Options};
 use crate::registry::{Level, MetricId, MetricTask};
-use crate::{moments, per_site};
+use crate::{moments, per_site, stats};
 use fiel_kernels::inference::{Confidence, Jackknife, Replicates, Resamples};
 use fiel_kernels::{InputError, Undefined};
 use fiel_schemas::assessment::SiteMetric;
@@ -62,10 +62,10 @@ pub(super) trait Cases: Sync {
     /// The task.
     const TASK: MetricTask;
 
-    /// Name and label of each case.
+    /// Case and label of each row. The rows of one case, one per label, stand side by side.
     fn names(&self) -> Vec<(String, Option<u8>)>;
 
-    /// A metric of a whole set over the cases of these numbers.
+    /// A metric of a whole set over the cases of these numbers; each is one row.
     fn of_set(&self, metric: &MetricId, cases: &[usize]) -> Result<Valued, NoValue>;
 
     /// The cases as a table's, where the metrics of a whole set have sums that merge.
@@ -82,7 +82,7 @@ pub(super) trait Cases: Sync {
         None
     }
 
-    /// A metric of single cases: each case's value, `None` where undefined.
+    /// A metric of single cases: each row's value, `None` where undefined.
     fn of_cases(&self, metric: &MetricId) -> Vec<Option<f64>>;
 }
 
@@ -98,10 +98,16 @@ pub(super) fn report<C: Cases>(
         .iter()
         .map(|(_, metric)| (metric.spec.level == Level::Case).then(|| set.of_cases(metric)))
         .collect();
+    let units = Units::of(&names);
     let all: Vec<usize> = (0..names.len()).collect();
-    let metrics = measure(set, request, &own, &all)?;
+    if request.summaries.is_some() && units.count(&all) < all.len() as u64 {
+        let what = "one label: in the summaries that sites merge every row counts as a case of its own, and the labels of \
+                    one case are not; score each label by itself";
+        return Err(ScoreError::Missing { id: "--summaries".to_owned(), what });
+    }
+    let metrics = measure(set, request, &own, &units, &all)?;
     let by = match (strata, &request.by) {
-        (Some(strata), Some(column)) => Some(stratify(set, request, &own, &strata, column)?),
+        (Some(strata), Some(column)) => Some(stratify(set, request, &own, &units, (&strata, column))?),
         _ => None,
     };
     let case = |(i, (case, label)): (usize, (String, Option<u8>))| {
@@ -110,12 +116,13 @@ pub(super) fn report<C: Cases>(
         };
         ScoreCase { case, label, values: request.metrics.iter().zip(&own).filter_map(value).collect() }
     };
-    let n = names.len() as u64;
+    let (n, rows) = units.counts(&all);
     let cases = names.into_iter().enumerate().map(case).collect();
     let summaries = request.summaries.map(|options| summaries(set, request, &own, &options)).transpose()?;
     Ok(ScoreReport {
         task: C::TASK.as_str(),
         n,
+        rows,
         metrics,
         cases,
         by,
@@ -160,17 +167,18 @@ fn stratify<C: Cases>(
     set: &C,
     request: &Request,
     own: &[Option<Vec<Option<f64>>>],
-    strata: &[String],
-    column: &str,
+    units: &Units,
+    (strata, column): (&[String], &str),
 ) -> Result<Strata, ScoreError> {
     let mut members: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, stratum) in strata.iter().enumerate() {
         members.entry(stratum).or_default().push(i);
     }
     let mut groups = BTreeMap::new();
-    for (name, cases) in &members {
-        let metrics = measure(set, request, own, cases)?;
-        groups.insert((*name).to_owned(), Stratum { n: cases.len() as u64, metrics });
+    for (name, members) in &members {
+        let metrics = measure(set, request, own, units, members)?;
+        let (n, rows) = units.counts(members);
+        groups.insert((*name).to_owned(), Stratum { n, rows, metrics });
     }
     let mut gaps = BTreeMap::new();
     for (id, metric) in &request.metrics {
@@ -189,13 +197,14 @@ fn measure<C: Cases>(
     set: &C,
     request: &Request,
     own: &[Option<Vec<Option<f64>>>],
-    cases: &[usize],
+    units: &Units,
+    rows: &[usize],
 ) -> Result<BTreeMap<String, ScoreMetric>, ScoreError> {
     let mut metrics = BTreeMap::new();
     for ((id, metric), own) in request.metrics.iter().zip(own) {
         let found = match own {
-            Some(own) => mean(metric, own, cases, request)?,
-            None => of_set(set, metric, cases, request)?,
+            Some(own) => mean(metric, own, units, rows, request)?,
+            None => of_set(set, metric, rows, request)?,
         };
         metrics.insert(id.clone(), found);
     }
@@ -207,24 +216,26 @@ fn scored(metric: &MetricId, value: Option<f64>, ci95: Option<[f64; 2]>, undefin
     ScoreMetric { id: metric.full(), value, ci95, unit, undefined, reason: None }
 }
 
-/// The mean of a per-case metric.
+/// The mean of a per-case metric over rows, whose interval takes the case as the unit: the labels of one patient say less
+/// together than as many patients would.
 fn mean(
     metric: &MetricId,
     own: &[Option<f64>],
-    cases: &[usize],
+    units: &Units,
+    rows: &[usize],
     request: &Request,
 ) -> Result<ScoreMetric, ScoreError> {
-    let chosen: Vec<Option<f64>> = cases.iter().map(|&i| own[i]).collect();
+    let chosen: Vec<Option<f64>> = rows.iter().map(|&row| own[row]).collect();
     let estimate = moments::estimate(&moments::build(&chosen)?, metric.spec.range)?;
+    let clusters = units.clusters(own, rows);
     let ci95 = match request.intervals {
         Intervals::Off => None,
-        Intervals::Auto => estimate.ci95,
-        Intervals::Bootstrap | Intervals::Bca => {
-            let defined: Vec<f64> = chosen.iter().flatten().copied().collect();
-            bootstrap(defined.len(), request, |drawn| {
-                Ok(drawn.iter().map(|&i| defined[i]).sum::<f64>() / drawn.len() as f64)
-            })?
-        }
+        Intervals::Auto if clusters.iter().all(|c| c.rows == 1) => estimate.ci95,
+        Intervals::Auto => estimate.value.and_then(|mean| clustered_t(&clusters, mean, metric.spec.range)),
+        Intervals::Bootstrap | Intervals::Bca => bootstrap(clusters.len(), request, |drawn| {
+            let sum = drawn.iter().map(|&i| clusters[i].sum).sum::<f64>();
+            Ok(sum / drawn.iter().map(|&i| clusters[i].rows).sum::<usize>() as f64)
+        })?,
     };
     Ok(scored(metric, estimate.value, ci95, estimate.undefined))
 }
@@ -282,3 +293,61 @@ fn bootstrap(
 
 /// The jackknife measures as often as there are cases.
 const BCA_CASES_MAX: usize = 20_000;
+
+/// Which rows belong to one case.
+struct Units {
+    /// The number of each row's case, never falling.
+    case: Vec<usize>,
+}
+
+/// The defined values of one case.
+struct Cluster {
+    rows: usize,
+    sum: f64,
+}
+
+impl Units {
+    fn of(names: &[(String, Option<u8>)]) -> Self {
+        let mut case = Vec::with_capacity(names.len());
+        let mut number = 0;
+        for (row, (name, _)) in names.iter().enumerate() {
+            number += usize::from(row > 0 && names[row - 1].0 != *name);
+            case.push(number);
+        }
+        Self { case }
+    }
+
+    /// Cases among rows, which are in rising order.
+    fn count(&self, rows: &[usize]) -> u64 {
+        rows.chunk_by(|&a, &b| self.case[a] == self.case[b]).count() as u64
+    }
+
+    /// Cases among rows, and the rows where these are more.
+    fn counts(&self, rows: &[usize]) -> (u64, Option<u64>) {
+        let (n, rows) = (self.count(rows), rows.len() as u64);
+        (n, (rows > n).then_some(rows))
+    }
+
+    /// The cases among rows that have a defined value.
+    fn clusters(&self, own: &[Option<f64>], rows: &[usize]) -> Vec<Cluster> {
+        let of_case = |rows: &[usize]| {
+            let defined: Vec<f64> = rows.iter().filter_map(|&row| own[row]).collect();
+            (!defined.is_empty()).then(|| Cluster { rows: defined.len(), sum: defined.iter().sum() })
+        };
+        rows.chunk_by(|&a, &b| self.case[a] == self.case[b]).filter_map(of_case).collect()
+    }
+}
+
+/// Student's t interval of a mean over the rows of several cases, clipped to the range: the variance is the sum over cases
+/// of their residuals' squared sum, times C/(C - 1), with C - 1 degrees of freedom for C cases (Liang and Zeger 1986,
+/// <https://doi.org/10.1093/biomet/73.1.13>). With equally many rows per case it is the t interval of the cases' means.
+fn clustered_t(clusters: &[Cluster], mean: f64, range: (f64, f64)) -> Option<[f64; 2]> {
+    if clusters.len() < 2 {
+        return None;
+    }
+    let (cases, rows) = (clusters.len() as f64, clusters.iter().map(|c| c.rows).sum::<usize>() as f64);
+    let residual = |c: &Cluster| (c.sum - mean * c.rows as f64) / rows;
+    let variance = clusters.iter().map(|c| residual(c).powi(2)).sum::<f64>() * cases / (cases - 1.0);
+    let half = stats::student_t_975(clusters.len() as u64 - 1) * variance.sqrt();
+    Some([(mean - half).max(range.0), (mean + half).min(range.1)])
+}

@@ -38,11 +38,14 @@ use std::path::Path;
 pub struct ScoreReport {
     /// `classification`, `multiclass`, `segmentation`, `detection`, `survival` or `regression`.
     pub task: &'static str,
-    /// Cases.
+    /// Cases, the unit of every interval.
     pub n: u64,
+    /// Rows of cases that hold several labels, one per label; none where every case is one row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// Every metric that was asked for, by its id as asked.
     pub metrics: BTreeMap<String, ScoreMetric>,
-    /// Every case: its name under `case`, and its own value of each metric that has one.
+    /// Every case, or every label of it: its name under `case`, and its own value of each metric that has one.
     pub cases: Vec<ScoreCase>,
     /// The same metrics within strata, where these were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +72,7 @@ pub struct ScoreMetric {
     pub ci95: Option<[f64; 2]>,
     /// Unit symbol, `1` for pure numbers.
     pub unit: &'static str,
-    /// Cases (for metrics of a whole set: sets) for which it is undefined.
+    /// Rows (for metrics of a whole set: sets) for which it is undefined.
     pub undefined: u64,
     /// Why the metric of a whole set is undefined.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,8 +106,11 @@ pub struct Strata {
 /// One stratum.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stratum {
-    /// Cases.
+    /// Cases, the unit of every interval.
     pub n: u64,
+    /// Rows of cases that hold several labels, one per label; none where every case is one row.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
     /// Metrics by id as asked.
     pub metrics: BTreeMap<String, ScoreMetric>,
 }

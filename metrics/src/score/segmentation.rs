@@ -5,8 +5,10 @@ use super::measured::{self, NoValue, Valued};
 use super::pairs::pairs;
 use super::{Request, ScoreError, ScoreReport};
 use crate::registry::{MetricId, MetricTask};
-use crate::segmentation::{SegmentationCase, measure_labels};
-use fiel_kernels::image::{ReadLimits, Volume, read_labels, read_mask, resample_nearest};
+use crate::segmentation::{SegmentationCase, check, measure_labels};
+use fiel_kernels::image::{
+    Format, ReadLimits, ReadOptions, Volume, read_labels, read_mask, resample_nearest,
+};
 use fiel_kernels::{ImageError, Undefined};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -22,6 +24,9 @@ pub struct SegmentationFiles<'a> {
     pub prediction: &'a Path,
     /// The labels that label maps hold beside 0; empty for masks of 0 and 1.
     pub labels: &'a [u8],
+    /// Distance between voxels along the axes of files that do not tell it (NumPy: in the order of the array's axes), in
+    /// millimetres; beside files of other formats it is an error.
+    pub spacing_mm: Option<[f64; 3]>,
     /// Whether images of one slice are planes, whose voxels have four neighbours, rather than volumes of one layer.
     pub plane: bool,
     /// Whether a prediction on another grid is put on the reference's (nearest neighbour) rather than refused.
@@ -80,8 +85,8 @@ fn measure(
     reference: &Path,
     prediction: &Path,
 ) -> Result<Vec<SegmentationCase>, ScoreError> {
-    let truth = read(reference, files.labels)?;
-    let mut answer = read(prediction, files.labels)?;
+    let truth = read(reference, files)?;
+    let mut answer = read(prediction, files)?;
     if files.resample && !truth.geometry.same_grid(&answer.geometry) {
         answer = resample_nearest(&answer, &truth.geometry)?;
     }
@@ -94,9 +99,21 @@ fn labels<'a>(files: &SegmentationFiles<'a>) -> &'a [u8] {
     if files.labels.is_empty() { &[1] } else { files.labels }
 }
 
-fn read(path: &Path, labels: &[u8]) -> Result<Volume<u8>, ScoreError> {
-    let limits = ReadLimits::default();
-    Ok(if labels.is_empty() { read_mask(path, &limits)? } else { read_labels(path, &limits)? })
+/// A mask or label map that holds no other label than those asked for.
+fn read(path: &Path, files: &SegmentationFiles<'_>) -> Result<Volume<u8>, ScoreError> {
+    let named = |e| ImageError::File { path: path.to_owned(), source: Box::new(e) };
+    if files.spacing_mm.is_some() && Format::of_name(path).is_some_and(|f| f != Format::Npy) {
+        let problem =
+            "tells its own spacing; leave `--spacing` out, which is for NumPy arrays alone".to_owned();
+        return Err(named(ImageError::Field { format: "NumPy", field: "the file", problem }).into());
+    }
+    let options = ReadOptions { limits: ReadLimits::default(), spacing_mm: files.spacing_mm };
+    if files.labels.is_empty() {
+        return Ok(read_mask(path, options)?);
+    }
+    let map = read_labels(path, options)?;
+    check(&map, files.labels).map_err(named)?;
+    Ok(map)
 }
 
 /// The stratum of each case, from a table.

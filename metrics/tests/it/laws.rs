@@ -278,6 +278,7 @@ impl Tables {
             reference: &reference,
             prediction: &prediction,
             labels: &[],
+            spacing_mm: None,
             plane: false,
             resample: false,
             strata: None,

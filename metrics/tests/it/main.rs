@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 #![allow(clippy::float_cmp, reason = "what is exact by construction is compared exactly")]
 
+mod clusters;
 mod federation;
 mod golden_values;
 mod hostile_images;

@@ -32,8 +32,15 @@ fn segmentation(
     prediction: &Path,
     progress: impl Fn(usize, usize) + Sync,
 ) -> Result<ScoreReport, ScoreError> {
-    let files =
-        SegmentationFiles { reference, prediction, labels: &[], plane: false, resample: false, strata: None };
+    let files = SegmentationFiles {
+        reference,
+        prediction,
+        labels: &[],
+        spacing_mm: None,
+        plane: false,
+        resample: false,
+        strata: None,
+    };
     fiel_metrics::score::segmentation(&files, &Request::default_of(MetricTask::Segmentation)?, progress)
 }
 
@@ -195,6 +202,7 @@ fn every_metric_of_masks_is_measured_and_labels_apart() {
         reference: &reference,
         prediction: &prediction,
         labels: &[],
+        spacing_mm: None,
         plane: false,
         resample: false,
         strata: None,
@@ -459,5 +467,55 @@ fn columns_of_other_types_are_left_out_and_named_where_needed() {
         let refused = fiel_metrics::table::read_f64_column(&table(name), column).unwrap_err().to_string();
         let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
         assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
+    }
+}
+
+#[test]
+fn a_confidence_of_zero_is_refused_by_picai_with_its_row_and_taken_by_average_precision() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("images.csv"), "image\na\nb\n").unwrap();
+    std::fs::write(at("ref.csv"), "image,x_min,y_min,x_max,y_max\na,1,1,5,5\n").unwrap();
+    std::fs::write(at("pred.csv"), "image,x_min,y_min,x_max,y_max,score\na,1,1,5,5,0.9\nb,1,1,5,5,0.0\n")
+        .unwrap();
+    let (reference, prediction, images) = (at("ref.csv"), at("pred.csv"), at("images.csv"));
+    let files = DetectionFiles { reference: &reference, prediction: &prediction, images: Some(&images) };
+    let refused =
+        detection(&files, &request(MetricTask::Detection, &["picai_score"])).unwrap_err().to_string();
+    assert!(
+        refused.contains("pred.csv, row 2: `score` is") && refused.contains("a finite number above 0"),
+        "{refused}"
+    );
+    assert!(
+        detection(&files, &request(MetricTask::Detection, &["ap"])).unwrap().metrics["ap"].value.is_some()
+    );
+}
+
+#[test]
+fn a_label_that_was_not_asked_for_names_its_own_file_and_the_option() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let write = |name: &str, label: u8| {
+        let map =
+            Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, label, 3, 0] };
+        write_nifti_mask(&at(name), &map).unwrap();
+    };
+    write("seven.nii", 7);
+    write("three.nii", 3);
+    let (seven, three) = (at("seven.nii"), at("three.nii"));
+    for (reference, prediction) in [(&seven, &three), (&three, &seven)] {
+        let files = SegmentationFiles {
+            reference,
+            prediction,
+            labels: &[3],
+            spacing_mm: None,
+            plane: false,
+            resample: false,
+            strata: None,
+        };
+        let asked = request(MetricTask::Segmentation, &["dice"]);
+        let refused = fiel_metrics::score::segmentation(&files, &asked, |_, _| ()).unwrap_err().to_string();
+        assert!(refused.contains("seven.nii") && !refused.contains("three.nii"), "{refused}");
+        assert!(refused.contains("label 7") && refused.contains("`--labels`"), "{refused}");
     }
 }

@@ -137,6 +137,10 @@ enum Task {
         /// Labels of label maps, separated by commas; without it masks hold 0 and 1.
         #[arg(long, value_delimiter = ',', value_name = "LABEL,...")]
         labels: Vec<u8>,
+        /// Distance between voxels in millimetres along each axis of NumPy arrays (`.npy`), which do not tell it, in the order of the
+        /// arrays' axes; two numbers for planes. An error beside files of other formats, which carry their own.
+        #[arg(long, value_name = "X,Y[,Z]", value_parser = spacing)]
+        spacing: Option<[f64; 3]>,
         /// Take images of one slice as planes, whose voxels have four neighbours.
         #[arg(long)]
         plane: bool,
@@ -238,11 +242,12 @@ pub(crate) fn run(args: &Args) -> Result {
             let files = MulticlassFiles { table, label, scores, decision, classes, case };
             print(&multiclass(&files, &request).or_fail()?, &request, common)
         }
-        Task::Segmentation { reference, prediction, labels, plane, resample, strata, common } => {
+        Task::Segmentation { reference, prediction, labels, spacing, plane, resample, strata, common } => {
             let request = request(MetricTask::Segmentation, common)?;
             let strata = strata.as_deref();
-            let (plane, resample) = (*plane, *resample);
-            let files = SegmentationFiles { reference, prediction, labels, plane, resample, strata };
+            let (plane, resample, spacing_mm) = (*plane, *resample, *spacing);
+            let files =
+                SegmentationFiles { reference, prediction, labels, spacing_mm, plane, resample, strata };
             let bar = ProgressBar::new(0);
             bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail()?);
             let report = segmentation(&files, &request, |done, total| {
@@ -272,6 +277,16 @@ pub(crate) fn run(args: &Args) -> Result {
     }
 }
 
+/// Two or three numbers above 0; the third axis of a plane has the spacing 1.
+fn spacing(text: &str) -> std::result::Result<[f64; 3], String> {
+    let number = |part: &str| part.trim().parse().ok().filter(|v: &f64| v.is_finite() && *v > 0.0);
+    match text.split(',').map(number).collect::<Option<Vec<f64>>>().as_deref() {
+        Some(&[x, y]) => Ok([x, y, 1.0]),
+        Some(&[x, y, z]) => Ok([x, y, z]),
+        _ => Err("two or three numbers of millimetres above 0, separated by commas".to_owned()),
+    }
+}
+
 fn request(task: MetricTask, common: &Common) -> Result<Request> {
     let request = match common.metrics.as_slice() {
         [] => Request::default_of(task).or_fail()?,
@@ -298,14 +313,15 @@ fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
     if common.csv {
         return say(csv(report, request));
     }
-    let mut parts = vec![format!("{}, {} cases", report.task, report.n), table(&report.metrics, request)];
+    let mut parts =
+        vec![format!("{}, {}", report.task, counted(report.n, report.rows)), table(&report.metrics, request)];
     if let Some(comparison) = &report.comparison {
         parts.push(format!("less {}", comparison.with));
         parts.push(differences(comparison, request));
     }
     if let Some(by) = &report.by {
         for (name, stratum) in &by.groups {
-            parts.push(format!("{} {name}, {} cases", by.column, stratum.n));
+            parts.push(format!("{} {name}, {}", by.column, counted(stratum.n, stratum.rows)));
             parts.push(table(&stratum.metrics, request));
         }
         let mut gaps = tables::table(["metric", "worst", "best", "gap"]);
@@ -316,6 +332,11 @@ fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
         parts.push(gaps.trim_fmt());
     }
     say(parts.join("\n"))
+}
+
+/// Cases, and their rows where cases hold several labels.
+fn counted(n: u64, rows: Option<u64>) -> String {
+    rows.map_or_else(|| format!("{n} cases"), |rows| format!("{n} cases, {rows} labels of them"))
 }
 
 fn table(metrics: &BTreeMap<String, ScoreMetric>, request: &Request) -> String {
@@ -350,7 +371,7 @@ fn differences(comparison: &Comparison, request: &Request) -> String {
     table.trim_fmt()
 }
 
-/// A line per metric and stratum; the whole set has an empty stratum.
+/// A line per metric and stratum; the whole set has an empty stratum, `n` counts cases.
 fn csv(report: &ScoreReport, request: &Request) -> String {
     let mut lines = vec!["stratum,metric,id,value,low,high,unit,undefined,n".to_owned()];
     let number = |v: Option<f64>| v.map_or_else(String::new, |v| v.to_string());

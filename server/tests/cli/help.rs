@@ -47,4 +47,5 @@ fn sites_commands_explain_themselves() {
 fn score_explains_itself() {
     check("score", &["score", "--help"]);
     check("score_classification", &["score", "classification", "--help"]);
+    check("score_segmentation", &["score", "segmentation", "--help"]);
 }

@@ -207,3 +207,60 @@ fn algorithms_are_ranked_from_a_table() {
     let ran = fiel_in(folder.path(), &["rank", "--table", "r.csv", "--metric", "dice"]);
     assert!(ran.code == 1 && ran.err.contains("row 2"), "{}", ran.all());
 }
+
+/// A mask of 4 x 4 x 2 voxels as NumPy writes it, its list of voxels being the first axis fastest.
+fn npy(path: &Path, voxels: &[usize], fortran: bool) {
+    let order = if fortran { "True" } else { "False" };
+    let mut header = format!("{{'descr': '|u1', 'fortran_order': {order}, 'shape': (4, 4, 2), }}");
+    while (10 + header.len() + 1) % 64 > 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut data = [0_u8; 32];
+    for &i in voxels {
+        let [x, y, z] = [i % 4, i / 4 % 4, i / 16];
+        data[if fortran { i } else { (x * 4 + y) * 2 + z }] = 1;
+    }
+    let length = u16::try_from(header.len()).expect("a short header").to_le_bytes();
+    let bytes = [&b"\x93NUMPY\x01\x00"[..], &length, header.as_bytes(), &data].concat();
+    fs_err::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
+    fs_err::write(path, bytes).expect("the array can be written");
+}
+
+#[test]
+fn numpy_masks_score_as_their_nifti_twins_once_their_spacing_is_given() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name);
+    let (truth, guess) = ([0, 1, 2, 3, 20], [2, 3, 20]);
+    mask(&at("nifti/truth/a.nii"), &truth);
+    mask(&at("nifti/guess/a.nii"), &guess);
+    for (name, fortran) in [("c", false), ("fortran", true)] {
+        npy(&at(&format!("{name}/truth/a.npy")), &truth, fortran);
+        npy(&at(&format!("{name}/guess/a.npy")), &guess, fortran);
+    }
+    let run = |name: &str, more: &[&str]| {
+        let (truth, guess) = (format!("{name}/truth"), format!("{name}/guess"));
+        score(
+            folder.path(),
+            &[&["segmentation", "--reference", &truth, "--prediction", &guess, "--json"], more].concat(),
+        )
+    };
+    let nifti = run("nifti", &[]);
+    assert_eq!(nifti.code, 0, "{}", nifti.all());
+    for name in ["c", "fortran"] {
+        let numpy = run(name, &["--spacing", "1,1,5"]);
+        assert_eq!((numpy.code, &numpy.out), (0, &nifti.out), "{name}: {}", numpy.all());
+        let without = run(name, &[]);
+        assert!(without.code == 1 && without.err.contains("--spacing X,Y,Z"), "{}", without.all());
+    }
+    assert_ne!(run("c", &["--spacing", "5,1,1"]).out, nifti.out, "the axes have an order");
+    let twice = run("nifti", &["--spacing", "1,1,5"]);
+    assert!(
+        twice.code == 1 && twice.err.contains("a.nii") && twice.err.contains("--spacing"),
+        "{}",
+        twice.all()
+    );
+    for bad in ["0,1,1", "1", "1,1,1,1", "1,x,1", "1,-1", "NaN,1"] {
+        assert_eq!(run("c", &["--spacing", bad]).code, 2, "{bad}");
+    }
+}

@@ -4,6 +4,9 @@ use super::resample::inverse;
 use crate::error::ImageError;
 use std::fmt;
 
+/// Largest cosine of the angle between two axes that counts as rounding of a right angle.
+const SHEAR_MAX: f64 = 1e-3;
+
 /// Where an image lies in space.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Geometry {
@@ -118,6 +121,16 @@ impl Geometry {
         }
         if determinant(&direction).abs() < 1e-4 {
             return bad("is not invertible: its axes are parallel".to_owned());
+        }
+        // Distances and areas are measured along the axes, as if they were perpendicular.
+        for (a, b) in [(0, 1), (0, 2), (1, 2)] {
+            let cosine = (0..3).map(|row| direction[row * 3 + a] * direction[row * 3 + b]).sum::<f64>();
+            if cosine.abs() > SHEAR_MAX {
+                return bad(format!(
+                    "is sheared: the cosine of the angle between axes {a} and {b} is {cosine:.4}, at most {SHEAR_MAX} is read; \
+                     put the image on a grid of perpendicular axes"
+                ));
+            }
         }
         Ok(Self { shape, spacing_mm, origin_mm, direction })
     }

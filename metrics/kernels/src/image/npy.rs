@@ -22,7 +22,7 @@ pub(super) fn open<'a>(
     let header = Header::parse(header)?;
     check_size(header.shape, header.encoding.kind, limits)?;
     let Some([x, y, z]) = spacing_mm else {
-        return bad("spacing", "is not part of the format; give it in the options".to_owned());
+        return bad("spacing", "is not part of the format; give it beside the file (`--spacing X,Y,Z` of `fiel score segmentation`)".to_owned());
     };
     let matrix = [x, 0.0, 0.0, 0.0, y, 0.0, 0.0, 0.0, z];
     if ![x, y, z].iter().all(|v| *v > 0.0) {

@@ -217,6 +217,10 @@ fn offset(fields: &Fields) -> Result<usize, ImageError> {
 
 fn scaling(fields: &Fields) -> Result<Option<(f64, f64)>, ImageError> {
     let (slope, intercept) = (fields.float(112, 176, 0), fields.float(116, 184, 0));
+    // nibabel writes NaN, and reads it, as values that are not scaled; the intercept then says nothing.
+    if slope.is_nan() {
+        return Ok(None);
+    }
     if !slope.is_finite() {
         return fields.bad("scl_slope", format!("is {slope}; it must be finite"));
     }

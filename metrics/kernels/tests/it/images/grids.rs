@@ -253,3 +253,38 @@ fn one_corner_apart_is_enough_for_another_grid() {
         }
     }
 }
+
+#[test]
+fn sheared_grids_are_refused_and_rounded_right_angles_are_not() {
+    let file = |lean: f64| {
+        let direction = [1.0, lean, 0.0, 0.0, (1.0 - lean * lean).sqrt(), 0.0, 0.0, 0.0, 1.0];
+        let geometry = Geometry { direction, ..Geometry::axis_aligned(SHAPE, [1.0, 2.0, 3.0]) };
+        volume(geometry, 1)
+    };
+    for lean in [0.0, 9e-4, -9e-4] {
+        assert!(
+            parse_mask(&encode_nifti_mask(&file(lean)).unwrap(), &ReadLimits::default()).is_ok(),
+            "{lean}"
+        );
+    }
+    for lean in [1.1e-3, -0.5] {
+        check_field(&encode_nifti_mask(&file(lean)).unwrap(), "sform", "sheared");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("leaning.nii");
+    std::fs::write(&path, encode_nifti_mask(&file(0.3)).unwrap()).unwrap();
+    let refused = read_mask(&path, &ReadLimits::default()).unwrap_err().to_string();
+    assert!(refused.contains("leaning.nii") && refused.contains("is sheared"), "{refused}");
+    let header = "ObjectType = Image\nNDims = 3\nDimSize = 1 1 1\nElementType = MET_UCHAR\n\
+                  TransformMatrix = 1 0 0 0.6 0.8 0 0 0 1\nElementDataFile = LOCAL\n\u{1}";
+    check_field(header.as_bytes(), "TransformMatrix", "sheared");
+}
+
+#[test]
+fn a_slope_that_is_no_number_scales_nothing() {
+    let mut file = encode_nifti_mask(&volume(Geometry::axis_aligned(SHAPE, [1.0; 3]), 1)).unwrap();
+    // As nibabel, whose own headers hold NaN in both.
+    file[112..116].copy_from_slice(&f32::NAN.to_le_bytes());
+    file[116..120].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(parse_mask(&file, &ReadLimits::default()).unwrap().data.iter().all(|&v| v == 1));
+}
