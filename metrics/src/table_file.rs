@@ -6,6 +6,9 @@ use polars_io::prelude::{CsvReadOptions, IpcReader, ParquetReader};
 use std::fs::File;
 use std::path::Path;
 
+/// What polars puts between a name and a number where a CSV file's header has the name twice.
+const AGAIN: &str = "_duplicated_";
+
 /// What a file holds.
 pub(crate) struct TableFile {
     /// The columns of numbers, booleans and text.
@@ -31,6 +34,12 @@ impl TableFile {
                 .map(|frame| Self { frame, unread: Vec::new() }),
         };
         let table = read.map_err(|e| failed(e.to_string()))?;
+        // So polars calls the second of two columns of one name.
+        let again = |name: &&PlSmallStr| name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with(AGAIN);
+        if let Some(name) = table.frame.get_column_names().into_iter().find(again) {
+            let name = name.rsplit_once(AGAIN).map_or(name.as_str(), |(name, _)| name);
+            return Err(failed(format!("two columns are called `{name}`; rename one")));
+        }
         match table.unread.first() {
             // Without a column there is no telling how many rows the file has.
             Some((name, _)) if table.frame.width() == 0 => {

@@ -43,13 +43,14 @@ pub fn multiclass(files: &MulticlassFiles<'_>, request: &Request) -> Result<Scor
         (columns.words(files.label)?, files.decision.map(|d| columns.words(d)).transpose()?);
     let classes = match (files.classes, files.scores) {
         ([], Some(prefix)) => scored_classes(&columns, prefix, files)?,
-        ([], None) => occurring(label.iter().chain(decision.iter().flatten())),
+        ([], None) => occurring(label.iter().chain(decision.iter().flatten()).map(|word| whole(word))),
         (named, _) => named.to_vec(),
     };
     let number = numbers(&columns, &classes)?;
     let in_set = |column: &str, words: Vec<String>| -> Result<Vec<usize>, ScoreError> {
         let class = |(i, word): (usize, String)| {
-            number.get(word.as_str()).copied().ok_or_else(|| ScoreError::Row {
+            let found = number.get(word.as_str()).or_else(|| number.get(whole(&word).as_str()));
+            found.copied().ok_or_else(|| ScoreError::Row {
                 path: columns.path().to_owned(),
                 row: i + 1,
                 problem: format!("`{column}` is {word:?}, none of the classes {}", classes.join(", ")),
@@ -106,8 +107,8 @@ fn scored_classes(
 }
 
 /// The classes that occur: by their numbers if all are numbers, else by their names.
-fn occurring<'a>(words: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let mut found: Vec<String> = words.cloned().collect();
+fn occurring(words: impl Iterator<Item = String>) -> Vec<String> {
+    let mut found: Vec<String> = words.collect();
     found.sort();
     found.dedup();
     let number = |word: &String| word.trim().parse::<f64>().ok().filter(|n| n.is_finite());
@@ -115,6 +116,13 @@ fn occurring<'a>(words: impl Iterator<Item = &'a String>) -> Vec<String> {
         found.sort_by(|a, b| number(a).unwrap_or(0.0).total_cmp(&number(b).unwrap_or(0.0)));
     }
     found
+}
+
+/// A whole number without its fraction, `1` for `1.0`: a column of whole numbers becomes one of fractions where a value is
+/// missing, and its classes stay what they are.
+fn whole(word: &str) -> String {
+    let number = word.trim().parse::<f64>().ok().filter(|n| n.fract() == 0.0 && n.abs() < 1e15);
+    number.map_or_else(|| word.to_owned(), |number| format!("{number:.0}"))
 }
 
 /// The number of each class.

@@ -156,3 +156,23 @@ fn what_is_wrong_is_named_with_file_and_row() {
         assert!(refused.contains(expected) && refused.contains("answers.csv"), "{text:?}: {refused}");
     }
 }
+
+#[test]
+fn a_class_is_the_same_as_a_whole_number_with_and_without_its_fraction() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, "y,d\n1,1.0\n2,2.0\n2,1.0\n10,10.0\n").unwrap();
+    let files = MulticlassFiles {
+        table: &path,
+        label: "y",
+        scores: None,
+        decision: Some("d"),
+        classes: &[],
+        case: None,
+    };
+    let value = |id: &str| multiclass(&files, &request(&[id])).unwrap().metrics[id].value;
+    assert_eq!(value("multiclass_accuracy"), Some(0.75));
+    std::fs::write(&path, "y,d,d\n1,1,2\n").unwrap();
+    let refused = multiclass(&files, &request(&["multiclass_accuracy"])).unwrap_err().to_string();
+    assert!(refused.contains("t.csv") && refused.contains("two columns are called `d`"), "{refused}");
+}
