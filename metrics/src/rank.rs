@@ -153,9 +153,10 @@ pub fn metric_column(text: &str) -> Result<RankedMetric, String> {
     let spec = registry::find(text).ok_or_else(|| {
         format!("`{text}` is not in the registry: write `{text}:higher`, `{text}:lower` or `{text}:near=0`")
     })?;
-    Ok(match spec.is_best_inside() {
-        true => metric(text, Direction::LowerIsBetter, Some(spec.target)),
-        false => metric(text, spec.direction, None),
+    Ok(if spec.is_best_inside() {
+        metric(text, Direction::LowerIsBetter, Some(spec.target))
+    } else {
+        metric(text, spec.direction, None)
     })
 }
 
