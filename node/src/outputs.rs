@@ -309,7 +309,7 @@ mod tests {
             with(108, &f32::NAN.to_le_bytes()),
             with(108, &(-5.0_f32).to_le_bytes()),
             with(108, &1e9_f32.to_le_bytes()),
-            with(112, &f32::NAN.to_le_bytes()),
+            with(112, &f32::INFINITY.to_le_bytes()),
             with(70, &64_i16.to_le_bytes()),
             good[..good.len() - 1].to_vec(),
             good[..100].to_vec(),
