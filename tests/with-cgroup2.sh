@@ -19,6 +19,7 @@ fi
 
 kernel="${FIEL_TOOLS:-$HOME/.cache/fiel-tools}/kernel"
 if [ ! -d "$kernel" ]; then
+  apt-cache show linux-image-amd64 >/dev/null 2>&1 || ${sudo:-} apt-get update -q
   mkdir -p "$(dirname "$kernel")"
   unpacked="$(mktemp -d "$kernel.XXXXXX")"
   name="$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')"
