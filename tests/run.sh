@@ -10,13 +10,7 @@ cd "$(dirname "$0")/.."
 packages=(g++ clang lld wasi-libc libclang-rt-14-dev-wasm32 chromium chromium-driver python3 python3-venv
   runc crun runsc podman skopeo docker-registry mmdebstrap buildah python3-pip)
 command -v initdb >/dev/null || packages+=(postgresql)
-missing=()
-for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
-if [ ${#missing[@]} -gt 0 ]; then
-  sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
-  $sudo apt-get update -q
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}"
-fi
+bash tests/packages.sh "${packages[@]}"
 
 # An S3 store that checks signatures, for the blob store's tests.
 tools="${FIEL_TOOLS:-$HOME/.cache/fiel-tools}"

@@ -8,18 +8,11 @@
 # the host: nothing of it is mounted, and nothing installed but QEMU; the kernel is unpacked into the tools' cache.
 set -euo pipefail
 
-packages=(qemu-system-x86 busybox-static cpio kmod)
-missing=()
-for p in "${packages[@]}"; do dpkg -s "$p" >/dev/null 2>&1 || missing+=("$p"); done
-if [ ${#missing[@]} -gt 0 ]; then
-  sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
-  $sudo apt-get update -q
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}"
-fi
+bash "$(dirname "$0")/packages.sh" qemu-system-x86 busybox-static cpio kmod
 
 kernel="${FIEL_TOOLS:-$HOME/.cache/fiel-tools}/kernel"
 if [ ! -d "$kernel" ]; then
-  apt-cache show linux-image-amd64 >/dev/null 2>&1 || ${sudo:-} apt-get update -q
+  apt-cache show linux-image-amd64 >/dev/null 2>&1 || apt-get update -q
   mkdir -p "$(dirname "$kernel")"
   unpacked="$(mktemp -d "$kernel.XXXXXX")"
   name="$(apt-cache depends linux-image-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')"
