@@ -56,7 +56,8 @@ chmod +x "$root/init"
 
 # What is asked for, in this folder and with these variables; its end is told on the last line.
 {
-  echo "dmesg -n 1"
+  # The firmware leaves its control codes at the beginning of the first line.
+  printf 'echo\ndmesg -n 1\n'
   export -p
   printf 'cd %q\n' "$PWD"
   printf '%q ' "$@"
