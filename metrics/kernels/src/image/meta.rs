@@ -52,7 +52,7 @@ pub(super) fn open<'a>(
     };
     let compressed = header.flag("CompressedData")?.unwrap_or(false);
     let data = skip(&header, data, geometry.voxels() as u64 * encoding.kind.size() as u64, compressed)?;
-    let stream = if compressed { Stream::zlib(data) } else { Stream::plain(data) };
+    let stream = if compressed { Stream::zlib(data)? } else { Stream::plain(data) };
     Ok(Raster { geometry, encoding, last_axis_first: false, stream })
 }
 

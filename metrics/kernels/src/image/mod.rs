@@ -6,6 +6,7 @@
 
 mod dicom;
 mod geometry;
+mod inflate;
 mod meta;
 mod nifti;
 mod npy;

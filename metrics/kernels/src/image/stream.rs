@@ -1,14 +1,13 @@
 //! The bytes of the voxels, plain or compressed, in pieces that stay in the processor's cache.
 
+use super::inflate::{Damaged, Inflate, PIECE};
 use crate::error::ImageError;
-use zlib_rs::{Inflate, InflateFlush, Status};
+use zlib_rs::adler32::adler32;
 
 /// No deflate stream expands more than this: a larger claim cannot be true.
 const MAX_DEFLATE_RATIO: u64 = 1032;
 /// Gzip members allowed apart from one for every 512 bytes (block compressors write one for every 64 KiB).
 const MAX_MEMBERS: u64 = 1024;
-/// Bytes of a piece: half of a usual second-level cache, a multiple of every voxel's size.
-pub(super) const PIECE: usize = 1 << 18;
 
 /// A file's bytes as stored or as they decompress.
 pub(super) struct Stream<'a> {
@@ -31,12 +30,16 @@ impl<'a> Stream<'a> {
     pub(super) fn gzip(bytes: &'a [u8]) -> Result<Self, ImageError> {
         let rest = gzip_header(bytes)?;
         let wrapper = Wrapper::Gzip { crc: crc32fast::Hasher::new(), length: 0 };
-        Ok(Self { source: Source::Deflate(Box::new(Deflate::new(rest, false, wrapper))), given: 0 })
+        Ok(Self { source: Source::Deflate(Box::new(Deflate::new(rest, wrapper))), given: 0 })
     }
 
     /// A zlib stream.
-    pub(super) fn zlib(bytes: &'a [u8]) -> Self {
-        Self { source: Source::Deflate(Box::new(Deflate::new(bytes, true, Wrapper::Zlib))), given: 0 }
+    pub(super) fn zlib(bytes: &'a [u8]) -> Result<Self, ImageError> {
+        let rest = zlib_header(bytes)?;
+        Ok(Self {
+            source: Source::Deflate(Box::new(Deflate::new(rest, Wrapper::Zlib { adler: 1 }))),
+            given: 0,
+        })
     }
 
     /// Refuses a declared number of bytes that cannot follow, before anything is allocated for them.
@@ -47,10 +50,10 @@ impl<'a> Stream<'a> {
                 "the file has {} bytes, its header declares {declared}",
                 self.given + rest.len() as u64
             ))),
-            Source::Deflate(d) if declared > (d.input.len() as u64).saturating_mul(MAX_DEFLATE_RATIO) => {
+            Source::Deflate(d) if declared > (d.compressed as u64).saturating_mul(MAX_DEFLATE_RATIO) => {
                 Err(ImageError::Data(format!(
                     "{} compressed bytes cannot hold the {declared} that the header declares",
-                    d.input.len()
+                    d.compressed
                 )))
             }
             _ => Ok(()),
@@ -67,7 +70,18 @@ impl<'a> Stream<'a> {
                 *rest = later;
                 count
             }
-            Source::Deflate(deflate) => deflate.read(out)?,
+            Source::Deflate(deflate) => {
+                let mut count = 0;
+                while count < out.len() {
+                    let bytes = deflate.take(out.len() - count)?;
+                    if bytes.is_empty() {
+                        break;
+                    }
+                    out[count..count + bytes.len()].copy_from_slice(bytes);
+                    count += bytes.len();
+                }
+                count
+            }
         };
         self.given += count as u64;
         Ok(count)
@@ -107,6 +121,14 @@ impl<'a> Stream<'a> {
                     *rest = later;
                     self.given += wanted as u64;
                 }
+                Source::Deflate(deflate) if swap < 2 => {
+                    let now = deflate.take(wanted)?;
+                    self.given += now.len() as u64;
+                    if now.len() < wanted {
+                        return Err(self.short(declared));
+                    }
+                    piece(now)?;
+                }
                 _ => {
                     buffer.resize(wanted, 0);
                     if self.read(&mut buffer)? < wanted {
@@ -140,15 +162,16 @@ impl<'a> Stream<'a> {
     }
 }
 
+/// What is around a deflate stream, with the checksum of what has been made of it.
 enum Wrapper {
     Gzip { crc: crc32fast::Hasher, length: u32 },
-    Zlib,
+    Zlib { adler: u32 },
 }
 
 struct Deflate<'a> {
-    input: &'a [u8],
-    at: usize,
-    inflate: Inflate,
+    inflate: Inflate<'a>,
+    /// Bytes of the compressed data.
+    compressed: usize,
     wrapper: Wrapper,
     ended: bool,
     /// Gzip members begun after the first one.
@@ -158,57 +181,55 @@ struct Deflate<'a> {
 }
 
 impl<'a> Deflate<'a> {
-    fn new(input: &'a [u8], header: bool, wrapper: Wrapper) -> Self {
-        Self { input, at: 0, inflate: Inflate::new(header, 15), wrapper, ended: false, members: 0, made: 0 }
+    fn new(input: &'a [u8], wrapper: Wrapper) -> Self {
+        let inflate = Inflate::new(input);
+        Self { inflate, compressed: input.len(), wrapper, ended: false, members: 0, made: 0 }
     }
 
-    fn read(&mut self, out: &mut [u8]) -> Result<usize, ImageError> {
-        let mut filled = 0;
-        while filled < out.len() && !self.ended {
-            let before = (self.inflate.total_in(), self.inflate.total_out());
-            let status = self
+    /// The next bytes: as many as wanted, at most [`PIECE`], or as there are.
+    fn take(&mut self, wanted: usize) -> Result<&[u8], ImageError> {
+        let wanted = wanted.min(PIECE);
+        while self.inflate.ready() < wanted && !self.ended {
+            let new = self
                 .inflate
-                .decompress(&self.input[self.at..], &mut out[filled..], InflateFlush::NoFlush)
-                .map_err(|e| ImageError::Data(format!("damaged compressed data: {}", e.as_str())))?;
-            let used = progress(self.inflate.total_in() - before.0);
-            let made = progress(self.inflate.total_out() - before.1);
-            if let Wrapper::Gzip { crc, length } = &mut self.wrapper {
-                crc.update(&out[filled..filled + made]);
-                // The trailer counts modulo 2^32.
-                *length = length.wrapping_add(u32::try_from(made).unwrap_or(u32::MAX));
+                .make(wanted)
+                .map_err(|damaged: Damaged| ImageError::Data(damaged.to_string()))?;
+            match &mut self.wrapper {
+                Wrapper::Gzip { crc, length } => {
+                    crc.update(new);
+                    // The trailer counts modulo 2^32.
+                    *length = length.wrapping_add(u32::try_from(new.len()).unwrap_or(u32::MAX));
+                }
+                Wrapper::Zlib { adler } => *adler = adler32(*adler, new),
             }
-            self.at += used;
-            filled += made;
-            self.made += made as u64;
-            if matches!(status, Status::StreamEnd) {
+            self.made += new.len() as u64;
+            if self.inflate.ended() {
                 self.end_of_stream()?;
-            } else if used == 0 && made == 0 {
-                return Err(ImageError::Data("the compressed data end too early".to_owned()));
             }
         }
-        Ok(filled)
+        Ok(self.inflate.take(wanted))
     }
 
     fn end_of_stream(&mut self) -> Result<(), ImageError> {
-        let rest = &self.input[self.at..];
-        let rest = match &mut self.wrapper {
+        let rest = self.inflate.rest();
+        let (kind, right, rest) = match &mut self.wrapper {
             Wrapper::Gzip { crc, length } => {
-                let cut = || ImageError::Data("gzip: the checksum is cut off".to_owned());
-                let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-                let (size, rest) = rest.split_first_chunk::<4>().ok_or_else(cut)?;
-                let declared = (u32::from_le_bytes(*sum), u32::from_le_bytes(*size));
-                if (std::mem::take(crc).finalize(), std::mem::take(length)) != declared {
-                    return Err(ImageError::Data("gzip: the checksum does not match".to_owned()));
-                }
-                rest
+                let (crc, length) = (std::mem::take(crc).finalize(), std::mem::take(length));
+                let (sums, rest) = rest.split_first_chunk::<8>().ok_or_else(|| cut_off("gzip"))?;
+                ("gzip", sums[..4] == crc.to_le_bytes() && sums[4..] == length.to_le_bytes(), rest)
             }
-            Wrapper::Zlib => rest,
+            Wrapper::Zlib { adler } => {
+                let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(|| cut_off("zlib"))?;
+                ("zlib", *sum == adler.to_be_bytes(), rest)
+            }
         };
+        if !right {
+            return Err(ImageError::Data(format!("{kind}: the checksum does not match")));
+        }
         if rest.is_empty() {
             self.ended = true;
         } else if matches!(self.wrapper, Wrapper::Gzip { .. }) && rest.starts_with(&[0x1f, 0x8b]) {
-            self.at = self.input.len() - gzip_header(rest)?.len();
-            self.inflate.reset(false);
+            self.inflate.restart(gzip_header(rest)?);
             // Millions of members without content would cost time and hold nothing.
             self.members += 1;
             if self.members > MAX_MEMBERS + self.made / 512 {
@@ -221,9 +242,23 @@ impl<'a> Deflate<'a> {
     }
 }
 
-fn progress(count: u64) -> usize {
-    // A call moves at most as many bytes as its slices hold.
-    usize::try_from(count).unwrap_or(usize::MAX)
+fn cut_off(kind: &str) -> ImageError {
+    ImageError::Data(format!("{kind}: the checksum is cut off"))
+}
+
+/// What follows a zlib stream's header (RFC 1950): deflate, with no dictionary.
+fn zlib_header(bytes: &[u8]) -> Result<&[u8], ImageError> {
+    match bytes {
+        [method, flags, rest @ ..]
+            if method & 15 == 8
+                && method >> 4 <= 7
+                && flags & 0x20 == 0
+                && u16::from_be_bytes([*method, *flags]) % 31 == 0 =>
+        {
+            Ok(rest)
+        }
+        _ => Err(ImageError::Data("zlib: the header is damaged".to_owned())),
+    }
 }
 
 /// What follows a gzip member's header (RFC 1952).

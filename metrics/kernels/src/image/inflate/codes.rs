@@ -1,0 +1,298 @@
+//! Tables that decode Huffman codes, a whole match or several literals at a time.
+
+use super::entry::{Entry, MOST_LITERALS};
+use super::{BLOCK, Damaged};
+
+/// Longest code of deflate, in bits.
+const LONGEST: usize = 15;
+/// Bits that choose an entry of the first table of literals and lengths: 2,048 of 8 bytes fit a processor's first cache along
+/// with the window.
+const LITERAL_BITS: usize = 11;
+/// Bits that choose an entry of the first table of distances.
+const DISTANCE_BITS: usize = 9;
+
+/// The tables of literals and lengths.
+pub(super) type Literals = Codes<{ 1 << LITERAL_BITS }>;
+/// The tables of distances.
+pub(super) type Distances = Codes<{ 1 << DISTANCE_BITS }>;
+/// The tables of the lengths of codes.
+pub(super) type CodeLengths = Codes<{ 1 << 7 }>;
+
+/// What the symbols of literals and lengths mean (RFC 1951, 3.2.5).
+const LITERALS_AND_LENGTHS: [Entry; 288] = {
+    let mut entries = [Entry::NONE; 288];
+    let mut symbol = 0;
+    while symbol < 256 {
+        entries[symbol] = Entry::literal(symbol as u8);
+        symbol += 1;
+    }
+    entries[256] = Entry::BLOCK_ENDS;
+    let mut length = 3;
+    while symbol < 284 {
+        symbol += 1;
+        let extra = if symbol < 265 { 0 } else { (symbol as u32 - 261) / 4 };
+        entries[symbol] = Entry::base(length, extra);
+        length += 1 << extra;
+    }
+    entries[285] = Entry::base(258, 0);
+    entries
+};
+
+/// What the symbols of distances mean (RFC 1951, 3.2.5).
+const DISTANCES: [Entry; 32] = {
+    let mut entries = [Entry::NONE; 32];
+    let (mut symbol, mut distance) = (0, 1u32);
+    while symbol < 30 {
+        let extra = if symbol < 4 { 0 } else { (symbol as u32 - 2) / 2 };
+        entries[symbol] = Entry::base(distance as u16, extra);
+        distance += 1 << extra;
+        symbol += 1;
+    }
+    entries
+};
+
+/// What the symbols of the lengths of codes mean: themselves.
+const CODE_LENGTHS: [Entry; 19] = {
+    let mut entries = [Entry::NONE; 19];
+    let mut symbol = 0;
+    while symbol < 19 {
+        entries[symbol] = Entry::base(symbol as u16, 0);
+        symbol += 1;
+    }
+    entries
+};
+
+/// A canonical Huffman code: its symbols in the order of their codes.
+struct Order {
+    symbols: [u16; 288],
+    /// Where the symbols begin whose code has so many bits.
+    begin: [usize; LONGEST + 2],
+    /// Bits of the longest code.
+    longest: usize,
+}
+
+impl Order {
+    /// The code whose symbols have codes of so many bits (0: does not occur, at most 15).
+    ///
+    /// Takes incomplete codes as zlib does: a single symbol of one bit, and one without symbols. Both are wrong only if bits
+    /// are met that are no code.
+    fn new(lengths: &[u8]) -> Result<Self, Damaged> {
+        let mut count = [0usize; LONGEST + 1];
+        for &length in lengths {
+            count[usize::from(length)] += 1;
+        }
+        count[0] = 0;
+        let mut free = 1usize;
+        for &count in &count[1..] {
+            free = (2 * free).checked_sub(count).ok_or(Damaged::Code)?;
+        }
+        let longest = (1..=LONGEST).rev().find(|&l| count[l] > 0).unwrap_or(0);
+        if free > 0 && longest > 1 {
+            return Err(Damaged::Code);
+        }
+        let mut begin = [0; LONGEST + 2];
+        for length in 1..=LONGEST {
+            begin[length + 1] = begin[length] + count[length];
+        }
+        let (mut symbols, mut next) = ([0; 288], begin);
+        for (symbol, &length) in (0..).zip(lengths) {
+            if length > 0 {
+                let at = &mut next[usize::from(length)];
+                symbols[*at] = symbol;
+                *at += 1;
+            }
+        }
+        Ok(Self { symbols, begin, longest })
+    }
+
+    /// The symbols whose code has so many bits.
+    fn of_length(&self, bits: usize) -> &[u16] {
+        &self.symbols[self.begin[bits]..self.begin[bits + 1]]
+    }
+}
+
+/// Tables of one code: the first by as many of the next bits as its size has, the second for longer codes.
+pub(super) struct Codes<const SIZE: usize> {
+    first: Box<[Entry; SIZE]>,
+    second: Vec<Entry>,
+    /// Codes that may be part of a match in one entry, by their bits, and their entries.
+    joining: Vec<(usize, Entry)>,
+    /// Where in `joining` the codes of so many bits begin.
+    joining_begin: [usize; LONGEST + 2],
+    /// Whether most symbols will be literals.
+    mostly_literals: bool,
+}
+
+impl<const SIZE: usize> Codes<SIZE> {
+    const BITS: usize = SIZE.trailing_zeros() as usize;
+
+    pub(super) fn new() -> Self {
+        Self {
+            first: Box::new([Entry::NONE; SIZE]),
+            second: Vec::new(),
+            joining: Vec::new(),
+            joining_begin: [0; LONGEST + 2],
+            mostly_literals: false,
+        }
+    }
+
+    /// The entry of the first table for the next bits.
+    #[allow(clippy::inline_always, reason = "part of the decoder's loop")]
+    #[inline(always)]
+    pub(super) fn first(&self, ahead: u64) -> Entry {
+        self.first[ahead as usize & (SIZE - 1)]
+    }
+
+    /// The entry of the second table that one of the first leads to.
+    #[inline]
+    pub(super) fn second(&self, longer: Entry, ahead: u64) -> Entry {
+        let index = (ahead >> Self::BITS) as usize & ((1 << longer.bits()) - 1);
+        self.second.get(longer.number() + index).copied().unwrap_or(Entry::NONE)
+    }
+
+    /// Builds the tables. `joins` says which entries may be part of a match in one entry, and `join` places such matches among
+    /// the entries for so many bits.
+    fn build(
+        &mut self,
+        lengths: &[u8],
+        meanings: &[Entry],
+        joins: impl Fn(Entry) -> bool,
+        join: impl Fn(&mut [Entry], usize, &[(usize, Entry)]),
+    ) -> Result<(), Damaged> {
+        let order = Order::new(lengths)?;
+        self.first[0] = Entry::NONE;
+        self.second.clear();
+        self.joining.clear();
+        let mut code = 0;
+        for bits in 1..=Self::BITS {
+            // With one bit more, what has been placed is there twice.
+            let half = 1 << (bits - 1);
+            self.first.copy_within(..half, half);
+            code <<= 1;
+            self.joining_begin[bits] = self.joining.len();
+            for &symbol in order.of_length(bits) {
+                let (index, entry) =
+                    (reversed(code, bits), meanings[usize::from(symbol)].of_code(bits as u32));
+                self.first[index] = entry;
+                if joins(entry) {
+                    self.joining.push((index, entry));
+                }
+                code += 1;
+            }
+            join(&mut self.first[..2 * half], bits, &self.joining);
+        }
+        self.joining_begin[Self::BITS + 1] = self.joining.len();
+        let more = order.longest.saturating_sub(Self::BITS);
+        for bits in Self::BITS + 1..=order.longest {
+            code <<= 1;
+            for &symbol in order.of_length(bits) {
+                self.place_longer(
+                    reversed(code, bits),
+                    meanings[usize::from(symbol)].of_code(bits as u32),
+                    more,
+                );
+                code += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Places a code that is longer than the first table's bits, by as many as `more` at most.
+    fn place_longer(&mut self, code: usize, entry: Entry, more: usize) {
+        let first = &mut self.first[code & (SIZE - 1)];
+        if !first.is_longer() {
+            // At most 144 parts of 16 entries, or 15 of 64: in a complete code, two or more codes lead to each.
+            *first = Entry::longer(self.second.len() as u16, more as u32);
+            self.second.resize(self.second.len() + (1 << more), Entry::NONE);
+        }
+        let (begin, step) = (first.number(), 1 << (entry.code_bits() as usize - Self::BITS));
+        for index in (code >> Self::BITS..1 << more).step_by(step) {
+            self.second[begin + index] = entry;
+        }
+    }
+}
+
+impl CodeLengths {
+    /// The tables of the code with these lengths.
+    pub(super) fn code_lengths(&mut self, lengths: &[u8; 19]) -> Result<(), Damaged> {
+        self.build(lengths, &CODE_LENGTHS, |_| false, |_, _, _| {})
+    }
+}
+
+impl Distances {
+    /// The tables of the code with these lengths.
+    pub(super) fn distances(&mut self, lengths: &[u8]) -> Result<(), Damaged> {
+        // Nearer ones are not copied by whole blocks.
+        self.build(lengths, &DISTANCES, |entry| entry.is_base() && entry.number() >= BLOCK, |_, _, _| {})
+    }
+
+    /// Codes of so many bits that may be part of a match in one entry.
+    fn joining(&self, bits: usize) -> &[(usize, Entry)] {
+        &self.joining[self.joining_begin[bits]..self.joining_begin[bits + 1]]
+    }
+}
+
+impl Literals {
+    /// The tables of the code with these lengths. Where the bits of an entry hold all that follows, it is made one of several
+    /// literals, or of a match with one of these distances.
+    pub(super) fn literals_and_lengths(
+        &mut self,
+        lengths: &[u8],
+        distances: &Distances,
+    ) -> Result<(), Damaged> {
+        let joins =
+            |entry: Entry| entry.is_base() && entry.bits() == entry.code_bits() && entry.number() <= BLOCK;
+        self.build(lengths, &LITERALS_AND_LENGTHS, joins, |first, bits, matches| {
+            for &(code, length) in matches {
+                let used = length.bits() as usize;
+                if used < bits && bits - used <= DISTANCE_BITS {
+                    for &(next, distance) in distances.joining(bits - used) {
+                        first[code | next << used] = length.and_distance(distance);
+                    }
+                }
+            }
+        })?;
+        // What share of the symbols is literals of so many bits, if bits are 0 as often as 1, in units of 2^-15.
+        let mut share = [0usize; LONGEST + 1];
+        for &bits in &lengths[..256] {
+            share[usize::from(bits)] += 1 << (LONGEST - usize::from(bits));
+        }
+        share[0] = 0;
+        self.mostly_literals = share.iter().sum::<usize>() > (1 << LONGEST) / 5 * 4;
+        let pairs: usize =
+            (1..LITERAL_BITS).map(|b| share[b] * share[1..=LITERAL_BITS - b].iter().sum::<usize>()).sum();
+        // Joining costs a look at every entry.
+        if pairs >> LONGEST > (1 << LONGEST) / 8 {
+            self.join_literals();
+        }
+        Ok(())
+    }
+
+    /// Whether most symbols will be literals.
+    pub(super) fn mostly_literals(&self) -> bool {
+        self.mostly_literals
+    }
+
+    fn join_literals(&mut self) {
+        // What follows is found at a smaller index, or at 0 for 0: from the largest on, it is not joined yet.
+        for index in (0..self.first.len()).rev() {
+            let mut entry = self.first[index];
+            if !entry.is_literals() {
+                continue;
+            }
+            while entry.literals() < MOST_LITERALS {
+                let next = self.first[index >> entry.bits()];
+                if !next.is_literals() || (entry.bits() + next.bits()) as usize > LITERAL_BITS {
+                    break;
+                }
+                entry = entry.and_literal(next);
+            }
+            self.first[index] = entry;
+        }
+    }
+}
+
+/// A code as it comes out of the stream, its first bit lowest.
+fn reversed(code: u32, bits: usize) -> usize {
+    (code.reverse_bits() >> (32 - bits)) as usize
+}

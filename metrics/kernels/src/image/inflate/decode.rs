@@ -1,0 +1,202 @@
+//! The loop that carries out a block's codes.
+
+use super::bits::Bits;
+use super::codes::{Distances, Literals};
+use super::entry::{Entry, MOST_LITERALS};
+use super::{BLOCK, Damaged, WINDOW};
+use crate::vectorized::vectorized;
+
+/// Positions in the buffer, a power of two: an index cut to it needs no check.
+pub(super) const PLACES: usize = 1 << 18;
+/// Bytes that one turn of the loop may make: a match that is looked up in two steps, or less.
+pub(super) const TURN: usize = 258 + BLOCK;
+/// What has been made of a stream. A block written at the last position still has room.
+pub(super) type Buffer = [u8; PLACES + BLOCK];
+
+/// What the loop works on.
+pub(super) struct Work<'a, 'b> {
+    pub bits: Bits<'a>,
+    pub literals: &'b Literals,
+    pub distances: &'b Distances,
+    pub buffer: &'b mut Buffer,
+    /// Where the stream begins in the buffer, or 0 once that is more than a window behind.
+    pub begin: usize,
+    /// Made up to here, from a window on.
+    pub made: usize,
+    /// Make no more once so much is made, at most [`PLACES`] less [`TURN`].
+    pub enough: usize,
+}
+
+impl Work<'_, '_> {
+    /// Decodes until enough is made or the block ends, and says whether it ended.
+    pub(super) fn decode(&mut self) -> Result<bool, Damaged> {
+        if self.made < self.begin + WINDOW {
+            decode_beginning(self)
+        } else if self.literals.mostly_literals() {
+            decode_literals(self)
+        } else {
+            decode_matches(self)
+        }
+    }
+}
+
+vectorized! {
+    /// Where a distance may lead to before the stream's begin.
+    fn decode_beginning(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
+        decode::<true, false>(work)
+    }
+}
+
+vectorized! {
+    /// Where matches are as usual as literals.
+    fn decode_matches(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
+        decode::<false, false>(work)
+    }
+}
+
+vectorized! {
+    /// Where a literal is followed by more of them: such as noise.
+    fn decode_literals(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
+        decode::<false, true>(work)
+    }
+}
+
+#[allow(clippy::inline_always, reason = "compiled into each of its three forms for each processor")]
+#[inline(always)]
+fn decode<const BEGINNING: bool, const LITERALS: bool>(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
+    // In variables of its own, the state stays in registers.
+    let (mut bits, mut made) = (work.bits, work.made);
+    let (begin, enough) = (work.begin, work.enough.min(PLACES - TURN));
+    let (literals, distances, out) = (work.literals, work.distances, &mut *work.buffer);
+    let ended = loop {
+        if made >= enough {
+            break Ok(false);
+        }
+        // 56 bits: four entries of 11 for literals, or two of 11 with 13 more for a distance, or a length of 15 and 5 more.
+        bits.refill();
+        let mut entry = literals.first(bits.peek());
+        if LITERALS {
+            let mut left = 4;
+            while left > 0 && entry.is_literals() {
+                write(out, &mut made, entry);
+                bits.skip(entry.raw_bits());
+                entry = literals.first(bits.peek());
+                left -= 1;
+            }
+            if left == 0 {
+                continue;
+            }
+            bits.refill();
+        }
+        if !entry.is_other() {
+            if !step::<BEGINNING>(&mut bits, entry, out, begin, &mut made) {
+                break Err(Damaged::Distance);
+            }
+            let entry = literals.first(bits.peek());
+            if !entry.is_other() && !step::<BEGINNING>(&mut bits, entry, out, begin, &mut made) {
+                break Err(Damaged::Distance);
+            }
+            continue;
+        }
+        cold();
+        if entry.is_longer() {
+            entry = literals.second(entry, bits.peek());
+            if entry.is_literals() {
+                write(out, &mut made, entry);
+                bits.skip(entry.raw_bits());
+                continue;
+            }
+        }
+        let (length, ahead) = (entry, bits.peek());
+        bits.skip(length.raw_bits());
+        if !length.is_base() {
+            break if length.is_end() { Ok(true) } else { Err(Damaged::Symbol) };
+        }
+        bits.refill();
+        let mut distance = distances.first(bits.peek());
+        if distance.is_longer() {
+            distance = distances.second(distance, bits.peek());
+        }
+        if !distance.is_base() {
+            break Err(Damaged::Symbol);
+        }
+        let (length, back) = (length.value(ahead), distance.value(bits.peek()));
+        bits.skip(distance.raw_bits());
+        if BEGINNING && back > made - begin {
+            break Err(Damaged::Distance);
+        }
+        repeat(out, made, back, length);
+        made += length;
+    };
+    (work.bits, work.made) = (bits, made);
+    ended
+}
+
+/// Carries out an entry of literals or of a match not nearer and not longer than a block, and says whether its distance is
+/// allowed.
+#[allow(clippy::inline_always, reason = "part of the decoder's loop")]
+#[inline(always)]
+fn step<const BEGINNING: bool>(
+    bits: &mut Bits<'_>,
+    entry: Entry,
+    out: &mut Buffer,
+    begin: usize,
+    made: &mut usize,
+) -> bool {
+    write(out, made, entry);
+    let (length, back) = (entry.length(), entry.value(bits.peek()));
+    if BEGINNING && length > 0 && back > *made - begin {
+        return false;
+    }
+    copy_block(out, *made - back, *made);
+    bits.skip(entry.raw_bits());
+    *made += length;
+    true
+}
+
+/// Writes the literals of an entry, and up to four bytes behind them.
+#[allow(clippy::inline_always, reason = "part of the decoder's loop")]
+#[inline(always)]
+fn write(out: &mut Buffer, made: &mut usize, entry: Entry) {
+    out[*made & (PLACES - 1)..][..MOST_LITERALS + 1].copy_from_slice(&entry.bytes());
+    *made += entry.literals();
+}
+
+#[allow(clippy::inline_always, reason = "part of the decoder's loop")]
+#[inline(always)]
+fn copy_block(out: &mut Buffer, from: usize, to: usize) {
+    let (from, to) = (from & (PLACES - 1), to & (PLACES - 1));
+    let mut block = [0; BLOCK];
+    block.copy_from_slice(&out[from..][..BLOCK]);
+    out[to..][..BLOCK].copy_from_slice(&block);
+}
+
+/// Repeats what was made so many bytes ago, and writes up to a block more than it is long.
+fn repeat(out: &mut Buffer, made: usize, back: usize, length: usize) {
+    let from = made - back;
+    if back >= BLOCK {
+        for done in (0..length).step_by(BLOCK) {
+            copy_block(out, from + done, made + done);
+        }
+    } else if back == 1 {
+        let byte = out[from];
+        out[made..made + length].fill(byte);
+    } else {
+        // The pattern as often as it fits into a block.
+        let mut block = [0; BLOCK];
+        let mut filled = back;
+        block[..back].copy_from_slice(&out[from..made]);
+        while filled < BLOCK {
+            block.copy_within(..filled.min(BLOCK - filled), filled);
+            filled *= 2;
+        }
+        for done in (0..length).step_by(BLOCK - BLOCK % back) {
+            out[made + done..][..BLOCK].copy_from_slice(&block);
+        }
+    }
+}
+
+/// Marks a way that is seldom taken, so that registers are kept for the others.
+#[cold]
+#[inline(never)]
+fn cold() {}

@@ -1,0 +1,191 @@
+//! Against zlib-rs: the same bytes, and the same streams refused.
+
+use super::{Damaged, Inflate, PIECE};
+use proptest::prelude::*;
+use zlib_rs::{Deflate, DeflateFlush, InflateFlush, Status};
+
+/// All that a stream holds, taken in pieces of changing size, and what follows it.
+fn inflate(input: &[u8], mut piece: usize) -> Result<(Vec<u8>, &[u8]), Damaged> {
+    let mut inflate = Inflate::new(input);
+    let mut out = Vec::new();
+    loop {
+        piece = piece * 7 % (PIECE + 3) + 1;
+        while inflate.ready() < piece.min(PIECE) && !inflate.ended() {
+            inflate.make(piece)?;
+        }
+        let bytes = inflate.take(piece.min(PIECE));
+        if bytes.is_empty() {
+            return Ok((out, inflate.rest()));
+        }
+        out.extend_from_slice(bytes);
+    }
+}
+
+/// The same by zlib-rs, with at most 4 MiB.
+fn expected(input: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut out = vec![0; 4 << 20];
+    let mut inflate = zlib_rs::Inflate::new(false, 15);
+    let status = inflate.decompress(input, &mut out, InflateFlush::Finish).ok()?;
+    out.truncate(usize::try_from(inflate.total_out()).unwrap());
+    (status == Status::StreamEnd).then(|| (out, &input[usize::try_from(inflate.total_in()).unwrap()..]))
+}
+
+fn deflate(bytes: &[u8], level: i32) -> Vec<u8> {
+    let mut out = vec![0; bytes.len() * 2 + 1024];
+    let mut deflate = Deflate::new(level, false, 15);
+    let status = deflate.compress(bytes, &mut out, DeflateFlush::Finish).unwrap();
+    assert_eq!(status, Status::StreamEnd);
+    out.truncate(usize::try_from(deflate.total_out()).unwrap());
+    out
+}
+
+/// Data of the kinds that images hold: noise of some width, runs, rows that come again, and smooth ramps.
+fn image(kind: u8, seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut random = move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let mut bytes = Vec::with_capacity(length);
+    while bytes.len() < length {
+        let [a, b, c, d, ..] = random();
+        match kind % 7 {
+            0 => bytes.push(a),
+            1 => bytes.extend([a % 30, 0]),
+            2 => bytes.extend([a % 60, if b & 1 == 0 { 255 } else { 0 }]),
+            3 => bytes.extend(std::iter::repeat_n(a & 3, usize::from(b) * usize::from(c))),
+            4 => {
+                let back = (usize::from(a) * usize::from(b) / 2 + 1).min(bytes.len());
+                let from = bytes.len() - back;
+                for i in 0..usize::from(c) {
+                    bytes.push(bytes.get(from + i).copied().unwrap_or(d));
+                }
+            }
+            5 => bytes.extend((f32::from(a) * f32::from(b) + f32::from(c)).sqrt().to_le_bytes()),
+            _ => bytes
+                .extend((0..usize::from(d & 15)).map(|i| b"a tumour of the breast"[i + usize::from(a & 7)])),
+        }
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn what_was_compressed_comes_back(kind in 0u8..7, seed: u64, length in 0usize..400_000, level in 0i32..=9, piece: u16) {
+        let bytes = image(kind, seed, length);
+        let mut stream = deflate(&bytes, level);
+        stream.extend_from_slice(b"rest");
+        let (out, rest) = inflate(&stream, usize::from(piece)).unwrap();
+        prop_assert!(out == bytes);
+        prop_assert_eq!(rest, b"rest");
+    }
+
+    #[test]
+    fn a_damaged_stream_is_refused_or_read_as_by_zlib(
+        kind in 0u8..7, seed: u64, length in 0usize..3000, level in 0i32..=9,
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4), cut: prop::sample::Index,
+    ) {
+        let mut stream = deflate(&image(kind, seed, length), level);
+        for (at, byte) in damage {
+            let at = at.index(stream.len());
+            stream[at] ^= byte;
+        }
+        prop_assert_eq!(inflate(&stream, 1000).ok(), expected(&stream));
+        let cut = &stream[..cut.index(stream.len())];
+        prop_assert_eq!(inflate(cut, 1000).ok(), expected(cut));
+    }
+
+    #[test]
+    fn any_bytes_are_refused_or_read_as_by_zlib(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert_eq!(inflate(&bytes, 1000).ok(), expected(&bytes));
+    }
+}
+
+/// Bits from the lowest, as a stream has them: (value, how many); codes of Huffman are given reversed.
+fn stream(bits: &[(u32, u32)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let (mut ahead, mut count) = (0u64, 0);
+    for &(value, width) in bits {
+        ahead |= u64::from(value) << count;
+        count += width;
+        while count >= 8 {
+            bytes.push(ahead.to_le_bytes()[0]);
+            ahead >>= 8;
+            count -= 8;
+        }
+    }
+    bytes.push(ahead.to_le_bytes()[0]);
+    bytes
+}
+
+#[track_caller]
+fn refused(bits: &[(u32, u32)], why: Damaged) {
+    let mut stream = stream(bits);
+    stream.extend_from_slice(&[0; 16]);
+    assert_eq!(inflate(&stream, 100), Err(why));
+    assert_eq!(expected(&stream), None);
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    assert_eq!(inflate(&[], 1), Err(Damaged::End));
+    assert_eq!(inflate(&[1, 5, 0, 0xfa, 0xff, 1, 2], 100), Err(Damaged::End));
+    assert_eq!(inflate(&[1, 5, 0, 0xfa, 0xfe, 1, 2, 3, 4, 5], 100), Err(Damaged::Stored));
+    refused(&[(1, 1), (3, 2)], Damaged::Kind);
+    // 288 symbols, or 31 distances.
+    refused(&[(1, 1), (2, 2), (31, 5)], Damaged::Counts);
+    refused(&[(1, 1), (2, 2), (0, 5), (30, 5)], Damaged::Counts);
+    // A distance of one byte before the first; symbol 286 of the fixed code.
+    refused(&[(1, 1), (1, 2), (0b100_0000, 7), (0, 5)], Damaged::Distance);
+    refused(&[(1, 1), (1, 2), (0b0110_0011, 8)], Damaged::Symbol);
+    // Four lengths of codes: too many codes of one bit; too few.
+    refused(&[(1, 1), (2, 2), (0, 5), (0, 5), (0, 4), (1, 3), (1, 3), (1, 3), (0, 3)], Damaged::Code);
+    refused(&[(1, 1), (2, 2), (0, 5), (0, 5), (0, 4), (2, 3), (2, 3), (0, 3), (0, 3)], Damaged::Code);
+    // The first length repeats the one before.
+    refused(
+        &[(1, 1), (2, 2), (0, 5), (0, 5), (0, 4), (1, 3), (1, 3), (0, 3), (0, 3), (0, 1)],
+        Damaged::Repeat,
+    );
+    // 138 + 138 lengths of 0 for 258 symbols.
+    let twice = [
+        (1, 1),
+        (2, 2),
+        (0, 5),
+        (0, 5),
+        (0, 4),
+        (0, 3),
+        (0, 3),
+        (1, 3),
+        (0, 3),
+        (0, 1),
+        (127, 7),
+        (0, 1),
+        (127, 7),
+    ];
+    refused(&twice, Damaged::Repeat);
+}
+
+#[test]
+fn a_distance_leads_back_to_the_first_byte_and_no_further() {
+    // Stored, then a match of 3 at distance 5 or 6 by the fixed code.
+    let stored = [(0, 1), (0, 2), (0, 5), (5, 16), (!5 & 0xffff, 16), (1, 8), (2, 8), (3, 8), (4, 8), (5, 8)];
+    let to = |extra| {
+        stream(&[&stored[..], &[(1, 1), (1, 2), (0b100_0000, 7), (0b00100, 5), (extra, 1), (0, 7)]].concat())
+    };
+    assert_eq!(inflate(&to(0), 100).unwrap().0, [1, 2, 3, 4, 5, 1, 2, 3]);
+    assert_eq!(inflate(&to(1), 100), Err(Damaged::Distance));
+}
+
+#[test]
+fn the_next_stream_does_not_refer_to_the_one_before() {
+    let first = deflate(&[7; 1000], 6);
+    let second = stream(&[(1, 1), (1, 2), (0b100_0000, 7), (0, 5), (0, 7)]);
+    let mut inflate = Inflate::new(&first);
+    assert_eq!(inflate.make(2000).unwrap(), [7; 1000]);
+    assert!(inflate.ended());
+    inflate.restart(&second);
+    assert_eq!(inflate.make(2000), Err(Damaged::Distance));
+}
