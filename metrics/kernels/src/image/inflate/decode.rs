@@ -9,9 +9,11 @@ use crate::vectorized::vectorized;
 /// Positions in the buffer, a power of two: an index cut to it needs no check.
 pub(super) const PLACES: usize = 1 << 18;
 /// Bytes that one turn of the loop may make: a match that is looked up in two steps, or less.
-pub(super) const TURN: usize = 258 + BLOCK;
-/// What has been made of a stream. A block written at the last position still has room.
-pub(super) type Buffer = [u8; PLACES + BLOCK];
+pub(super) const TURN: usize = 258 + WIDE;
+/// What has been made of a stream. Bytes copied to the last position still have room.
+pub(super) type Buffer = [u8; PLACES + WIDE];
+/// Bytes copied at a time of matches that are looked up in two steps, among which are the long ones.
+const WIDE: usize = 64;
 
 /// What the loop works on.
 pub(super) struct Work<'a, 'b> {
@@ -148,7 +150,7 @@ fn step<const BEGINNING: bool>(
     if BEGINNING && length > 0 && back > *made - begin {
         return false;
     }
-    copy_block(out, *made - back, *made);
+    copy::<BLOCK>(out, *made - back, *made);
     bits.skip(entry.raw_bits());
     *made += length;
     true
@@ -164,19 +166,26 @@ fn write(out: &mut Buffer, made: &mut usize, entry: Entry) {
 
 #[allow(clippy::inline_always, reason = "part of the decoder's loop")]
 #[inline(always)]
-fn copy_block(out: &mut Buffer, from: usize, to: usize) {
+fn copy<const BYTES: usize>(out: &mut Buffer, from: usize, to: usize) {
+    const { assert!(BYTES <= WIDE) };
     let (from, to) = (from & (PLACES - 1), to & (PLACES - 1));
-    let mut block = [0; BLOCK];
-    block.copy_from_slice(&out[from..][..BLOCK]);
-    out[to..][..BLOCK].copy_from_slice(&block);
+    let mut bytes = [0; BYTES];
+    bytes.copy_from_slice(&out[from..][..BYTES]);
+    out[to..][..BYTES].copy_from_slice(&bytes);
 }
 
-/// Repeats what was made so many bytes ago, and writes up to a block more than it is long.
+/// Repeats what was made so many bytes ago, and writes up to [`WIDE`] bytes more than it is long.
+#[allow(clippy::inline_always, reason = "copies with the widest registers that the loop is compiled for")]
+#[inline(always)]
 fn repeat(out: &mut Buffer, made: usize, back: usize, length: usize) {
     let from = made - back;
-    if back >= BLOCK {
+    if back >= WIDE {
+        for done in (0..length).step_by(WIDE) {
+            copy::<WIDE>(out, from + done, made + done);
+        }
+    } else if back >= BLOCK {
         for done in (0..length).step_by(BLOCK) {
-            copy_block(out, from + done, made + done);
+            copy::<BLOCK>(out, from + done, made + done);
         }
     } else if back == 1 {
         let byte = out[from];
