@@ -10,7 +10,7 @@ use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
 use std::path::Path;
 
-/// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`), otherwise CSV with a header whose column types are found over all rows.
+/// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`; streams: `.arrows`), otherwise CSV with a header whose column types are found over all rows.
 /// Columns that hold neither numbers nor text are left out.
 pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
     Ok(TableFile::read(path, None)?.frame)

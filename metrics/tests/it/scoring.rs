@@ -453,24 +453,6 @@ fn numbers_of_a_scale_that_sums_would_lose_are_refused_and_one_case_has_no_agree
 }
 
 #[test]
-fn columns_of_other_types_are_left_out_and_named_where_needed() {
-    let table = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tables").join(name);
-    for unused in ["x_map.parquet", "x_struct.arrow", "pandas_category.parquet"] {
-        assert!(fiel_metrics::table::read_f64_column(&table(unused), "p").is_ok(), "{unused}");
-    }
-    for (name, column, kind) in [
-        ("uint8_label.parquet", "y", "uint8"),
-        ("uint8_label.arrow", "y", "uint8"),
-        ("dec.arrow", "p", "decimal"),
-        ("f16.arrow", "p", "float16"),
-    ] {
-        let refused = fiel_metrics::table::read_f64_column(&table(name), column).unwrap_err().to_string();
-        let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
-        assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
-    }
-}
-
-#[test]
 fn a_confidence_of_zero_is_refused_by_picai_with_its_row_and_taken_by_average_precision() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

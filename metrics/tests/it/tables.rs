@@ -1,0 +1,136 @@
+//! Tables as other programs write them: `tables/make.py` made those of the folder.
+
+use fiel_metrics::registry::MetricTask;
+use fiel_metrics::score::{ClassificationFiles, Request, ScoreReport, classification};
+use fiel_metrics::table::read_f64_column;
+use fiel_metrics::{MetricError, ScoreError};
+use std::path::{Path, PathBuf};
+
+fn table(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tables").join(name)
+}
+
+/// A table of these bytes in a folder that must be kept.
+fn written(name: &str, bytes: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    (folder, path)
+}
+
+/// Labels in `y`, probabilities in `p`.
+fn scored(table: &Path, by: Option<&str>) -> Result<ScoreReport, ScoreError> {
+    let files = ClassificationFiles { table, label: "y", score: "p", compare: None, case: None };
+    let request = Request::new(MetricTask::Classification, &["auc".to_owned(), "brier".to_owned()]).unwrap();
+    classification(&files, &Request { by: by.map(str::to_owned), ..request })
+}
+
+fn refused(path: &Path) -> String {
+    scored(path, None).expect_err(&path.display().to_string()).to_string()
+}
+
+const FOUR: &str = "y,p\n1,0.9\n0,0.2\n1,0.7\n0,0.4\n";
+
+#[test]
+fn small_numbers_and_categories_are_read_as_what_they_are() {
+    let grade = [Some(3.0), None, Some(1.0), Some(3.0)];
+    for name in ["small.parquet", "small.arrow", "categories.arrows"] {
+        let numbers = |column: &str| read_f64_column(&table(name), column).unwrap();
+        for (column, low, high) in [
+            ("int8", -128.0, 127.0),
+            ("int16", -32768.0, 32767.0),
+            ("uint8", 0.0, 255.0),
+            ("uint16", 0.0, 65535.0),
+        ] {
+            assert_eq!(numbers(column), [Some(low), Some(high), None, Some(1.0)], "{name} {column}");
+        }
+        // 0.1 in half precision is 1.599609375 / 16.
+        let half = [0.5, -65504.0, 1.599_609_375 / 16.0, 2f64.powi(-24)];
+        assert_eq!(numbers("float16"), half.map(Some), "{name}");
+        assert_eq!(numbers("grade"), grade, "{name}");
+        let report = scored(&table(name), Some("site")).unwrap();
+        let groups = report.by.unwrap().groups;
+        assert_eq!(
+            groups.iter().map(|(site, group)| (site.as_str(), group.n)).collect::<Vec<_>>(),
+            [("north", 2), ("south", 2)]
+        );
+    }
+    let report = scored(&table("pandas_category.parquet"), Some("site")).unwrap();
+    assert_eq!(report.by.unwrap().groups.keys().collect::<Vec<_>>(), ["a", "b"]);
+    assert!(read_f64_column(&table("f16.arrow"), "p").unwrap()[0].is_some_and(|p| (p - 0.9).abs() < 1e-3));
+}
+
+#[test]
+fn labels_of_a_byte_and_streams_score_as_their_csv_twin() {
+    let (_folder, twin) = written("twin.csv", FOUR);
+    for name in ["uint8_label.parquet", "uint8_label.arrow", "stream.arrows"] {
+        assert_eq!(scored(&table(name), None).unwrap(), scored(&twin, None).unwrap(), "{name}");
+    }
+}
+
+#[test]
+fn columns_of_other_types_are_left_out_and_named_where_needed() {
+    for unused in ["x_map.parquet", "x_struct.arrow"] {
+        assert!(read_f64_column(&table(unused), "p").is_ok(), "{unused}");
+    }
+    for (name, column, kind) in [
+        ("dec.arrow", "p", "decimal"),
+        ("x_map.parquet", "x", "largelist"),
+        ("x_struct.arrow", "x", "struct"),
+    ] {
+        let refused = read_f64_column(&table(name), column).unwrap_err().to_string();
+        let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
+        assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_parquet_or_arrow_file_is_said_in_plain_words() {
+    let cut = |name: &str| {
+        let bytes = std::fs::read(table(name)).unwrap();
+        bytes[..bytes.len() - 20].to_vec()
+    };
+    for (name, bytes, expected) in [
+        ("t.parquet", cut("small.parquet"), "has no end, as if it was cut"),
+        ("t.arrow", cut("small.arrow"), "has no end, as if it was cut"),
+        ("t.parquet", FOUR.as_bytes().to_vec(), "this is not a Parquet file"),
+        ("t.parquet", Vec::new(), "this is not a Parquet file"),
+        ("t.arrow", FOUR.as_bytes().to_vec(), "this is not an Arrow IPC file"),
+        ("t.feather", b"FEA1\0\0\0\0 FEA1".to_vec(), "write it in version 2"),
+        ("t.arrow", std::fs::read(table("twice.arrow")).unwrap(), "several columns have one name"),
+        ("t.parquet", std::fs::read(table("twice.parquet")).unwrap(), "two columns are called `p`"),
+        ("t.arrows", cut("stream.arrows"), "damaged or cut"),
+    ] {
+        let (_folder, path) = written(name, bytes);
+        let refused = refused(&path);
+        assert!(refused.contains(expected) && refused.contains(name), "{expected}: {refused}");
+    }
+}
+
+#[test]
+fn damaged_files_are_refused_or_read_and_nothing_panics() {
+    for name in
+        ["small.parquet", "small.arrow", "stream.arrows", "categories.arrows", "pandas_category.parquet"]
+    {
+        let whole = std::fs::read(table(name)).unwrap();
+        let (_folder, path) = written(name, "");
+        let mut refused = 0;
+        let mut read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            match read_f64_column(&path, "p") {
+                Ok(column) => assert!(column.len() <= 100_000_000),
+                Err(MetricError::File { .. } | MetricError::Column { .. }) => refused += 1,
+                Err(other) => panic!("{name}: {other}"),
+            }
+        };
+        for i in 0..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[i] ^= [0x01, 0x80, 0xff][i % 3];
+            read(&bytes);
+            if i % 7 == 0 {
+                read(&whole[..i]);
+            }
+        }
+        assert!(refused > whole.len() / 7, "{name}: {refused}");
+    }
+}
