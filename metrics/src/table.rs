@@ -277,10 +277,11 @@ fn need(table: &DataFrame, columns: &[&str]) -> Result<(), MetricError> {
     Ok(())
 }
 
+/// Whether these columns hold numbers, or booleans, which count as 0 and 1.
 fn numeric(table: &DataFrame, columns: &[&str]) -> Result<(), MetricError> {
     for &column in columns {
         let dtype = table.column(column)?.dtype().clone();
-        if !(dtype.is_primitive_numeric() || dtype.is_null()) {
+        if !(dtype.is_primitive_numeric() || dtype.is_bool() || dtype.is_null()) {
             return Err(MetricError::Column {
                 column: column.to_owned(),
                 expected: "number",

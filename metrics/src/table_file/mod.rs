@@ -49,6 +49,11 @@ impl TableFile {
         }
     }
 
+    /// Names of the columns that were left out.
+    pub(crate) fn names_unread(&self) -> impl Iterator<Item = &str> {
+        self.unread.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Why this column was left out, if it was.
     pub(crate) fn unread(&self, column: &str) -> Option<String> {
         let (name, kind) = self.unread.iter().find(|(name, _)| name == column)?;

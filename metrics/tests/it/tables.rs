@@ -1,7 +1,9 @@
 //! Tables as other programs write them: `tables/make.py` made those of the folder.
 
 use fiel_metrics::registry::MetricTask;
-use fiel_metrics::score::{ClassificationFiles, Request, ScoreReport, classification};
+use fiel_metrics::score::{
+    ClassificationFiles, MulticlassFiles, Request, ScoreReport, classification, multiclass,
+};
 use fiel_metrics::table::read_f64_column;
 use fiel_metrics::{MetricError, ScoreError};
 use std::path::{Path, PathBuf};
@@ -82,6 +84,40 @@ fn columns_of_other_types_are_left_out_and_named_where_needed() {
         let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
         assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
     }
+}
+
+#[test]
+fn truths_count_as_one_and_zero_in_every_kind_of_file() {
+    use polars::prelude::*;
+    use polars_io::prelude::ParquetWriter;
+    let (_folder, twin) = written("twin.csv", FOUR);
+    let wanted = scored(&twin, None).unwrap();
+    let (_other, parquet) = written("bool.parquet", "");
+    let mut frame = df!("y" => [true, false, true, false], "p" => [0.9, 0.2, 0.7, 0.4]).unwrap();
+    ParquetWriter::new(std::fs::File::create(&parquet).unwrap()).finish(&mut frame).unwrap();
+    let spelt = [("true", "false"), ("True", "False"), ("TRUE", "FALSE")];
+    let texts = spelt.map(|(yes, no)| format!("y,p\n{yes},0.9\n{no},0.2\n{yes},0.7\n{no},0.4\n"));
+    let files = texts.map(|text| written("bool.csv", text));
+    for path in files.iter().map(|(_, path)| path).chain([&parquet]) {
+        assert_eq!(scored(path, None).unwrap(), wanted, "{}", path.display());
+        let column = read_f64_column(path, "y").unwrap();
+        assert_eq!(column, [1.0, 0.0, 1.0, 0.0].map(Some), "{}", path.display());
+        // As classes of several they are the same two.
+        let classes = ["0".to_owned(), "1".to_owned()];
+        let files = MulticlassFiles {
+            table: path,
+            label: "y",
+            scores: None,
+            decision: Some("y"),
+            classes: &classes,
+            case: None,
+        };
+        let request = Request::new(MetricTask::Multiclass, &["multiclass_accuracy".to_owned()]).unwrap();
+        let report = multiclass(&files, &request).unwrap();
+        assert_eq!(report.metrics["multiclass_accuracy"].value, Some(1.0));
+    }
+    let (_folder, odd) = written("odd.csv", "y,p\ntrue,0.9\nyes,0.2\n");
+    assert!(refused(&odd).contains("row 2: `y` is \"yes\", not a label"), "{}", refused(&odd));
 }
 
 #[test]

@@ -84,7 +84,7 @@ enum Task {
         /// Table with one row per case: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
         #[arg(long, value_name = "FILE")]
         table: PathBuf,
-        /// Column of labels, 0 or 1.
+        /// Column of labels: 0 or 1, or `true` and `false`.
         #[arg(long, value_name = "COLUMN")]
         label: String,
         /// Column of probabilities, 0 to 1.
