@@ -121,6 +121,40 @@ fn truths_count_as_one_and_zero_in_every_kind_of_file() {
 }
 
 #[test]
+fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
+    let zipped = {
+        use std::io::Write;
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(FOUR.as_bytes()).unwrap();
+        packer.finish().unwrap()
+    };
+    let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain(FOUR.bytes().flat_map(|b| [b, 0])).collect();
+    for (bytes, expected) in [
+        (b"y,p\n1,0.9\n0,0.2,7\n".as_slice(), "row 2 has 3 values, but the header names 2 columns"),
+        (b"y,p,s\n1,0.9,\"a,\nb\"\n0,0.2,\"a,b\",c\n", "row 2 has 4 values, but the header names 3 columns"),
+        (b"y,p,s\n1,0.9,a\n0,0.2,\"ab\n0,0.2,a\n", "a double quote in row 2 is not closed"),
+        (b"y,p,s\n1,0.9,a\n0,0.2,\xff\xfe\n", "row 2 holds bytes that are not UTF-8"),
+        (b"y,p,\xe4\n1,0.9,a\n", "the header holds bytes that are not UTF-8"),
+        (b"", "the file is empty"),
+        (b"\n\n", "the file is empty"),
+        (b"y,p,p\n1,0.9,1\n", "two columns are called `p`"),
+        (b"y,p,p_duplicated_0,p\n1,0.9,1,1\n", "several columns have one name"),
+        (b"x^2,y,p\n1,1,0.9\n", "give its first column another name"),
+        (b"PK\x03\x04\x14\0\0\0", "a ZIP archive, as spreadsheets"),
+        (&zipped, "compressed by gzip; unpack it"),
+        (&wide, "text in UTF-16; save it in UTF-8"),
+        (&std::fs::read(table("x_map.parquet")).unwrap(), "let its name end in .parquet"),
+        (&std::fs::read(table("dec.arrow")).unwrap(), "let its name end in .arrow"),
+    ] {
+        let (_folder, path) = written("t.csv", bytes);
+        let refused = refused(&path);
+        assert!(refused.contains(expected) && refused.contains("t.csv"), "{expected}: {refused}");
+        let own = ["Schema", "ragged", "feature", "dtype", "offset", "duplication"];
+        assert!(!own.iter().any(|word| refused.contains(word)), "polars' own words: {refused}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_parquet_or_arrow_file_is_said_in_plain_words() {
     let cut = |name: &str| {
         let bytes = std::fs::read(table(name)).unwrap();
