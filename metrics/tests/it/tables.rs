@@ -2,7 +2,8 @@
 
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
-    ClassificationFiles, MulticlassFiles, Request, ScoreReport, classification, multiclass,
+    ClassificationFiles, MulticlassFiles, Request, ScoreReport, SurvivalFiles, classification, multiclass,
+    survival,
 };
 use fiel_metrics::table::read_f64_column;
 use fiel_metrics::{MetricError, ScoreError};
@@ -202,5 +203,25 @@ fn damaged_files_are_refused_or_read_and_nothing_panics() {
             }
         }
         assert!(refused > whole.len() / 7, "{name}: {refused}");
+    }
+}
+
+#[test]
+fn a_column_of_the_curves_prefix_that_names_no_time_is_an_error() {
+    fn files(table: &Path) -> SurvivalFiles<'_> {
+        let (time, event, risk, curve) = ("time", "event", "s_risk", Some("s_"));
+        SurvivalFiles { table, time, event, risk, curve, training: None, case: None }
+    }
+    let request = Request::new(MetricTask::Survival, &["integrated_brier".to_owned()]).unwrap();
+    let rows =
+        "1,1,0.9,0.4,0.1,9\n2,0,0.5,0.8,0.6,9\n3,1,0.6,0.7,0.4,9\n4,0,0.1,0.9,0.8,9\n5,1,0.2,0.9,0.7,9\n";
+    // The risk begins with the prefix as well, and is known to be none.
+    let (_folder, path) = written("s.csv", format!("time,event,s_risk,s_1,s_3,other\n{rows}"));
+    assert!(survival(&files(&path), &request).unwrap().metrics["integrated_brier"].value.is_some());
+    for odd in ["s_30d", "s_", "s_inf"] {
+        let (_folder, path) = written("s.csv", format!("time,event,s_risk,s_1,s_3,{odd}\n{rows}"));
+        let refused = survival(&files(&path), &request).unwrap_err().to_string();
+        let expected = format!("the column `{odd}` begins with `s_`");
+        assert!(refused.contains("s.csv") && refused.contains(&expected), "{refused}");
     }
 }
