@@ -8,9 +8,11 @@ use polars_arrow_format::ipc::{FieldRef, FooterRef, MessageHeaderRef, MessageRef
 /// What every message begins with.
 pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// Most fields of a schema, those within others included, and how deep they may be nested.
+/// Most fields of a schema, those within others included.
 const FIELDS: usize = 100_000;
-const DEPTH: usize = 64;
+
+/// How deep they may be nested.
+pub(super) const DEPTH: usize = 64;
 
 /// Most dictionaries in a row in a stream: polars goes one call deeper for each.
 const DICTIONARIES: usize = 256;
@@ -63,13 +65,19 @@ impl Claims {
     }
 }
 
+/// Checks a message that is a schema, with or without what comes before its first byte.
+pub(super) fn schema_message(bytes: &[u8]) -> Option<()> {
+    let bytes = bytes.strip_prefix(&CONTINUATION).map_or(Some(bytes), |rest| rest.get(4..))?;
+    let MessageHeaderRef::Schema(found) = MessageRef::read_as_root(bytes).ok()?.header().ok()?? else {
+        return None;
+    };
+    schema(found)
+}
+
 /// Checks a stream from its schema to its end.
 pub(super) fn stream(bytes: &[u8]) -> Option<()> {
     let (first, mut at) = message(bytes, 0)?;
-    let MessageHeaderRef::Schema(found) = MessageRef::read_as_root(first).ok()?.header().ok()?? else {
-        return None;
-    };
-    schema(found)?;
+    schema_message(first)?;
     let mut claims = Claims::default();
     // A stream ends with an empty message, or with the file.
     while at < bytes.len() {

@@ -3,6 +3,7 @@
 mod arrow;
 mod claims;
 mod csv;
+mod footer;
 mod ipc;
 mod parquet;
 

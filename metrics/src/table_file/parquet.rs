@@ -1,7 +1,7 @@
 //! Parquet.
 
 use super::arrow::{Arriving, Batches, MOST_ROWS};
-use super::{TableFile, damaged, twice};
+use super::{TableFile, damaged, footer, twice};
 use polars::prelude::*;
 use polars_parquet::read::{
     BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays, infer_schema, read_metadata,
@@ -27,7 +27,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<TableFile, String> {
     if !bytes.ends_with(MAGIC) {
         return Err("the Parquet file has no end, as if it was cut; copy or write it anew".to_owned());
     }
+    let odd = || {
+        "the Parquet file is damaged, or its columns are nested too deep; write it anew, or as CSV".to_owned()
+    };
+    footer::check(bytes).ok_or_else(odd)?;
     let metadata = read_metadata(&mut Cursor::new(bytes)).map_err(|e| damaged("Parquet", &e))?;
+    for pair in metadata.key_value_metadata.iter().flatten().filter(|pair| pair.key == "ARROW:schema") {
+        pair.value.as_deref().map_or(Some(()), footer::check_arrow).ok_or_else(odd)?;
+    }
     let mut names = HashSet::new();
     if let Some(field) = metadata.schema().fields().iter().find(|field| !names.insert(field.name())) {
         return Err(twice(field.name()));
