@@ -132,6 +132,14 @@ pub enum ScoreError {
         /// What is missing.
         problem: String,
     },
+    /// A spacing was given for an image that has its own.
+    #[error(
+        "{path} is no NumPy array and tells its own spacing; leave `--spacing` out, which is for `.npy` alone"
+    )]
+    Spacing {
+        /// The image.
+        path: PathBuf,
+    },
     /// A metric of another task was asked for.
     #[error("`{id}` is a metric of {found}, not of {wanted}; `fiel metrics` lists those of each task")]
     OtherTask {

@@ -43,6 +43,21 @@ pub(crate) fn merge(a: &Moments, b: &Moments) -> Result<Moments, MetricError> {
     })
 }
 
+/// Mean with its interval, as [`estimate`], of values whose sums go nowhere: where they leave the range of [`build`], the
+/// largest of the values is the unit, rounded down to a power of two, and what is lost of any is at most 2^-73 of it.
+pub(crate) fn of_values(values: &[Option<f64>], range: (f64, f64)) -> Result<Estimate, MetricError> {
+    match build(values) {
+        Err(MetricError::Overflow(_)) => {}
+        sums => return estimate(&sums?, range),
+    }
+    let largest = values.iter().flatten().fold(0.0, |largest: f64, value| largest.max(value.abs()));
+    let unit = f64::from_bits(largest.to_bits() & f64::INFINITY.to_bits());
+    let smaller: Vec<Option<f64>> = values.iter().map(|value| value.map(|v| v / unit)).collect();
+    let found = estimate(&build(&smaller)?, (range.0 / unit, range.1 / unit))?;
+    let (value, ci95) = (found.value.map(|v| v * unit), found.ci95.map(|ends| ends.map(|v| v * unit)));
+    Ok(Estimate { value, ci95, ..found })
+}
+
 fn is_sketched(m: &Moments) -> bool {
     m.n == 0 || !m.cells.is_empty()
 }

@@ -10,7 +10,7 @@ use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
 use std::path::Path;
 
-/// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`), otherwise CSV with a header whose column types are found over all rows.
+/// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`; streams: `.arrows`), otherwise CSV with a header whose column types are found over all rows.
 /// Columns that hold neither numbers nor text are left out.
 pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
     Ok(TableFile::read(path, None)?.frame)
@@ -277,10 +277,11 @@ fn need(table: &DataFrame, columns: &[&str]) -> Result<(), MetricError> {
     Ok(())
 }
 
+/// Whether these columns hold numbers, or booleans, which count as 0 and 1.
 fn numeric(table: &DataFrame, columns: &[&str]) -> Result<(), MetricError> {
     for &column in columns {
         let dtype = table.column(column)?.dtype().clone();
-        if !(dtype.is_primitive_numeric() || dtype.is_null()) {
+        if !(dtype.is_primitive_numeric() || dtype.is_bool() || dtype.is_null()) {
             return Err(MetricError::Column {
                 column: column.to_owned(),
                 expected: "number",

@@ -42,9 +42,10 @@ impl Columns {
         &self.path
     }
 
-    /// Names of the columns.
+    /// Names of the columns, those included that are of a type that is not read.
     pub(crate) fn columns(&self) -> Vec<String> {
-        self.file.frame.get_column_names().into_iter().map(ToString::to_string).collect()
+        let read = self.file.frame.get_column_names().into_iter().map(ToString::to_string);
+        read.chain(self.file.names_unread().map(str::to_owned)).collect()
     }
 
     /// Whether there is such a column.
@@ -85,23 +86,33 @@ impl Columns {
         Ok(text.iter().map(|v| v.map(str::to_owned)).collect())
     }
 
+    /// The text of each row and the number that it is: that of a column of numbers as it is, not by way of text.
+    fn read_numbers(&self, name: &str) -> Result<Vec<(String, Option<f64>)>, ScoreError> {
+        let exact = self.file.frame.column(name).ok().filter(|c| c.dtype().is_primitive_numeric());
+        let exact = exact.and_then(|c| c.cast(&DataType::Float64).ok());
+        let exact = exact.as_ref().and_then(|c| c.f64().ok());
+        let read = |(row, text): (usize, Option<String>)| {
+            let text = text.unwrap_or_default();
+            let number = exact.map_or_else(|| number(&text), |column| column.get(row));
+            (text, number)
+        };
+        Ok(self.text(name)?.into_iter().enumerate().map(read).collect())
+    }
+
     /// A column of finite numbers of which some may be missing.
     pub(crate) fn optional_numbers(&self, name: &str) -> Result<Vec<Option<f64>>, ScoreError> {
-        let texts = self.text(name)?;
-        let number = |(i, text): (usize, Option<String>)| match text.as_deref().map(str::trim) {
-            None | Some("" | "NA" | "null") => Ok(None),
-            Some(text) => {
-                let value = text.parse::<f64>().ok().filter(|v| v.is_finite());
-                value.map(Some).ok_or_else(|| ScoreError::Row {
-                    path: self.path.clone(),
-                    row: i + 1,
-                    problem: format!(
-                        "`{name}` is {text:?}, not a finite number; leave it empty where it is missing"
-                    ),
-                })
-            }
+        let given = |(i, (text, number)): (usize, (String, Option<f64>))| match (text.trim(), number) {
+            ("" | "NA" | "null", _) => Ok(None),
+            (_, Some(value)) if value.is_finite() => Ok(Some(value)),
+            _ => Err(ScoreError::Row {
+                path: self.path.clone(),
+                row: i + 1,
+                problem: format!(
+                    "`{name}` is {text:?}, not a finite number; leave it empty where it is missing"
+                ),
+            }),
         };
-        texts.into_iter().enumerate().map(number).collect()
+        self.read_numbers(name)?.into_iter().enumerate().map(given).collect()
     }
 
     /// A column of numbers, each satisfying `valid`.
@@ -111,17 +122,8 @@ impl Columns {
         expected: &str,
         valid: fn(f64) -> bool,
     ) -> Result<Vec<f64>, ScoreError> {
-        let exact = self.file.frame.column(name).ok().filter(|c| c.dtype().is_primitive_numeric());
-        let exact = exact.and_then(|c| c.cast(&DataType::Float64).ok());
-        let exact = exact.as_ref().and_then(|c| c.f64().ok());
-        let number = |row: usize, text: &str| match exact {
-            // Numbers of a Parquet file are taken as they are, not by way of text.
-            Some(column) => column.get(row),
-            None => text.trim().parse::<f64>().ok(),
-        };
-        let parse = |(row, text): (usize, Option<String>)| {
-            let text = text.unwrap_or_default();
-            number(row, &text).filter(|v| valid(*v)).ok_or_else(|| ScoreError::Row {
+        let checked = |(row, (text, number)): (usize, (String, Option<f64>))| {
+            number.filter(|v| valid(*v)).ok_or_else(|| ScoreError::Row {
                 path: self.path.clone(),
                 row: row + 1,
                 problem: if text.is_empty() {
@@ -131,7 +133,7 @@ impl Columns {
                 },
             })
         };
-        self.text(name)?.into_iter().enumerate().map(parse).collect()
+        self.read_numbers(name)?.into_iter().enumerate().map(checked).collect()
     }
 
     /// The cases' names, each given once.
@@ -158,5 +160,14 @@ impl Columns {
             names.push(name);
         }
         Ok(names)
+    }
+}
+
+/// The number that a text is: truths are 1 and 0, as they are in a column of booleans.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    match text.trim() {
+        "true" | "True" | "TRUE" => Some(1.0),
+        "false" | "False" | "FALSE" => Some(0.0),
+        text => text.parse().ok(),
     }
 }

@@ -226,7 +226,7 @@ fn mean(
     request: &Request,
 ) -> Result<ScoreMetric, ScoreError> {
     let chosen: Vec<Option<f64>> = rows.iter().map(|&row| own[row]).collect();
-    let estimate = moments::estimate(&moments::build(&chosen)?, metric.spec.range)?;
+    let estimate = moments::of_values(&chosen, metric.spec.range)?;
     let clusters = units.clusters(own, rows);
     let ci95 = match request.intervals {
         Intervals::Off => None,

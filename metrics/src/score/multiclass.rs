@@ -1,6 +1,6 @@
 //! One class of several.
 
-use super::columns::Columns;
+use super::columns::{self, Columns};
 use super::measured::{self, NoValue, Valued};
 use super::{Request, ScoreError, ScoreReport};
 use crate::registry::{Level, MetricId, MetricTask};
@@ -119,9 +119,9 @@ fn occurring(words: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// A whole number without its fraction, `1` for `1.0`: a column of whole numbers becomes one of fractions where a value is
-/// missing, and its classes stay what they are.
+/// missing, and its classes stay what they are. Truths are 1 and 0, whether they are written out or not.
 fn whole(word: &str) -> String {
-    let number = word.trim().parse::<f64>().ok().filter(|n| n.fract() == 0.0 && n.abs() < 1e15);
+    let number = columns::number(word).filter(|n| n.fract() == 0.0 && n.abs() < 1e15);
     number.map_or_else(|| word.to_owned(), |number| format!("{number:.0}"))
 }
 

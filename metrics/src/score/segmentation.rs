@@ -12,6 +12,8 @@ use fiel_kernels::image::{
 use fiel_kernels::{ImageError, Undefined};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -102,10 +104,8 @@ fn labels<'a>(files: &SegmentationFiles<'a>) -> &'a [u8] {
 /// A mask or label map that holds no other label than those asked for.
 fn read(path: &Path, files: &SegmentationFiles<'_>) -> Result<Volume<u8>, ScoreError> {
     let named = |e| ImageError::File { path: path.to_owned(), source: Box::new(e) };
-    if files.spacing_mm.is_some() && Format::of_name(path).is_some_and(|f| f != Format::Npy) {
-        let problem =
-            "tells its own spacing; leave `--spacing` out, which is for NumPy arrays alone".to_owned();
-        return Err(named(ImageError::Field { format: "NumPy", field: "the file", problem }).into());
+    if files.spacing_mm.is_some() && format(path)?.is_some_and(|f| f != Format::Npy) {
+        return Err(ScoreError::Spacing { path: path.to_owned() });
     }
     let options = ReadOptions { limits: ReadLimits::default(), spacing_mm: files.spacing_mm };
     if files.labels.is_empty() {
@@ -115,6 +115,20 @@ fn read(path: &Path, files: &SegmentationFiles<'_>) -> Result<Volume<u8>, ScoreE
     check(&map, files.labels).map_err(named)?;
     Ok(map)
 }
+
+/// The format of an image by its name, else by how it begins; `None` if it is none that is read.
+fn format(path: &Path) -> Result<Option<Format>, ImageError> {
+    if let Some(format) = Format::of_name(path) {
+        return Ok(Some(format));
+    }
+    let mut start = Vec::new();
+    let file = File::open(path).and_then(|file| file.take(START).read_to_end(&mut start));
+    file.map_err(|source| ImageError::Io { path: path.to_owned(), source })?;
+    Ok(Format::of_bytes(&start))
+}
+
+/// Bytes that tell a format.
+const START: u64 = 4096;
 
 /// The stratum of each case, from a table.
 fn strata(path: &Path, by: &str, names: &[(String, Option<u8>)]) -> Result<Vec<String>, ScoreError> {

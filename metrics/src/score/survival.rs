@@ -23,7 +23,7 @@ pub struct SurvivalFiles<'a> {
     /// Column of risks: higher means an earlier event.
     pub risk: &'a str,
     /// Start of the names of columns that hold the predicted probability of being free of the event at a time, the
-    /// rest of the name being that time; for `integrated_brier`.
+    /// rest of the name being that time, which it must be; for `integrated_brier`.
     pub curve: Option<&'a str>,
     /// A table with the same columns of times and events whose censoring gives the weights; the table itself otherwise.
     pub training: Option<&'a Path>,
@@ -51,7 +51,10 @@ pub fn survival(files: &SurvivalFiles<'_>, request: &Request) -> Result<ScoreRep
     let set = Patients {
         names: columns.names(files.case)?,
         risk: columns.numbers(files.risk, "a finite risk", f64::is_finite)?,
-        curve: files.curve.map(|prefix| Curve::read(&columns, prefix)).transpose()?,
+        curve: files
+            .curve
+            .map(|prefix| Curve::read(&columns, prefix, &others(files, request)))
+            .transpose()?,
         time,
         event,
         censoring,
@@ -62,6 +65,12 @@ pub fn survival(files: &SurvivalFiles<'_>, request: &Request) -> Result<ScoreRep
     Ok(ScoreReport { curves, ..measured::report(&set, request, strata)? })
 }
 
+/// The columns that are something else than points of a predicted curve.
+fn others<'a>(files: &SurvivalFiles<'a>, request: &'a Request) -> Vec<&'a str> {
+    let named = [Some(files.time), Some(files.event), Some(files.risk), files.case, request.by.as_deref()];
+    named.into_iter().flatten().chain(["case_id"]).collect()
+}
+
 /// Predicted probabilities of being free of the event, at times in ascending order.
 struct Curve {
     grid: TimeGrid,
@@ -69,12 +78,20 @@ struct Curve {
 }
 
 impl Curve {
-    fn read(columns: &Columns, prefix: &str) -> Result<Self, ScoreError> {
-        let mut found: Vec<(f64, String)> = columns
-            .columns()
-            .into_iter()
-            .filter_map(|name| Some((name.strip_prefix(prefix)?.parse::<f64>().ok()?, name)))
-            .collect();
+    /// The columns `PREFIX<time>`, leaving out those that are known to be others.
+    fn read(columns: &Columns, prefix: &str, others: &[&str]) -> Result<Self, ScoreError> {
+        let mut found: Vec<(f64, String)> = Vec::new();
+        for name in columns.columns().into_iter().filter(|name| !others.contains(&name.as_str())) {
+            let Some(rest) = name.strip_prefix(prefix) else { continue };
+            let Some(time) = rest.parse::<f64>().ok().filter(|time| time.is_finite()) else {
+                let problem = format!(
+                    "the column `{name}` begins with `{prefix}`, but {rest:?} is no time; rename it, or give a prefix \
+                     that only predicted curves have"
+                );
+                return Err(ScoreError::Table { path: columns.path().to_owned(), problem });
+            };
+            found.push((time, name));
+        }
         found.sort_by(|a, b| a.0.total_cmp(&b.0));
         if found.is_empty() {
             let problem =

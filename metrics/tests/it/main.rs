@@ -12,6 +12,7 @@ mod multiclass;
 mod pooling;
 mod replicates;
 mod scoring;
+mod tables;
 
 use fiel_metrics::Options;
 use fiel_schemas::challenge::FailedCases;

@@ -453,20 +453,28 @@ fn numbers_of_a_scale_that_sums_would_lose_are_refused_and_one_case_has_no_agree
 }
 
 #[test]
-fn columns_of_other_types_are_left_out_and_named_where_needed() {
-    let table = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tables").join(name);
-    for unused in ["x_map.parquet", "x_struct.arrow", "pandas_category.parquet"] {
-        assert!(fiel_metrics::table::read_f64_column(&table(unused), "p").is_ok(), "{unused}");
-    }
-    for (name, column, kind) in [
-        ("uint8_label.parquet", "y", "uint8"),
-        ("uint8_label.arrow", "y", "uint8"),
-        ("dec.arrow", "p", "decimal"),
-        ("f16.arrow", "p", "float16"),
-    ] {
-        let refused = fiel_metrics::table::read_f64_column(&table(name), column).unwrap_err().to_string();
-        let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
-        assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
+fn means_of_any_size_are_exact_whatever_the_order_of_the_cases() {
+    let folder = tempfile::tempdir().unwrap();
+    // Differences of a million million in some cases, and of a few millions in many.
+    for (n, base) in [(1000_u32, 1e12), (40_000, 4e6)] {
+        let row = |i: u32| {
+            format!("{},{}\n", f64::from(i % 7), base * [0.75, 1.25][i as usize % 2] + f64::from(i % 7))
+        };
+        let rows: Vec<String> = (0..n).map(row).collect();
+        let scored = |rows: &[String]| {
+            let table = csv(folder.path(), &format!("a,b\n{}", rows.concat()));
+            let files =
+                RegressionFiles { table: &table, reference: "a", prediction: "b", compare: None, case: None };
+            regression(&files, &request(MetricTask::Regression, &["mae", "bias"])).unwrap().metrics
+        };
+        let found = scored(&rows);
+        assert_eq!((found["mae"].value, found["bias"].value), (Some(base), Some(base)));
+        // Student's interval of differences that lie a quarter from their mean.
+        let [low, high] = found["bias"].ci95.unwrap();
+        let half = 1.96 * 0.25 * base / f64::from(n).sqrt();
+        assert!((high - low - 2.0 * half).abs() < 0.01 * half, "{low} to {high}, not {half} from {base}");
+        let turned: Vec<String> = rows.iter().rev().cloned().collect();
+        assert_eq!(scored(&turned), found);
     }
 }
 

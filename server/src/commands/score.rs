@@ -84,7 +84,7 @@ enum Task {
         /// Table with one row per case: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
         #[arg(long, value_name = "FILE")]
         table: PathBuf,
-        /// Column of labels, 0 or 1.
+        /// Column of labels: 0 or 1, or `true` and `false`.
         #[arg(long, value_name = "COLUMN")]
         label: String,
         /// Column of probabilities, 0 to 1.
@@ -185,7 +185,8 @@ enum Task {
         /// Column of risks; higher means an earlier event.
         #[arg(long, value_name = "COLUMN")]
         risk: String,
-        /// Columns named PREFIX and a time hold the predicted probability of being free of the event then.
+        /// Columns named PREFIX and a time hold the predicted probability of being free of the event then; no other column may begin
+        /// so.
         #[arg(long, value_name = "PREFIX")]
         curve: Option<String>,
         /// Table of times and events whose censoring gives the weights; the table itself when absent.

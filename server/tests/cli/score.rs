@@ -260,6 +260,16 @@ fn numpy_masks_score_as_their_nifti_twins_once_their_spacing_is_given() {
         "{}",
         twice.all()
     );
+    // A name that tells no format hides none.
+    for name in ["truth", "guess"] {
+        let (from, to) = (at(&format!("nifti/{name}/a.nii")), at(&format!("{name}.img")));
+        fs_err::copy(from, to).expect("the mask can be copied");
+    }
+    let files = ["segmentation", "--reference", "truth.img", "--prediction", "guess.img"];
+    assert_eq!(score(folder.path(), &files).code, 0);
+    let hidden = score(folder.path(), &[&files[..], &["--spacing", "1,1,5"]].concat());
+    let expected = "truth.img is no NumPy array and tells its own spacing; leave `--spacing` out";
+    assert!(hidden.code == 1 && hidden.err.contains(expected), "{}", hidden.all());
     for bad in ["0,1,1", "1", "1,1,1,1", "1,x,1", "1,-1", "NaN,1"] {
         assert_eq!(run("c", &["--spacing", bad]).code, 2, "{bad}");
     }

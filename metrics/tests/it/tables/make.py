@@ -1,6 +1,6 @@
 """Makes the tables of this folder: `python3 -m venv v && v/bin/pip install pyarrow pandas && v/bin/python make.py`.
 
-Four cases with labels `y` and probabilities `p`; in each file one column has the type that the file is named after.
+Four cases with labels `y` and probabilities `p`; what is unusual about a file is in its name.
 """
 
 import decimal
@@ -9,7 +9,7 @@ import pathlib
 import numpy
 import pandas
 import pyarrow
-from pyarrow import feather, parquet
+from pyarrow import feather, ipc, parquet
 
 HERE = pathlib.Path(__file__).parent
 Y, P = [1, 0, 1, 0], [0.9, 0.2, 0.7, 0.4]
@@ -23,9 +23,30 @@ def write(name, **columns):
         feather.write_feather(table, HERE / name, compression="uncompressed")
 
 
-small = pyarrow.array(Y, pyarrow.uint8())
-write("uint8_label.parquet", y=small)
-write("uint8_label.arrow", y=small)
+byte = pyarrow.array(Y, pyarrow.uint8())
+write("uint8_label.parquet", y=byte)
+write("uint8_label.arrow", y=byte)
+
+# Every small type at both ends of its range, in two groups of rows.
+small = {
+    kind: pyarrow.array([int(numpy.iinfo(kind).min), int(numpy.iinfo(kind).max), None, 1], kind)
+    for kind in ("int8", "int16", "uint8", "uint16")
+}
+small["float16"] = pyarrow.array(numpy.array([0.5, -65504, 0.1, 2**-24], "f2"))
+small["site"] = pyarrow.array(["north", "south", "north", "south"]).dictionary_encode()
+small["grade"] = pyarrow.array([3, None, 1, 3]).dictionary_encode()
+table = pyarrow.table({"y": Y, "p": P} | small)
+parquet.write_table(table, HERE / "small.parquet", row_group_size=2)
+feather.write_feather(table, HERE / "small.arrow", compression="lz4", chunksize=2)
+
+plain = pyarrow.table({"y": byte, "p": P})
+for name, streamed in (("stream.arrows", plain), ("categories.arrows", table)):
+    with ipc.new_stream(HERE / name, streamed.schema) as writer:
+        writer.write_table(streamed, max_chunksize=2)
+twice = pyarrow.table([Y, P, P], names=["y", "p", "p"])
+feather.write_feather(twice, HERE / "twice.arrow", compression="uncompressed")
+parquet.write_table(twice, HERE / "twice.parquet")
+
 write("dec.arrow", p=pyarrow.array([decimal.Decimal(str(p)) for p in P]))
 write("f16.arrow", p=pyarrow.array(numpy.array(P, "f2")))
 write("x_map.parquet", x=pyarrow.array([[("a", 1)]] * 4, pyarrow.map_(pyarrow.string(), pyarrow.int64())))

@@ -1,0 +1,124 @@
+//! CSV.
+
+use super::{TableFile, twice};
+use polars::prelude::*;
+use polars_io::prelude::CsvReadOptions;
+use std::io::Cursor;
+
+/// What polars puts between a name and a number where the header has the name twice.
+const AGAIN: &str = "_duplicated_";
+
+/// How files begin that are no table of text, and what they are.
+const OTHERS: [(&[u8], &str); 13] = [
+    (b"\x1f\x8b", "compressed by gzip; unpack it"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd; unpack it"),
+    (b"\x78\x01", "compressed by zlib; unpack it"),
+    (b"\x78\x9c", "compressed by zlib; unpack it"),
+    (b"\x78\xda", "compressed by zlib; unpack it"),
+    // polars takes it for that.
+    (b"x^", "compressed by zlib, or begins as if it was; unpack it, or give its first column another name"),
+    (b"PK\x03\x04", "a ZIP archive, as spreadsheets (.xlsx, .ods) are; unpack it, or save the sheet as CSV"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet of an old kind (.xls); save the sheet as CSV"),
+    (b"PAR1\x15", "a Parquet file; let its name end in .parquet"),
+    (b"ARROW1\0\0", "an Arrow IPC file; let its name end in .arrow"),
+    (b"\xff\xff\xff\xff", "an Arrow IPC stream; let its name end in .arrows"),
+    (b"\xff\xfe", "text in UTF-16; save it in UTF-8"),
+    (b"\xfe\xff", "text in UTF-16; save it in UTF-8"),
+];
+
+/// The types of columns are guessed from `rows` rows: all for none, text for 0.
+pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, String> {
+    if let Some((_, kind)) = OTHERS.iter().find(|(start, _)| bytes.starts_with(start)) {
+        return Err(format!("the file is {kind}"));
+    }
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err("the file is empty; a table begins with a row of column names".to_owned());
+    }
+    if let Err(e) = std::str::from_utf8(bytes) {
+        let row = Rows::of(&bytes[..e.valid_up_to()]).count().saturating_sub(1);
+        return Err(format!("{} holds bytes that are not UTF-8; save the file in UTF-8", spoken(row)));
+    }
+    let frame = CsvReadOptions::default()
+        .with_has_header(true)
+        .with_infer_schema_length(rows)
+        .into_reader_with_file_handle(Cursor::new(bytes))
+        .finish()
+        .map_err(|e| reason(bytes, &e))?;
+    // So polars calls the second of two columns of one name.
+    let again = |name: &&PlSmallStr| name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with(AGAIN);
+    if let Some(name) = frame.get_column_names().into_iter().find(again) {
+        return Err(twice(name.rsplit_once(AGAIN).map_or(name.as_str(), |(name, _)| name)));
+    }
+    Ok(TableFile { frame, unread: Vec::new() })
+}
+
+/// Why polars could not read the file.
+fn reason(bytes: &[u8], error: &PolarsError) -> String {
+    let rows: Vec<Row> = Rows::of(bytes).collect();
+    let header = rows.first().map_or(0, |row| row.fields);
+    if let Some((i, row)) = rows.iter().enumerate().find(|(_, row)| row.fields > header) {
+        return format!(
+            "{} has {} values, but the header names {header} columns; put a value that has commas in double quotes",
+            spoken(i),
+            row.fields
+        );
+    }
+    if let Some((i, _)) = rows.iter().enumerate().find(|(_, row)| row.is_open) {
+        return format!(
+            "a double quote in {} is not closed; close it, or double it where it is meant",
+            spoken(i)
+        );
+    }
+    if let PolarsError::Duplicate(_) = error {
+        return "several columns have one name; rename them".to_owned();
+    }
+    let found = error.to_string();
+    format!("the file could not be read as CSV ({})", found.lines().next().unwrap_or_default())
+}
+
+/// A row by its number, the header being 0.
+fn spoken(row: usize) -> String {
+    if row == 0 { "the header".to_owned() } else { format!("row {row}") }
+}
+
+/// What a row of text consists of.
+struct Row {
+    fields: usize,
+    /// Whether the file ends within quotes of this row.
+    is_open: bool,
+}
+
+/// The rows of a file, the header among them.
+struct Rows<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Rows<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (mut fields, mut is_open) = (1, false);
+        for (i, byte) in self.rest.iter().enumerate() {
+            match byte {
+                b'"' => is_open = !is_open,
+                b',' if !is_open => fields += 1,
+                b'\n' if !is_open => {
+                    self.rest = &self.rest[i + 1..];
+                    return Some(Row { fields, is_open });
+                }
+                _ => {}
+            }
+        }
+        self.rest = &[];
+        Some(Row { fields, is_open })
+    }
+}

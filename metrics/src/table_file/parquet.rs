@@ -1,0 +1,106 @@
+//! Parquet.
+
+use super::arrow::{Arriving, Batches, MOST_ROWS};
+use super::{TableFile, damaged, footer, twice};
+use polars::prelude::*;
+use polars_parquet::read::{
+    BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays, infer_schema, read_metadata,
+};
+use polars_parquet_format::PageHeader;
+use polars_parquet_format::thrift::protocol::TCompactInputProtocol;
+use std::collections::HashSet;
+use std::io::Cursor;
+
+/// What Parquet files begin and end with.
+const MAGIC: &[u8] = b"PAR1";
+
+/// Most bytes that a page unpacks to: 1 GiB. Writers choose a MiB or so, some a page for all rows of a group.
+const MOST_OF_PAGE: usize = 1 << 30;
+
+pub(super) fn read(bytes: &[u8]) -> Result<TableFile, String> {
+    if bytes.ends_with(b"PARE") {
+        return Err("the Parquet file is encrypted; write it without encryption".to_owned());
+    }
+    if !bytes.starts_with(MAGIC) {
+        return Err("this is not a Parquet file; let its name end as what it is (.csv, .arrow)".to_owned());
+    }
+    if !bytes.ends_with(MAGIC) {
+        return Err("the Parquet file has no end, as if it was cut; copy or write it anew".to_owned());
+    }
+    let odd = || {
+        "the Parquet file is damaged, or its columns are nested too deep; write it anew, or as CSV".to_owned()
+    };
+    footer::check(bytes).ok_or_else(odd)?;
+    let metadata = read_metadata(&mut Cursor::new(bytes)).map_err(|e| damaged("Parquet", &e))?;
+    for pair in metadata.key_value_metadata.iter().flatten().filter(|pair| pair.key == "ARROW:schema") {
+        pair.value.as_deref().map_or(Some(()), footer::check_arrow).ok_or_else(odd)?;
+    }
+    let mut names = HashSet::new();
+    if let Some(field) = metadata.schema().fields().iter().find(|field| !names.insert(field.name())) {
+        return Err(twice(field.name()));
+    }
+    let schema = infer_schema(&metadata).map_err(|e| damaged("Parquet", &e))?;
+    let mut batches = Batches::new(&schema);
+    for group in &metadata.row_groups {
+        let arrays = batches.columns().iter().map(|column| arrays(bytes, group, column));
+        let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
+        batches.push(group.num_rows(), &arrays)?;
+    }
+    batches.finish()
+}
+
+/// A column's values in a group of rows.
+fn arrays(bytes: &[u8], group: &RowGroupMetadata, column: &Arriving) -> Result<Vec<ArrayRef>, String> {
+    let name = &column.field.name;
+    let broken = |what: &str| format!("the column `{name}` {what}; write the Parquet file anew");
+    let mut chunks = group.columns_under_root_iter(name).into_iter().flatten();
+    let (Some(chunk), None) = (chunks.next(), chunks.next()) else {
+        return Err(broken("is not one column in every group of rows"));
+    };
+    let descriptor = &chunk.descriptor().descriptor;
+    if descriptor.max_rep_level > 0 || descriptor.max_def_level > 1 {
+        return Err(broken("holds lists, though it says otherwise"));
+    }
+    let range = chunk.byte_range();
+    let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+    let bytes = range
+        .and_then(|(start, end)| bytes.get(start..end))
+        .ok_or_else(|| broken("lies outside the file"))?;
+    // The decoder allocates what chunks and pages are said to hold.
+    let rows = group.num_rows();
+    if rows > MOST_ROWS || usize::try_from(chunk.num_values()).ok() != Some(rows) {
+        return Err(broken("has more or fewer values than there are rows"));
+    }
+    check_pages(bytes, rows)
+        .ok_or_else(|| broken("has a page that is not what it says, or unpacks to more than 1 GiB"))?;
+    let pages = PageReader::new(Cursor::new(bytes.to_vec().into()), chunk, Vec::new(), bytes.len());
+    let mut field = column.field.clone();
+    // Dictionaries are a matter of Arrow; in the file the column is of what they hold.
+    if let ArrowDataType::Dictionary(_, values, _) = field.dtype {
+        field.dtype = *values;
+    }
+    let types = vec![&descriptor.primitive_type];
+    let read = column_iter_to_arrays(vec![BasicDecompressor::new(pages, Vec::new())], types, field, None);
+    read.map(|(arrays, _)| arrays).map_err(|e| damaged("Parquet", &e))
+}
+
+/// Checks what the pages of a column say of themselves, up to the last of its rows; `None` if something cannot be so.
+fn check_pages(bytes: &[u8], rows: usize) -> Option<()> {
+    let mut left = rows;
+    let mut rest = bytes;
+    while left > 0 {
+        let header =
+            PageHeader::read_from_in_protocol(&mut TCompactInputProtocol::new(&mut rest, bytes.len()))
+                .ok()?;
+        rest = rest.get(usize::try_from(header.compressed_page_size).ok()?..)?;
+        let unpacked = usize::try_from(header.uncompressed_page_size).ok()?;
+        let rows = header.data_page_header.map(|h| h.num_values);
+        let rows = rows.or(header.data_page_header_v2.map(|h| h.num_values)).unwrap_or(0);
+        let values = usize::try_from(header.dictionary_page_header.map_or(0, |h| h.num_values)).ok()?;
+        left = left.checked_sub(usize::try_from(rows).ok()?)?;
+        if unpacked > MOST_OF_PAGE || values > MOST_ROWS {
+            return None;
+        }
+    }
+    Some(())
+}
