@@ -18,10 +18,6 @@ pub(super) struct Bits<'a> {
 /// Valid bits after [`Bits::refill`], at least.
 const REFILLED: u32 = 56;
 
-#[allow(
-    clippy::inline_always,
-    reason = "a decoder's state stays in registers only if nothing of it is called"
-)]
 impl<'a> Bits<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
         Self { rest: input, ahead: 0, count: 0, imagined: 0, input }

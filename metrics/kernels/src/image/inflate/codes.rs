@@ -1,22 +1,20 @@
-//! Tables that decode Huffman codes, a whole match or several literals at a time.
+//! Tables that decode Huffman codes, a whole match at a time.
 
-use super::entry::{Entry, MOST_LITERALS};
+use super::entry::Entry;
 use super::{BLOCK, Damaged};
+use std::sync::LazyLock;
 
 /// Longest code of deflate, in bits.
 const LONGEST: usize = 15;
-/// Bits that choose an entry of the first table of literals and lengths: 2,048 of 8 bytes fit a processor's first cache along
-/// with the window.
-const LITERAL_BITS: usize = 11;
-/// Bits that choose an entry of the first table of distances.
-const DISTANCE_BITS: usize = 9;
 
-/// The tables of literals and lengths.
-pub(super) type Literals = Codes<{ 1 << LITERAL_BITS }>;
 /// The tables of distances.
-pub(super) type Distances = Codes<{ 1 << DISTANCE_BITS }>;
+type Distances = Codes<{ 1 << 9 }>;
 /// The tables of the lengths of codes.
 pub(super) type CodeLengths = Codes<{ 1 << 7 }>;
+/// The tables of a block that brings its own codes. 2,048 entries of 8 bytes fit a processor's first cache along with the window.
+pub(super) type OwnTables = Tables<{ 1 << 11 }>;
+/// The tables of blocks that use the fixed codes, of which a length (7 bits) and its distance (5) make one entry.
+pub(super) type FixedTables = Tables<{ 1 << 12 }>;
 
 /// What the symbols of literals and lengths mean (RFC 1951, 3.2.5).
 const LITERALS_AND_LENGTHS: [Entry; 288] = {
@@ -115,12 +113,10 @@ impl Order {
 pub(super) struct Codes<const SIZE: usize> {
     first: Box<[Entry; SIZE]>,
     second: Vec<Entry>,
-    /// Codes that may be part of a match in one entry, by their bits, and their entries.
+    /// Codes that may be part of a match in one entry, and their entries, by their bits.
     joining: Vec<(usize, Entry)>,
     /// Where in `joining` the codes of so many bits begin.
-    joining_begin: [usize; LONGEST + 2],
-    /// Whether most symbols will be literals.
-    mostly_literals: bool,
+    begin: [usize; LONGEST + 2],
 }
 
 impl<const SIZE: usize> Codes<SIZE> {
@@ -131,13 +127,11 @@ impl<const SIZE: usize> Codes<SIZE> {
             first: Box::new([Entry::NONE; SIZE]),
             second: Vec::new(),
             joining: Vec::new(),
-            joining_begin: [0; LONGEST + 2],
-            mostly_literals: false,
+            begin: [0; LONGEST + 2],
         }
     }
 
     /// The entry of the first table for the next bits.
-    #[allow(clippy::inline_always, reason = "part of the decoder's loop")]
     #[inline(always)]
     pub(super) fn first(&self, ahead: u64) -> Entry {
         self.first[ahead as usize & (SIZE - 1)]
@@ -150,14 +144,14 @@ impl<const SIZE: usize> Codes<SIZE> {
         self.second.get(longer.number() + index).copied().unwrap_or(Entry::NONE)
     }
 
-    /// Builds the tables. `joins` says which entries may be part of a match in one entry, and `join` places such matches among
-    /// the entries for so many bits.
+    /// Builds the tables of the code with these lengths. `joins` says which of its entries may be part of a match in one
+    /// entry; `far` are the distances that may follow them.
     fn build(
         &mut self,
         lengths: &[u8],
         meanings: &[Entry],
         joins: impl Fn(Entry) -> bool,
-        join: impl Fn(&mut [Entry], usize, &[(usize, Entry)]),
+        far: Option<&Distances>,
     ) -> Result<(), Damaged> {
         let order = Order::new(lengths)?;
         self.first[0] = Entry::NONE;
@@ -169,7 +163,7 @@ impl<const SIZE: usize> Codes<SIZE> {
             let half = 1 << (bits - 1);
             self.first.copy_within(..half, half);
             code <<= 1;
-            self.joining_begin[bits] = self.joining.len();
+            self.begin[bits] = self.joining.len();
             for &symbol in order.of_length(bits) {
                 let (index, entry) =
                     (reversed(code, bits), meanings[usize::from(symbol)].of_code(bits as u32));
@@ -179,22 +173,36 @@ impl<const SIZE: usize> Codes<SIZE> {
                 }
                 code += 1;
             }
-            join(&mut self.first[..2 * half], bits, &self.joining);
+            if let Some(far) = far {
+                self.join(bits, far);
+            }
         }
-        self.joining_begin[Self::BITS + 1] = self.joining.len();
+        self.begin[Self::BITS + 1] = self.joining.len();
         let more = order.longest.saturating_sub(Self::BITS);
         for bits in Self::BITS + 1..=order.longest {
             code <<= 1;
             for &symbol in order.of_length(bits) {
-                self.place_longer(
-                    reversed(code, bits),
-                    meanings[usize::from(symbol)].of_code(bits as u32),
-                    more,
-                );
+                let entry = meanings[usize::from(symbol)].of_code(bits as u32);
+                self.place_longer(reversed(code, bits), entry, more);
                 code += 1;
             }
         }
         Ok(())
+    }
+
+    /// Places the matches whose two codes have so many bits together.
+    fn join(&mut self, bits: usize, far: &Distances) {
+        for &(code, length) in &self.joining[..self.begin[bits]] {
+            let used = length.bits() as usize;
+            for &(next, distance) in far.joining(bits - used) {
+                self.first[code | next << used] = length.and_distance(distance);
+            }
+        }
+    }
+
+    /// Codes of so many bits that may be part of a match in one entry.
+    fn joining(&self, bits: usize) -> &[(usize, Entry)] {
+        if bits > Self::BITS { &[] } else { &self.joining[self.begin[bits]..self.begin[bits + 1]] }
     }
 
     /// Places a code that is longer than the first table's bits, by as many as `more` at most.
@@ -215,80 +223,48 @@ impl<const SIZE: usize> Codes<SIZE> {
 impl CodeLengths {
     /// The tables of the code with these lengths.
     pub(super) fn code_lengths(&mut self, lengths: &[u8; 19]) -> Result<(), Damaged> {
-        self.build(lengths, &CODE_LENGTHS, |_| false, |_, _, _| {})
+        self.build(lengths, &CODE_LENGTHS, |_| false, None)
     }
 }
 
-impl Distances {
-    /// The tables of the code with these lengths.
-    pub(super) fn distances(&mut self, lengths: &[u8]) -> Result<(), Damaged> {
-        // Nearer ones are not copied by whole blocks.
-        self.build(lengths, &DISTANCES, |entry| entry.is_base() && entry.number() >= BLOCK, |_, _, _| {})
-    }
-
-    /// Codes of so many bits that may be part of a match in one entry.
-    fn joining(&self, bits: usize) -> &[(usize, Entry)] {
-        &self.joining[self.joining_begin[bits]..self.joining_begin[bits + 1]]
-    }
-}
-
-impl Literals {
-    /// The tables of the code with these lengths. Where the bits of an entry hold all that follows, it is made one of several
-    /// literals, or of a match with one of these distances.
-    pub(super) fn literals_and_lengths(
-        &mut self,
-        lengths: &[u8],
-        distances: &Distances,
-    ) -> Result<(), Damaged> {
-        let joins =
-            |entry: Entry| entry.is_base() && entry.bits() == entry.code_bits() && entry.number() <= BLOCK;
-        self.build(lengths, &LITERALS_AND_LENGTHS, joins, |first, bits, matches| {
-            for &(code, length) in matches {
-                let used = length.bits() as usize;
-                if used < bits && bits - used <= DISTANCE_BITS {
-                    for &(next, distance) in distances.joining(bits - used) {
-                        first[code | next << used] = length.and_distance(distance);
-                    }
-                }
-            }
-        })?;
-        // What share of the symbols is literals of so many bits, if bits are 0 as often as 1, in units of 2^-15.
-        let mut share = [0usize; LONGEST + 1];
-        for &bits in &lengths[..256] {
-            share[usize::from(bits)] += 1 << (LONGEST - usize::from(bits));
-        }
-        share[0] = 0;
-        self.mostly_literals = share.iter().sum::<usize>() > (1 << LONGEST) / 5 * 4;
-        let pairs: usize =
-            (1..LITERAL_BITS).map(|b| share[b] * share[1..=LITERAL_BITS - b].iter().sum::<usize>()).sum();
-        // Joining costs a look at every entry.
-        if pairs >> LONGEST > (1 << LONGEST) / 8 {
-            self.join_literals();
-        }
-        Ok(())
-    }
-
+/// The two codes of a block, the first one in a first table of so many entries.
+pub(super) struct Tables<const SIZE: usize> {
+    pub literals: Codes<SIZE>,
+    pub distances: Distances,
     /// Whether most symbols will be literals.
-    pub(super) fn mostly_literals(&self) -> bool {
-        self.mostly_literals
+    pub mostly_literals: bool,
+}
+
+/// The fixed codes (RFC 1951, 3.2.6).
+pub(super) static FIXED: LazyLock<FixedTables> = LazyLock::new(|| {
+    let mut lengths = [8; 288];
+    lengths[144..256].fill(9);
+    lengths[256..280].fill(7);
+    let mut tables = Tables::new();
+    tables.build(&lengths, &[5; 32]).expect("both codes are complete");
+    tables
+});
+
+impl<const SIZE: usize> Tables<SIZE> {
+    pub(super) fn new() -> Self {
+        Self { literals: Codes::new(), distances: Codes::new(), mostly_literals: false }
     }
 
-    fn join_literals(&mut self) {
-        // What follows is found at a smaller index, or at 0 for 0: from the largest on, it is not joined yet.
-        for index in (0..self.first.len()).rev() {
-            let mut entry = self.first[index];
-            if !entry.is_literals() {
-                continue;
-            }
-            while entry.literals() < MOST_LITERALS {
-                let next = self.first[index >> entry.bits()];
-                if !next.is_literals() || (entry.bits() + next.bits()) as usize > LITERAL_BITS {
-                    break;
-                }
-                entry = entry.and_literal(next);
-            }
-            self.first[index] = entry;
-        }
+    /// Builds the tables of the codes with these lengths, of which there are 257 and 1 at least. Where the bits of an entry hold
+    /// a length and its distance, it is made a match.
+    pub(super) fn build(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), Damaged> {
+        // Nearer distances, and longer lengths, are not copied by one block.
+        let joins = |distance: Entry| distance.is_base() && distance.number() >= BLOCK;
+        self.distances.build(distances, &DISTANCES, joins, None)?;
+        let joins = |length: Entry| {
+            length.is_base() && length.bits() == length.code_bits() && length.number() <= BLOCK
+        };
+        self.literals.build(literals, &LITERALS_AND_LENGTHS, joins, Some(&self.distances))?;
+        // What share of the symbols is literals, if bits are 0 as often as 1, in units of 2^-15.
+        let share: usize =
+            literals[..256].iter().filter(|&&bits| bits > 0).map(|bits| 1 << LONGEST >> bits).sum();
+        self.mostly_literals = share > (1 << LONGEST) / 5 * 4;
+        Ok(())
     }
 }
 

@@ -1,15 +1,15 @@
 //! The loop that carries out a block's codes.
 
 use super::bits::Bits;
-use super::codes::{Distances, Literals};
-use super::entry::{Entry, MOST_LITERALS};
+use super::codes::{FixedTables, OwnTables, Tables};
+use super::entry::Entry;
 use super::{BLOCK, Damaged, WINDOW};
 use crate::vectorized::vectorized;
 
 /// Positions in the buffer, a power of two: an index cut to it needs no check.
 pub(super) const PLACES: usize = 1 << 18;
-/// Bytes that one turn of the loop may make: a match that is looked up in two steps, or less.
-pub(super) const TURN: usize = 258 + WIDE;
+/// Bytes that one turn of the loop may make: the longest match, after literals.
+pub(super) const TURN: usize = 258 + 4;
 /// What has been made of a stream. Bytes copied to the last position still have room.
 pub(super) type Buffer = [u8; PLACES + WIDE];
 /// Bytes copied at a time of matches that are looked up in two steps, among which are the long ones.
@@ -18,8 +18,6 @@ const WIDE: usize = 64;
 /// What the loop works on.
 pub(super) struct Work<'a, 'b> {
     pub bits: Bits<'a>,
-    pub literals: &'b Literals,
-    pub distances: &'b Distances,
     pub buffer: &'b mut Buffer,
     /// Where the stream begins in the buffer, or 0 once that is more than a window behind.
     pub begin: usize,
@@ -31,55 +29,69 @@ pub(super) struct Work<'a, 'b> {
 
 impl Work<'_, '_> {
     /// Decodes until enough is made or the block ends, and says whether it ended.
-    pub(super) fn decode(&mut self) -> Result<bool, Damaged> {
+    pub(super) fn own(&mut self, tables: &OwnTables) -> Result<bool, Damaged> {
         if self.made < self.begin + WINDOW {
-            decode_beginning(self)
-        } else if self.literals.mostly_literals() {
-            decode_literals(self)
+            decode_beginning(self, tables)
+        } else if tables.mostly_literals {
+            decode_literals(self, tables)
         } else {
-            decode_matches(self)
+            decode_matches(self, tables)
         }
+    }
+
+    /// The same for a block of the fixed codes.
+    pub(super) fn fixed(&mut self, tables: &FixedTables) -> Result<bool, Damaged> {
+        decode_fixed(self, tables)
     }
 }
 
 vectorized! {
     /// Where a distance may lead to before the stream's begin.
-    fn decode_beginning(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
-        decode::<true, false>(work)
+    fn decode_beginning(work: &mut Work<'_, '_>, tables: &OwnTables) -> Result<bool, Damaged> {
+        decode::<true, false, _>(work, tables)
     }
 }
 
 vectorized! {
     /// Where matches are as usual as literals.
-    fn decode_matches(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
-        decode::<false, false>(work)
+    fn decode_matches(work: &mut Work<'_, '_>, tables: &OwnTables) -> Result<bool, Damaged> {
+        decode::<false, false, _>(work, tables)
     }
 }
 
 vectorized! {
     /// Where a literal is followed by more of them: such as noise.
-    fn decode_literals(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
-        decode::<false, true>(work)
+    fn decode_literals(work: &mut Work<'_, '_>, tables: &OwnTables) -> Result<bool, Damaged> {
+        decode::<false, true, _>(work, tables)
     }
 }
 
-#[allow(clippy::inline_always, reason = "compiled into each of its three forms for each processor")]
+vectorized! {
+    /// Where the codes are not the block's own, at the beginning or not.
+    fn decode_fixed(work: &mut Work<'_, '_>, tables: &FixedTables) -> Result<bool, Damaged> {
+        decode::<true, false, _>(work, tables)
+    }
+}
+
 #[inline(always)]
-fn decode<const BEGINNING: bool, const LITERALS: bool>(work: &mut Work<'_, '_>) -> Result<bool, Damaged> {
+fn decode<const BEGINNING: bool, const LITERALS: bool, const SIZE: usize>(
+    work: &mut Work<'_, '_>,
+    tables: &Tables<SIZE>,
+) -> Result<bool, Damaged> {
     // In variables of its own, the state stays in registers.
     let (mut bits, mut made) = (work.bits, work.made);
     let (begin, enough) = (work.begin, work.enough.min(PLACES - TURN));
-    let (literals, distances, out) = (work.literals, work.distances, &mut *work.buffer);
+    let (literals, distances, out) = (&tables.literals, &tables.distances, &mut *work.buffer);
     let ended = loop {
         if made >= enough {
             break Ok(false);
         }
-        // 56 bits: four entries of 11 for literals, or two of 11 with 13 more for a distance, or a length of 15 and 5 more.
+        // 56 bits: four literals of 11 and an entry, or two matches of 12 and 13 more, or a length of 15 and 5 more.
         bits.refill();
         let mut entry = literals.first(bits.peek());
         if LITERALS {
             let mut left = 4;
-            while left > 0 && entry.is_literals() {
+            while left > 0 && entry.is_literal() {
                 write(out, &mut made, entry);
                 bits.skip(entry.raw_bits());
                 entry = literals.first(bits.peek());
@@ -103,7 +115,7 @@ fn decode<const BEGINNING: bool, const LITERALS: bool>(work: &mut Work<'_, '_>) 
         cold();
         if entry.is_longer() {
             entry = literals.second(entry, bits.peek());
-            if entry.is_literals() {
+            if entry.is_literal() {
                 write(out, &mut made, entry);
                 bits.skip(entry.raw_bits());
                 continue;
@@ -134,9 +146,8 @@ fn decode<const BEGINNING: bool, const LITERALS: bool>(work: &mut Work<'_, '_>) 
     ended
 }
 
-/// Carries out an entry of literals or of a match not nearer and not longer than a block, and says whether its distance is
+/// Carries out a literal, or a match not nearer and not longer than a block, and says whether its distance is
 /// allowed.
-#[allow(clippy::inline_always, reason = "part of the decoder's loop")]
 #[inline(always)]
 fn step<const BEGINNING: bool>(
     bits: &mut Bits<'_>,
@@ -156,15 +167,13 @@ fn step<const BEGINNING: bool>(
     true
 }
 
-/// Writes the literals of an entry, and up to four bytes behind them.
-#[allow(clippy::inline_always, reason = "part of the decoder's loop")]
+/// Writes an entry's literal, or anything if it has none.
 #[inline(always)]
 fn write(out: &mut Buffer, made: &mut usize, entry: Entry) {
-    out[*made & (PLACES - 1)..][..MOST_LITERALS + 1].copy_from_slice(&entry.bytes());
+    out[*made & (PLACES - 1)] = entry.byte();
     *made += entry.literals();
 }
 
-#[allow(clippy::inline_always, reason = "part of the decoder's loop")]
 #[inline(always)]
 fn copy<const BYTES: usize>(out: &mut Buffer, from: usize, to: usize) {
     const { assert!(BYTES <= WIDE) };
@@ -175,7 +184,6 @@ fn copy<const BYTES: usize>(out: &mut Buffer, from: usize, to: usize) {
 }
 
 /// Repeats what was made so many bytes ago, and writes up to [`WIDE`] bytes more than it is long.
-#[allow(clippy::inline_always, reason = "copies with the widest registers that the loop is compiled for")]
 #[inline(always)]
 fn repeat(out: &mut Buffer, made: usize, back: usize, length: usize) {
     let from = made - back;

@@ -1,37 +1,31 @@
 //! What the next bits of a deflate stream mean, in one word.
 
-/// Up to three literals or a match (a length with its distance), or something else that takes a second look.
+/// A literal or a match (a length with its distance), or something else that takes a second look.
 ///
-/// From the lowest bit: bits to use up, including those that follow the code (6), a flag for anything else, a flag for
-/// literals, bits of the code alone (6), the match's length (9), how many literals (2), the match's least distance (15), the
-/// literals (24).
+/// From the lowest bit: bits to use up, including those that follow the code (6), a flag for anything else, a flag for a
+/// literal, bits of the code alone (6), the match's length (9), its least distance (15), the literal (8).
 ///
 /// Literals and matches are carried out in the same way, without a branch between them, since which of them comes next cannot
-/// be foretold: literals are written and followed by a match of no length, a match is preceded by no literal.
+/// be foretold: a literal is written and followed by a match of no length, a match is preceded by no literal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Entry(u64);
 
 const OTHER: u64 = 1 << 6;
-const ONLY_LITERALS: u64 = 1 << 7;
+const LITERAL: u32 = 7;
 const CODE: u32 = 8;
 const LENGTH: u32 = 14;
-const COUNT: u32 = 23;
-const NUMBER: u32 = 25;
-const BYTES: u32 = 40;
+const NUMBER: u32 = 23;
+const BYTE: u32 = 38;
 // Kinds of anything else, where a match has its length.
 const BASE: u64 = OTHER | 1 << LENGTH;
 const LONGER: u64 = OTHER | 2 << LENGTH;
 const END: u64 = OTHER | 3 << LENGTH;
 const KIND: u64 = END;
 
-/// Distance of the match without length that follows literals: far enough behind that the bytes copied for nothing have
+/// Distance of the match without length that follows a literal: far enough behind that the bytes copied for nothing have
 /// reached the cache, and less than a window.
 const APART: u64 = 1024 << NUMBER;
 
-/// Literals that an entry holds at most.
-pub(super) const MOST_LITERALS: usize = 3;
-
-#[allow(clippy::inline_always, reason = "parts of the decoder's loop")]
 impl Entry {
     /// Bits that are no code.
     pub(super) const NONE: Self = Self(OTHER);
@@ -41,7 +35,7 @@ impl Entry {
 
     /// A byte as it is.
     pub(super) const fn literal(byte: u8) -> Self {
-        Self(ONLY_LITERALS | APART | 1 << COUNT | (byte as u64) << BYTES)
+        Self(1 << LITERAL | APART | (byte as u64) << BYTE)
     }
 
     /// A number below 32,768 to which the value of `extra` further bits is added: a length, or a distance.
@@ -57,14 +51,6 @@ impl Entry {
     /// The same with a code of so many bits.
     pub(super) const fn of_code(self, bits: u32) -> Self {
         Self(self.0 + bits as u64 + ((bits as u64) << CODE))
-    }
-
-    /// These literals and one that follows them, at most [`MOST_LITERALS`].
-    pub(super) fn and_literal(self, next: Self) -> Self {
-        let bits = u64::from(self.bits() + next.bits());
-        let count = self.literals();
-        let bytes = self.0 >> BYTES | (next.0 >> BYTES) << (8 * count);
-        Self(ONLY_LITERALS | APART | bits | bits << CODE | (count as u64 + 1) << COUNT | bytes << BYTES)
     }
 
     /// A length without further bits, and the distance that follows it, as a match.
@@ -91,16 +77,16 @@ impl Entry {
         (self.0 >> CODE & 63) as u32
     }
 
-    /// Whether it is neither literals nor a match.
+    /// Whether it is neither a literal nor a match.
     #[inline(always)]
     pub(super) fn is_other(self) -> bool {
         self.0 & OTHER != 0
     }
 
-    /// Whether it is literals.
+    /// Whether it is a literal.
     #[inline(always)]
-    pub(super) fn is_literals(self) -> bool {
-        self.0 & ONLY_LITERALS != 0
+    pub(super) fn is_literal(self) -> bool {
+        self.0 & 1 << LITERAL != 0
     }
 
     /// Whether it is a number, to which bits may be added.
@@ -120,16 +106,16 @@ impl Entry {
         self.0 & KIND == END
     }
 
-    /// The literals, and what stands behind them does not matter.
+    /// The literal.
     #[inline(always)]
-    pub(super) fn bytes(self) -> [u8; 4] {
-        ((self.0 >> BYTES) as u32).to_le_bytes()
+    pub(super) fn byte(self) -> u8 {
+        (self.0 >> BYTE) as u8
     }
 
-    /// How many literals.
+    /// How many literals: 1 or 0.
     #[inline(always)]
     pub(super) fn literals(self) -> usize {
-        (self.0 >> COUNT & 3) as usize
+        (self.0 >> LITERAL & 1) as usize
     }
 
     /// Length of the match.

@@ -1,10 +1,19 @@
 //! Decompresses deflate (RFC 1951) from memory in pieces, in safe code.
 //!
 //! Reading a compressed image is decompressing it: nine tenths of the time. The streams are strangers', so the decoder must be
-//! written in a language that checks it; of such, none that is published decompresses medical images as fast as libdeflate,
-//! in C, does. This one does, because of how images compress: to matches of a few bytes. A table's entry is a whole match where
-//! a length and its distance fit into 11 bits, not a length alone, and matches and literals are carried out without a branch
-//! between them. Figures: `cargo bench -p fiel-kernels --bench images`.
+//! written in a language that checks it; of such, zlib-rs and zune-inflate took 1.3 times as long and more for a CT as
+//! libdeflate, in C. This one takes less than libdeflate, because of how images compress: to matches of a few bytes. A table's
+//! entry is a whole match where a length and its distance fit into 11 bits, not a length alone, and matches and literals are
+//! carried out without a branch between them. Figures: `docs/performance.md`, `cargo bench -p fiel-kernels --bench images`.
+
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "codes, symbols, lengths and distances have at most 16 bits, positions in the buffer at most 18"
+)]
+#![expect(
+    clippy::inline_always,
+    reason = "the decoder's state stays in registers only if nothing of its loop is called"
+)]
 
 mod bits;
 mod codes;
@@ -14,7 +23,7 @@ mod entry;
 mod tests;
 
 use bits::Bits;
-use codes::{CodeLengths, Distances, Literals};
+use codes::{CodeLengths, FIXED, OwnTables};
 use decode::{Buffer, PLACES, TURN, Work};
 use thiserror::Error;
 
@@ -53,8 +62,10 @@ enum Block {
     Between { last: bool },
     /// A block with so many bytes left as they are.
     Stored { left: usize, last: bool },
-    /// A block of codes.
-    Coded { last: bool },
+    /// A block that brings its own codes.
+    Own { last: bool },
+    /// A block of the fixed codes.
+    Fixed { last: bool },
     /// After the last block.
     Ended,
 }
@@ -63,9 +74,8 @@ enum Block {
 pub(super) struct Inflate<'a> {
     bits: Bits<'a>,
     block: Block,
-    literals: Literals,
-    distances: Distances,
     lengths: CodeLengths,
+    own: OwnTables,
     /// The window, then what has been made and not taken.
     buffer: Box<Buffer>,
     /// Where the stream begins in the buffer, or 0 once that is more than a window behind.
@@ -83,9 +93,8 @@ impl<'a> Inflate<'a> {
         Self {
             bits: Bits::new(input),
             block: Block::Between { last: false },
-            literals: Literals::new(),
-            distances: Distances::new(),
             lengths: CodeLengths::new(),
+            own: OwnTables::new(),
             buffer: buffer.try_into().expect("made of that size"),
             begin: WINDOW,
             taken: WINDOW,
@@ -159,19 +168,20 @@ impl<'a> Inflate<'a> {
                 self.made += now;
                 Block::Stored { left: left - now, last }
             }
-            Block::Coded { last } => {
+            Block::Own { last } | Block::Fixed { last } => {
                 let mut work = Work {
                     bits: self.bits,
-                    literals: &self.literals,
-                    distances: &self.distances,
                     buffer: &mut self.buffer,
                     begin: self.begin,
                     made: self.made,
                     enough,
                 };
-                let ended = work.decode();
+                let ended = match self.block {
+                    Block::Fixed { .. } => work.fixed(&FIXED),
+                    _ => work.own(&self.own),
+                };
                 (self.bits, self.made) = (work.bits, work.made);
-                if ended? { Block::Between { last } } else { Block::Coded { last } }
+                if ended? { Block::Between { last } } else { self.block }
             }
             Block::Ended => Block::Ended,
         };
@@ -190,19 +200,15 @@ impl<'a> Inflate<'a> {
                 if length != !complement {
                     return Err(Damaged::Stored);
                 }
-                return Ok(Block::Stored { left: usize::from(length), last });
+                Ok(Block::Stored { left: usize::from(length), last })
             }
-            1 => {
-                let mut lengths = [8; 288];
-                lengths[144..256].fill(9);
-                lengths[256..280].fill(7);
-                self.distances.distances(&[5; 32])?;
-                self.literals.literals_and_lengths(&lengths, &self.distances)?;
+            1 => Ok(Block::Fixed { last }),
+            2 => {
+                self.own_codes()?;
+                Ok(Block::Own { last })
             }
-            2 => self.own_codes()?,
-            _ => return Err(Damaged::Kind),
+            _ => Err(Damaged::Kind),
         }
-        Ok(Block::Coded { last })
     }
 
     /// The codes of a block that brings its own (RFC 1951, 3.2.7).
@@ -243,7 +249,6 @@ impl<'a> Inflate<'a> {
         if lengths[256] == 0 {
             return Err(Damaged::Code);
         }
-        self.distances.distances(&lengths[literals..total])?;
-        self.literals.literals_and_lengths(&lengths[..literals], &self.distances)
+        self.own.build(&lengths[..literals], &lengths[literals..total])
     }
 }
