@@ -3,6 +3,7 @@
 #
 #   mutants.sh                    every mutant: a build of about 3 minutes, then some 0.1 s of one core for each
 #   SAMPLE=400 mutants.sh         400 of them, drawn at random; SEED=n (1) chooses which
+#   WITHIN=image/ mutants.sh      those of files in whose path that occurs
 #   ONE_BY_ONE=1 mutants.sh ...   with cargo-mutants alone, which builds the crate anew for each mutant (20 s): what
 #                                 follows goes to it as it is, as in `-f area.rs --shard 3/500`; SAMPLE counts as well
 #
@@ -77,4 +78,4 @@ if [ "$(cat "$work/state" 2>/dev/null)" != "$state" ]; then
 fi
 mapfile -t binaries <"$work/binaries"
 "$venv/bin/python" "$here/mutants/measure.py" "$work" "$copy/metrics/kernels" "${binaries[@]}" \
-    ${SAMPLE:+--sample "$SAMPLE"} --seed "${SEED:-1}"
+    ${SAMPLE:+--sample "$SAMPLE"} --seed "${SEED:-1}" --within "${WITHIN:-}"

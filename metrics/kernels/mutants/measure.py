@@ -1,11 +1,12 @@
 """Switches mutants on, one at a time, and tells which no test notices.
 
-    measure.py OUT KERNELS BINARY... [--sample N] [--seed N]
+    measure.py OUT KERNELS BINARY... [--sample N] [--seed N] [--within TEXT]
 
 OUT      the folder that at_once.py wrote to; gets `reached.jsonl` (which mutants each test reaches) and
          `outcomes.jsonl` (a line per mutant; a run goes on where an earlier one stopped)
 KERNELS  the folder of the crate, where its tests expect to run
 BINARY   the tests' binaries
+TEXT     only mutants of files in whose path it occurs
 
 Each mutant is run against the tests that reach it, those that are quick and have caught mutants before first, until
 one fails. A test may take ten times its own time and two seconds more, counted in CPU seconds; one that does not end
@@ -138,12 +139,13 @@ def main():
     arguments.add_argument("binaries", nargs="+")
     arguments.add_argument("--sample", type=int)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--within", default="")
     given = arguments.parse_args()
     # The tests run elsewhere.
     given.out = given.out.resolve()
     mutants = json.loads((given.out / "mutants.json").read_text())
     left_out = len(json.loads((given.out / "left_out.json").read_text()))
-    order = sorted(mutants, key=lambda mutant: mutant["name"])
+    order = sorted((m for m in mutants if given.within in m["file"]), key=lambda mutant: mutant["name"])
     random.Random(given.seed).shuffle(order)
     tests = Tests(given.kernels, given.binaries, given.out)
     path = given.out / "outcomes.jsonl"
