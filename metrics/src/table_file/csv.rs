@@ -38,6 +38,7 @@ pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, Strin
         let row = Rows::of(&bytes[..e.valid_up_to()]).count().saturating_sub(1);
         return Err(format!("{} holds bytes that are not UTF-8; save the file in UTF-8", spoken(row)));
     }
+    check_separators(bytes)?;
     let frame = CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(rows)
@@ -50,6 +51,26 @@ pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, Strin
         return Err(twice(name.rsplit_once(AGAIN).map_or(name.as_str(), |(name, _)| name)));
     }
     Ok(TableFile { frame, unread: Vec::new() })
+}
+
+/// Refuses what spreadsheets of many countries call CSV: columns separated by semicolons or tabs, of numbers with decimal commas;
+/// and lines that end in carriage returns. Read as commas and line feeds, such a file is one column, or one row.
+fn check_separators(bytes: &[u8]) -> Result<(), String> {
+    let header = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let header = header.strip_suffix(b"\r").unwrap_or(header);
+    if header.contains(&b'\r') {
+        return Err(
+            "lines end in carriage returns alone; save the file with line feeds (LF, or CRLF)".to_owned()
+        );
+    }
+    for (separator, name) in [(b';', "semicolons"), (b'\t', "tabs")] {
+        if header.contains(&separator) && !header.contains(&b',') {
+            return Err(format!(
+                "columns are separated by {name}; save the file with commas between columns and decimal points in numbers"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Why polars could not read the file.

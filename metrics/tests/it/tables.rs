@@ -141,6 +141,9 @@ fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
         (b"y,p,p\n1,0.9,1\n", "two columns are called `p`"),
         (b"y,p,p_duplicated_0,p\n1,0.9,1,1\n", "several columns have one name"),
         (b"x^2,y,p\n1,1,0.9\n", "give its first column another name"),
+        (b"y;p\r\n1;0,9\r\n0;0,2\r\n", "columns are separated by semicolons"),
+        (b"y\tp\n1\t0.9\n", "columns are separated by tabs"),
+        (b"y,p\r1,0.9\r0,0.2\r", "lines end in carriage returns alone"),
         (b"PK\x03\x04\x14\0\0\0", "a ZIP archive, as spreadsheets"),
         (&zipped, "compressed by gzip; unpack it"),
         (&wide, "text in UTF-16; save it in UTF-8"),
@@ -153,6 +156,13 @@ fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
         let own = ["Schema", "ragged", "feature", "dtype", "offset", "duplication"];
         assert!(!own.iter().any(|word| refused.contains(word)), "polars' own words: {refused}");
     }
+}
+
+#[test]
+fn a_file_of_a_spreadsheet_is_read() {
+    let (_folder, plain) = written("plain.csv", FOUR);
+    let (_folder2, marked) = written("t.csv", format!("\u{feff}{}", FOUR.replace('\n', "\r\n")));
+    assert_eq!(scored(&marked, None).unwrap(), scored(&plain, None).unwrap());
 }
 
 #[test]
