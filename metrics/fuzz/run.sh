@@ -7,14 +7,17 @@
 #   SANITIZER=address run.sh    with AddressSanitizer (uses the compiler's unstable flag)
 #   MERGE=1 run.sh ...          afterwards adds to corpus/TARGET/ the new inputs of up to 4 KiB that reach new code
 #
+# The readers of tables (csv, parquet, arrow) are one program, tables/main.rs, an example of fiel-metrics.
 # What a run finds is kept in work/TARGET/ and used by the next one; corpus/TARGET/ is committed. A new target needs
 # fuzz_targets/NAME.rs, its [[bin]] in Cargo.toml, a few files in corpus/NAME/ and, if it helps, dictionaries/NAME.dict.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
+tables='csv parquet arrow'
 if [ $# -eq 0 ]; then
     for file in fuzz_targets/*.rs; do set -- "$@" "$(basename "$file" .rs)"; done
+    set -- "$@" $tables
 fi
 
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -29,14 +32,22 @@ fi
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}
 RUSTFLAGS="$flags" cargo build --release --quiet --bins --target "$host" --target-dir "$target_dir"
 export seconds bins="$target_dir/$host/release"
+# The readers of tables, among the workspace's examples: its other crates are not instrumented, and are there already where its
+# tests have been built.
+export FIEL_FUZZ_FLAGS="$flags"
+(cd ../.. && RUSTC_WORKSPACE_WRAPPER="$PWD/metrics/fuzz/instrument.sh" \
+    cargo build --quiet --workspace --features fiel-metrics/fuzz --example fuzz_tables)
+tables_bin="$(cd ../.. && cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')"
+export tables_bin="$tables_bin/debug/examples/fuzz_tables"
 
 fuzz_one() {
     local target=$1 log dict=()
     mkdir -p "work/$target" "artifacts/$target" "corpus/$target"
     log="work/$target.log"
     [ -f "dictionaries/$target.dict" ] && dict=("-dict=dictionaries/$target.dict")
-    local state=ok
-    "$bins/$target" "work/$target" "corpus/$target" "${dict[@]}" -max_total_time="$seconds" -timeout=10 \
+    local state=ok program=$bins/$target
+    case $target in csv | parquet | arrow) program=$tables_bin ;; esac
+    FIEL_FUZZ_FORMAT=$target "$program" "work/$target" "corpus/$target" "${dict[@]}" -max_total_time="$seconds" -timeout=10 \
         -rss_limit_mb=2048 -malloc_limit_mb=2048 -max_len=65536 -print_final_stats=1 -use_value_profile=1 \
         -artifact_prefix="artifacts/$target/" >"$log" 2>&1 || state=FAILED
     local runs edges
@@ -57,8 +68,11 @@ if [ "${MERGE:-}" = 1 ]; then
     for target in "$@"; do
         small=$(mktemp -d)
         find "work/$target" -type f -size -5k -exec cp {} "$small" \;
-        "$bins/$target" -merge=1 "corpus/$target" "$small" >/dev/null 2>&1 || status=1
+        program=$bins/$target
+        case $target in csv | parquet | arrow) program=$tables_bin ;; esac
+        FIEL_FUZZ_FORMAT=$target "$program" -merge=1 "corpus/$target" "$small" >/dev/null 2>&1 || status=1
         rm -r "$small"
     done
 fi
+rm -f /dev/shm/fiel-fuzz-*
 exit $status
