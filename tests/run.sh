@@ -75,5 +75,5 @@ for line in sys.stdin:
         print(line["executable"])')"
 (cd sandbox && bash ../tests/with-cgroup2.sh bash ../tests/cgroup2.sh "$program")
 
-# Every reader of images, and what sites send, against hostile bytes: a minute each, two at a time.
+# Every reader of images and of tables, and what sites send, against hostile bytes: a minute each, two at a time.
 bash metrics/fuzz/run.sh 60

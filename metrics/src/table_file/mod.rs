@@ -9,10 +9,12 @@ mod parquet;
 
 use crate::error::MetricError;
 use polars::prelude::*;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
 /// Largest file that is read, in bytes: 8 GiB.
 const MOST_BYTES: u64 = 8 << 30;
@@ -75,10 +77,27 @@ fn load(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
 /// Runs a decoder. Those of polars check much of what they take for granted in a file by panicking.
 fn guarded(decode: impl FnOnce() -> Result<TableFile, String>) -> Result<TableFile, String> {
-    catch_unwind(AssertUnwindSafe(decode))
-        .unwrap_or_else(|_| Err("the file is damaged; write it anew, or as CSV".to_owned()))
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let usual = panic::take_hook();
+        // What is caught here is said as an error, unless it is our own mistake.
+        panic::set_hook(Box::new(move |panic| {
+            let is_ours = panic.location().is_none_or(|at| at.file().contains("table_file"));
+            if is_ours || !DECODING.get() {
+                usual(panic);
+            }
+        }));
+    });
+    DECODING.set(true);
+    let table = panic::catch_unwind(AssertUnwindSafe(decode));
+    DECODING.set(false);
+    table.unwrap_or_else(|_| Err("the file is damaged; write it anew, or as CSV".to_owned()))
 }
 
 /// What is wrong with a file whose decoder gave up. Its words are the last ones, since they name what only the decoder knows.
