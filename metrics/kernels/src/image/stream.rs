@@ -236,6 +236,7 @@ impl<'a> Deflate<'a> {
                 return Err(ImageError::Data(format!("gzip: {} members are too many", self.members)));
             }
         } else {
+            // Zeros too, which gzip(1) passes over: a file that was padded has been changed by something.
             return Err(ImageError::Data(format!("{} bytes follow the compressed data", rest.len())));
         }
         Ok(())
@@ -280,7 +281,12 @@ fn gzip_header(bytes: &[u8]) -> Result<&[u8], ImageError> {
         }
     }
     if flags & 2 != 0 {
-        rest = rest.get(2..).ok_or_else(damaged)?;
+        let (sum, after) = rest.split_first_chunk::<2>().ok_or_else(damaged)?;
+        let header = &bytes[..bytes.len() - rest.len()];
+        if crc32fast::hash(header).to_le_bytes()[..2] != *sum {
+            return Err(ImageError::Data("gzip: the header's checksum does not match".to_owned()));
+        }
+        rest = after;
     }
     Ok(rest)
 }

@@ -5,11 +5,12 @@
 pub(super) struct Bits<'a> {
     /// What has not been taken into `ahead`.
     rest: &'a [u8],
-    /// The next bits. Above the valid ones there may be more, equal to what the next refill brings.
+    /// The next bits. Above the valid ones there may be more, which are those that the next refill brings once more: laid over
+    /// them, they change nothing.
     ahead: u64,
     /// The lowest six bits say how many are valid; the others mean nothing.
     count: u32,
-    /// Zero bytes imagined behind the end of the input.
+    /// Zero bytes imagined behind the end of the input; where they are more than what is valid, some have been used.
     imagined: u32,
     /// The whole input.
     input: &'a [u8],

@@ -73,7 +73,7 @@ impl Order {
     /// The code whose symbols have codes of so many bits (0: does not occur, at most 15).
     ///
     /// Takes incomplete codes as zlib does: a single symbol of one bit, and one without symbols. Both are wrong only if bits
-    /// are met that are no code.
+    /// are met that are no code. (Of the lengths of codes zlib refuses them at once; here no block can follow that ends.)
     fn new(lengths: &[u8]) -> Result<Self, Damaged> {
         let mut count = [0usize; LONGEST + 1];
         for &length in lengths {
@@ -145,13 +145,13 @@ impl<const SIZE: usize> Codes<SIZE> {
     }
 
     /// Builds the tables of the code with these lengths. `joins` says which of its entries may be part of a match in one
-    /// entry; `far` are the distances that may follow them.
+    /// entry; `distances` are those that may follow them.
     fn build(
         &mut self,
         lengths: &[u8],
         meanings: &[Entry],
         joins: impl Fn(Entry) -> bool,
-        far: Option<&Distances>,
+        distances: Option<&Distances>,
     ) -> Result<(), Damaged> {
         let order = Order::new(lengths)?;
         self.first[0] = Entry::NONE;
@@ -173,8 +173,8 @@ impl<const SIZE: usize> Codes<SIZE> {
                 }
                 code += 1;
             }
-            if let Some(far) = far {
-                self.join(bits, far);
+            if let Some(distances) = distances {
+                self.join(bits, distances);
             }
         }
         self.begin[Self::BITS + 1] = self.joining.len();
@@ -191,10 +191,10 @@ impl<const SIZE: usize> Codes<SIZE> {
     }
 
     /// Places the matches whose two codes have so many bits together.
-    fn join(&mut self, bits: usize, far: &Distances) {
+    fn join(&mut self, bits: usize, distances: &Distances) {
         for &(code, length) in &self.joining[..self.begin[bits]] {
             let used = length.bits() as usize;
-            for &(next, distance) in far.joining(bits - used) {
+            for &(next, distance) in distances.joining(bits - used) {
                 self.first[code | next << used] = length.and_distance(distance);
             }
         }

@@ -82,7 +82,7 @@ fn decode<const BEGINNING: bool, const LITERALS: bool, const SIZE: usize>(
     let (mut bits, mut made) = (work.bits, work.made);
     let (begin, enough) = (work.begin, work.enough.min(PLACES - TURN));
     let (literals, distances, out) = (&tables.literals, &tables.distances, &mut *work.buffer);
-    let ended = loop {
+    let outcome = loop {
         if made >= enough {
             break Ok(false);
         }
@@ -131,11 +131,12 @@ fn decode<const BEGINNING: bool, const LITERALS: bool, const SIZE: usize>(
         if distance.is_longer() {
             distance = distances.second(distance, bits.peek());
         }
+        let (length, back) = (length.value(ahead), distance.value(bits.peek()));
+        // Before anything is found wrong, since bits that are missing may be what is wrong.
+        bits.skip(distance.raw_bits());
         if !distance.is_base() {
             break Err(Damaged::Symbol);
         }
-        let (length, back) = (length.value(ahead), distance.value(bits.peek()));
-        bits.skip(distance.raw_bits());
         if BEGINNING && back > made - begin {
             break Err(Damaged::Distance);
         }
@@ -143,7 +144,7 @@ fn decode<const BEGINNING: bool, const LITERALS: bool, const SIZE: usize>(
         made += length;
     };
     (work.bits, work.made) = (bits, made);
-    ended
+    outcome
 }
 
 /// Carries out a literal, or a match not nearer and not longer than a block, and says whether its distance is
@@ -158,11 +159,11 @@ fn step<const BEGINNING: bool>(
 ) -> bool {
     write(out, made, entry);
     let (length, back) = (entry.length(), entry.value(bits.peek()));
+    bits.skip(entry.raw_bits());
     if BEGINNING && length > 0 && back > *made - begin {
         return false;
     }
     copy::<BLOCK>(out, *made - back, *made);
-    bits.skip(entry.raw_bits());
     *made += length;
     true
 }

@@ -49,6 +49,8 @@ pub(super) enum Damaged {
     Repeat,
     #[error("damaged compressed data: the lengths of a block's codes make no code")]
     Code,
+    #[error("damaged compressed data: a block has no code for its end")]
+    NoEnd,
     #[error("damaged compressed data: bits that are no code")]
     Symbol,
     #[error("damaged compressed data: a distance leads to before the beginning")]
@@ -220,22 +222,22 @@ impl<'a> Inflate<'a> {
         if literals > 286 || distances > 30 {
             return Err(Damaged::Counts);
         }
-        let mut own = [0; 19];
+        let mut of_lengths = [0; 19];
         for &symbol in &ORDER[..counted] {
             self.bits.refill();
-            own[symbol] = self.bits.take(3) as u8;
+            of_lengths[symbol] = self.bits.take(3) as u8;
         }
-        self.lengths.code_lengths(&own)?;
+        self.lengths.code_lengths(&of_lengths)?;
         let mut lengths = [0; 286 + 30];
         let total = literals + distances;
         let mut at = 0;
         while at < total {
             self.bits.refill();
             let entry = self.lengths.first(self.bits.peek());
+            self.bits.skip(entry.bits());
             if !entry.is_base() {
                 return Err(Damaged::Symbol);
             }
-            self.bits.skip(entry.bits());
             let (length, times) = match entry.number() {
                 16 => (*lengths[..at].last().ok_or(Damaged::Repeat)?, 3 + self.bits.take(2)),
                 17 => (0, 3 + self.bits.take(3)),
@@ -245,9 +247,8 @@ impl<'a> Inflate<'a> {
             lengths[..total].get_mut(at..at + times).ok_or(Damaged::Repeat)?.fill(length);
             at += times;
         }
-        // A block that cannot end.
         if lengths[256] == 0 {
-            return Err(Damaged::Code);
+            return Err(Damaged::NoEnd);
         }
         self.own.build(&lengths[..literals], &lengths[literals..total])
     }

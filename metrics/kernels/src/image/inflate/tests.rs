@@ -169,6 +169,16 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_stream_that_is_cut_ends_too_early() {
+    for (kind, level) in [(1, 1), (2, 6), (4, 9), (5, 6), (6, 9)] {
+        let stream = deflate(&image(kind, 7, 3000), level);
+        for end in 0..stream.len() {
+            assert_eq!(inflate(&stream[..end], 1000), Err(Damaged::End), "{kind} {end}");
+        }
+    }
+}
+
+#[test]
 fn a_distance_leads_back_to_the_first_byte_and_no_further() {
     // Stored, then a match of 3 at distance 5 or 6 by the fixed code.
     let stored = [(0, 1), (0, 2), (0, 5), (5, 16), (!5 & 0xffff, 16), (1, 8), (2, 8), (3, 8), (4, 8), (5, 8)];

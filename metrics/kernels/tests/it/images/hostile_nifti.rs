@@ -338,12 +338,19 @@ fn gzip_members_follow_each_other_and_nothing_else_does() {
     let mut named = compressed[..10].to_vec();
     named[3] = 2 | 4 | 8 | 16;
     named.extend_from_slice(&[3, 0, 7, 7, 7]);
-    named.extend_from_slice(b"mask.nii\0a remark\0\x12\x34");
+    named.extend_from_slice(b"mask.nii\0a remark\0");
+    let sum = crc32fast::hash(&named).to_le_bytes();
+    named.extend_from_slice(&sum[..2]);
     named.extend_from_slice(&compressed[10..]);
     assert_eq!(parse_nifti_mask(&named, &limits).unwrap().data, mask().data);
     for end in 0..36 {
         assert!(parse_nifti_mask(&named[..end], &limits).is_err());
     }
+    named[11] ^= 1;
+    assert!(refused(&named).contains("is damaged"), "{}", refused(&named));
+    named[11] ^= 1;
+    named[16] ^= 1;
+    assert!(refused(&named).contains("the header's checksum does not match"));
     named[3] |= 32;
     assert!(refused(&named).contains("header is damaged"));
 }
