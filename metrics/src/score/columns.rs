@@ -12,6 +12,9 @@ pub(crate) struct Columns {
     file: TableFile,
 }
 
+/// Most bytes of text in a column that is used.
+const MOST_TEXT: usize = 1 << 30;
+
 impl Columns {
     /// Reads a table as text, so that a value that is no number is reported with its row.
     pub(crate) fn read(path: &Path) -> Result<Self, ScoreError> {
@@ -83,6 +86,10 @@ impl Columns {
         let column = if dtype.is_bool() { column.cast(&DataType::Int32) } else { Ok(column.clone()) };
         let text = column.and_then(|c| c.cast(&DataType::String)).map_err(|e| failed(e.to_string()))?;
         let text = text.str().map_err(|e| failed(e.to_string()))?;
+        // A file of few bytes can repeat a long text without end.
+        if text.iter().flatten().map(str::len).sum::<usize>() > MOST_TEXT {
+            return Err(failed(format!("the column `{name}` holds more than 1 GiB of text")));
+        }
         Ok(text.iter().map(|v| v.map(str::to_owned)).collect())
     }
 

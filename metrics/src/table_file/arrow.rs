@@ -5,7 +5,7 @@
 
 use super::TableFile;
 use polars::prelude::*;
-use polars_arrow::array::{Array, DictionaryArray, PrimitiveArray};
+use polars_arrow::array::{Array, PrimitiveArray};
 use polars_compute::cast::{CastOptionsImpl, cast};
 use polars_utils::float16::pf16;
 
@@ -18,6 +18,14 @@ pub(super) struct Batches {
     /// Names and types of the columns that are not read.
     unread: Vec<(String, String)>,
     rows: usize,
+}
+
+/// Values of a column as they come.
+pub(super) struct Values {
+    /// The values, or their numbers in the dictionary.
+    pub(super) array: ArrayRef,
+    /// What the values are numbers of, for categories.
+    pub(super) dictionary: Option<ArrayRef>,
 }
 
 /// A column that is read.
@@ -54,15 +62,15 @@ impl Batches {
     }
 
     /// Adds as many rows: of each column that is read its values, in one array or several.
-    pub(super) fn push(&mut self, rows: usize, columns: &[Vec<ArrayRef>]) -> Result<(), String> {
+    pub(super) fn push(&mut self, rows: usize, columns: &[Vec<Values>]) -> Result<(), String> {
         self.rows = self.rows.saturating_add(rows);
         if self.rows > MOST_ROWS {
             return Err(format!("the table has more than {MOST_ROWS} rows"));
         }
-        for (column, arrays) in self.columns.iter_mut().zip(columns) {
+        for (column, values) in self.columns.iter_mut().zip(columns) {
             let name = &column.field.name;
-            for array in arrays {
-                let read = series(name, array.as_ref(), &column.kind);
+            for values in values {
+                let read = series(name, values, &column.kind);
                 read.and_then(|read| column.read.append(&read).map(drop))
                     .map_err(|e| format!("the column `{name}` is damaged; write the file anew ({e})"))?;
             }
@@ -111,8 +119,8 @@ fn name(kind: &ArrowDataType) -> String {
     name.split(['(', '{', ' ']).next().unwrap_or_default().to_lowercase()
 }
 
-/// An array as a series of the given type.
-fn series(name: &PlSmallStr, array: &dyn Array, kind: &ArrowDataType) -> PolarsResult<Series> {
+/// Values as a series of the given type.
+fn series(name: &PlSmallStr, values: &Values, kind: &ArrowDataType) -> PolarsResult<Series> {
     let whole = |array: &dyn Array, kind: &ArrowDataType| {
         // The one cast that polars does not have without its type.
         let half = array.as_any().downcast_ref::<PrimitiveArray<pf16>>();
@@ -124,12 +132,12 @@ fn series(name: &PlSmallStr, array: &dyn Array, kind: &ArrowDataType) -> PolarsR
         };
         Series::try_from((name.clone(), array))
     };
-    let ArrowDataType::Dictionary(key, ..) = array.dtype() else { return whole(array, kind) };
-    let parts = polars_arrow::match_integer_type!(key, |$T| {
-        let array = array.as_any().downcast_ref::<DictionaryArray<$T>>();
-        array.map(|array| (array.keys().to_boxed(), array.values()))
-    });
-    let (keys, values) = parts.ok_or_else(|| polars_err!(ComputeError: "a dictionary of another key"))?;
-    let keys = whole(keys.as_ref(), &ArrowDataType::UInt32)?;
-    whole(values.as_ref(), kind)?.take(keys.u32()?)
+    let Some(dictionary) = &values.dictionary else { return whole(values.array.as_ref(), kind) };
+    let keys = whole(values.array.as_ref(), &ArrowDataType::UInt32)?;
+    // What a file has in place of a missing value may be any number; of the others, those below 0 are lost in the cast, and
+    // those that are too large are found when they are looked up.
+    if keys.null_count() != values.array.null_count() {
+        return Err(polars_err!(OutOfBounds: "a category below 0"));
+    }
+    whole(dictionary.as_ref(), kind)?.take(keys.u32()?)
 }

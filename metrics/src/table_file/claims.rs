@@ -3,7 +3,7 @@
 
 use super::MOST_BYTES;
 use polars_arrow_format::ipc::planus::ReadAsRoot;
-use polars_arrow_format::ipc::{FieldRef, FooterRef, MessageHeaderRef, MessageRef, SchemaRef};
+use polars_arrow_format::ipc::{FieldRef, FooterRef, MessageHeaderRef, MessageRef, SchemaRef, TypeRef};
 
 /// What every message begins with.
 pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -14,39 +14,34 @@ const FIELDS: usize = 100_000;
 /// How deep they may be nested.
 pub(super) const DEPTH: usize = 64;
 
-/// Most dictionaries in a row in a stream: polars goes one call deeper for each.
-const DICTIONARIES: usize = 256;
+/// A batch of rows, or a dictionary.
+pub(super) struct Message<'a> {
+    pub(super) head: MessageRef<'a>,
+    /// What the offsets of its buffers count in.
+    pub(super) body: &'a [u8],
+}
 
 /// What the messages claimed so far.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
     /// Bytes that compressed buffers unpack to.
     unpacked: u64,
-    /// Dictionaries since the last batch of rows.
-    dictionaries: usize,
 }
 
 impl Claims {
-    /// Checks the message of a file's block; `None` if something is not so, as for all here.
-    pub(super) fn block(&mut self, bytes: &[u8], offset: i64, metadata: i32) -> Option<()> {
+    /// The message of a file's block; `None` if something is not so, as for all here.
+    pub(super) fn block<'a>(&mut self, bytes: &'a [u8], offset: i64, metadata: i32) -> Option<Message<'a>> {
         let start = usize::try_from(offset).ok()?;
         let body = start.checked_add(usize::try_from(metadata).ok()?)?;
-        let (message, _) = message(bytes, start)?;
-        // The order of a file's dictionaries is nobody's concern.
-        self.dictionaries = 0;
-        self.message(MessageRef::read_as_root(message).ok()?, bytes.get(body..)?)
+        let (found, _) = message(bytes, start)?;
+        self.check(Message { head: MessageRef::read_as_root(found).ok()?, body: bytes.get(body..)? })
     }
 
-    fn message(&mut self, message: MessageRef<'_>, body: &[u8]) -> Option<()> {
-        let batch = match message.header().ok()?? {
-            MessageHeaderRef::RecordBatch(batch) => {
-                self.dictionaries = 0;
-                batch
-            }
-            MessageHeaderRef::DictionaryBatch(dictionary) => {
-                self.dictionaries += 1;
-                dictionary.data().ok()??
-            }
+    fn check<'a>(&mut self, message: Message<'a>) -> Option<Message<'a>> {
+        let body = message.body;
+        let batch = match message.head.header().ok()?? {
+            MessageHeaderRef::RecordBatch(batch) => batch,
+            MessageHeaderRef::DictionaryBatch(dictionary) => dictionary.data().ok()??,
             _ => return None,
         };
         let is_packed = batch.compression().ok()?.is_some();
@@ -61,58 +56,66 @@ impl Claims {
                 self.unpacked = self.unpacked.checked_add(claimed)?;
             }
         }
-        (self.unpacked <= MOST_BYTES && self.dictionaries <= DICTIONARIES).then_some(())
+        (self.unpacked <= MOST_BYTES).then_some(message)
     }
 }
 
-/// Checks a message that is a schema, with or without what comes before its first byte.
-pub(super) fn schema_message(bytes: &[u8]) -> Option<()> {
-    let bytes = bytes.strip_prefix(&CONTINUATION).map_or(Some(bytes), |rest| rest.get(4..))?;
-    let MessageHeaderRef::Schema(found) = MessageRef::read_as_root(bytes).ok()?.header().ok()?? else {
-        return None;
-    };
-    schema(found)
+/// The schema that a stream begins with.
+pub(super) fn schema_of_stream(bytes: &[u8]) -> Option<SchemaRef<'_>> {
+    let (first, _) = message(bytes, 0)?;
+    match MessageRef::read_as_root(first).ok()?.header().ok()?? {
+        MessageHeaderRef::Schema(found) => Some(found),
+        _ => None,
+    }
 }
 
-/// Checks a stream from its schema to its end.
-pub(super) fn stream(bytes: &[u8]) -> Option<()> {
-    let (first, mut at) = message(bytes, 0)?;
-    schema_message(first)?;
-    let mut claims = Claims::default();
+/// The messages of a stream behind its schema.
+pub(super) fn stream(bytes: &[u8]) -> Option<Vec<Message<'_>>> {
+    let (_, mut at) = message(bytes, 0)?;
+    let (mut claims, mut messages) = (Claims::default(), Vec::new());
     // A stream ends with an empty message, or with the file.
     while at < bytes.len() {
         let (found, end) = message(bytes, at)?;
         if found.is_empty() {
             break;
         }
-        let found = MessageRef::read_as_root(found).ok()?;
-        at = end.checked_add(usize::try_from(found.body_length().ok()?).ok()?)?;
-        claims.message(found, bytes.get(end..at)?)?;
+        let head = MessageRef::read_as_root(found).ok()?;
+        at = end.checked_add(usize::try_from(head.body_length().ok()?).ok()?)?;
+        messages.push(claims.check(Message { head, body: bytes.get(end..at)? })?);
     }
-    Some(())
+    Some(messages)
 }
 
-/// Checks the schema at the end of a file.
-pub(super) fn schema_of_file(bytes: &[u8]) -> Option<()> {
+/// The schema at the end of a file.
+pub(super) fn schema_of_file(bytes: &[u8]) -> Option<SchemaRef<'_>> {
     // The footer, its length in four bytes, `ARROW1`.
     let (rest, _) = bytes.split_last_chunk::<6>()?;
     let (rest, length) = rest.split_last_chunk::<4>()?;
     let start = rest.len().checked_sub(usize::try_from(i32::from_le_bytes(*length)).ok()?)?;
-    schema(FooterRef::read_as_root(&rest[start..]).ok()?.schema().ok()??)
+    FooterRef::read_as_root(&rest[start..]).ok()?.schema().ok()?
 }
 
-/// Checks that a schema is neither large nor deep. Its parts may be shared, so that a short one can have endless fields.
-fn schema(schema: SchemaRef<'_>) -> Option<()> {
+/// Checks that a schema is neither large nor deep, and of types that polars knows. Its parts may be shared, so that a short one can
+/// have endless fields. Gives the name of a column that is not so.
+pub(super) fn check_schema(schema: SchemaRef<'_>) -> Option<Result<(), String>> {
     let mut left = FIELDS;
     for field in schema.fields().ok()?? {
-        fields(field.ok()?, DEPTH, &mut left)?;
+        let field = field.ok()?;
+        if fields(field, DEPTH, &mut left).is_none() {
+            return Some(Err(field.name().ok()?.unwrap_or_default().to_owned()));
+        }
     }
-    Some(())
+    Some(Ok(()))
 }
 
 fn fields(field: FieldRef<'_>, depth: usize, left: &mut usize) -> Option<()> {
+    use TypeRef as T;
     let depth = depth.checked_sub(1)?;
     *left = left.checked_sub(1)?;
+    // polars has none of them yet, and panics.
+    if let T::RunEndEncoded(_) | T::ListView(_) | T::LargeListView(_) = field.type_().ok()?? {
+        return None;
+    }
     for child in field.children().ok()?.into_iter().flatten() {
         fields(child.ok()?, depth, left)?;
     }

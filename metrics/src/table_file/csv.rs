@@ -39,6 +39,9 @@ pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, Strin
         return Err(format!("{} holds bytes that are not UTF-8; save the file in UTF-8", spoken(row)));
     }
     check_separators(bytes)?;
+    // Blank lines at the end are no rows.
+    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    let bytes = &bytes[..end];
     let frame = CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(rows)
@@ -56,21 +59,29 @@ pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, Strin
 /// Refuses what spreadsheets of many countries call CSV: columns separated by semicolons or tabs, of numbers with decimal commas;
 /// and lines that end in carriage returns. Read as commas and line feeds, such a file is one column, or one row.
 fn check_separators(bytes: &[u8]) -> Result<(), String> {
-    let header = bytes.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let header = header.strip_suffix(b"\r").unwrap_or(header);
-    if header.contains(&b'\r') {
-        return Err(
-            "lines end in carriage returns alone; save the file with line feeds (LF, or CRLF)".to_owned()
-        );
-    }
-    for (separator, name) in [(b';', "semicolons"), (b'\t', "tabs")] {
-        if header.contains(&separator) && !header.contains(&b',') {
-            return Err(format!(
-                "columns are separated by {name}; save the file with commas between columns and decimal points in numbers"
-            ));
+    let mut is_quoted = false;
+    let mut separators = [(b',', "commas", 0), (b';', "semicolons", 0), (b'\t', "tabs", 0)];
+    let header = bytes.trim_ascii_start();
+    for (i, byte) in header.iter().enumerate() {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            b'\n' => break,
+            b'\r' if header.get(i + 1) != Some(&b'\n') => {
+                return Err(
+                    "lines end in carriage returns alone; save the file with line feeds (LF, or CRLF)"
+                        .to_owned(),
+                );
+            }
+            byte => separators.iter_mut().filter(|s| s.0 == *byte).for_each(|s| s.2 += 1),
         }
     }
-    Ok(())
+    match separators {
+        [(.., 0), (_, name, 1..), _] | [(.., 0), _, (_, name, 1..)] => Err(format!(
+            "columns are separated by {name}; save the file with commas between columns and decimal points in numbers"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Why polars could not read the file.

@@ -1,8 +1,6 @@
 //! How deep a Parquet file's schema is nested, read from its footer before polars reads it: polars calls itself for each level.
 
-use super::claims::{self, DEPTH};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use super::claims::DEPTH;
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TInputProtocol, TType};
 
 /// Numbers of fields in the format's definition: a file's schema, an element's children.
@@ -24,11 +22,6 @@ pub(super) fn check(bytes: &[u8]) -> Option<()> {
             if id == SCHEMA { elements(input, kind) } else { skip(input, kind, DEPTH) }
         },
     )
-}
-
-/// Checks the schema that Arrow's writers put into the footer as text, if it can be read at all.
-pub(super) fn check_arrow(text: &str) -> Option<()> {
-    STANDARD.decode(text).map_or(Some(()), |message| claims::schema_message(&message))
 }
 
 /// The elements of a schema, each before its children.

@@ -1,14 +1,15 @@
 //! Arrow IPC: files (also called Feather) and streams.
 
-use super::arrow::Batches;
-use super::claims::{self, Claims};
+use super::arrow::{Batches, Values};
+use super::claims::{self, Claims, Message};
 use super::{TableFile, damaged};
-use polars::prelude::*;
+use polars::prelude::{ArrowDataType, ArrowSchema, PolarsError};
+use polars_arrow::datatypes::Field;
 use polars_arrow::io::ipc::IpcSchema;
-use polars_arrow::io::ipc::read::{
-    FileReader, StreamReader, StreamState, read_file_metadata, read_stream_metadata,
-};
-use polars_arrow::record_batch::RecordBatch;
+use polars_arrow::io::ipc::read::common::{read_dictionary, read_record_batch};
+use polars_arrow::io::ipc::read::{Dictionaries, read_file_metadata, read_stream_metadata};
+use polars_arrow_format::ipc::{MessageHeaderRef, SchemaRef};
+use polars_utils::bool::UnsafeBool;
 use std::io::Cursor;
 
 /// What files begin and end with.
@@ -40,56 +41,91 @@ fn false_claim() -> String {
 }
 
 fn file(bytes: &[u8]) -> Result<TableFile, String> {
-    claims::schema_of_file(bytes).ok_or_else(false_claim)?;
-    let mut reader = Cursor::new(bytes);
-    let metadata = read_file_metadata(&mut reader).map_err(|e| failed(&e))?;
+    check(claims::schema_of_file(bytes))?;
+    let metadata = read_file_metadata(&mut Cursor::new(bytes)).map_err(|e| failed(&e))?;
     let mut claims = Claims::default();
-    for block in metadata.dictionaries.iter().flatten() {
-        claims.block(bytes, block.offset, block.meta_data_length).ok_or_else(false_claim)?;
-    }
-    for block in &metadata.blocks {
-        claims.block(bytes, block.offset, block.meta_data_length).ok_or_else(false_claim)?;
-    }
-    let (mut batches, positions) = choose(&metadata.schema, &metadata.ipc_schema)?;
-    // The reader takes one column at least.
-    if !positions.is_empty() {
-        for batch in FileReader::new(reader, metadata, Some(positions), None) {
-            push(&mut batches, batch.map_err(|e| failed(&e))?)?;
-        }
-    }
-    batches.finish()
+    // Dictionaries first, wherever they are.
+    let blocks = metadata.dictionaries.iter().flatten().chain(&metadata.blocks);
+    let messages = blocks.map(|block| claims.block(bytes, block.offset, block.meta_data_length));
+    let messages = messages.collect::<Option<Vec<_>>>().ok_or_else(false_claim)?;
+    table(&metadata.schema, &metadata.ipc_schema, &messages)
 }
 
 fn stream(bytes: &[u8]) -> Result<TableFile, String> {
-    claims::stream(bytes).ok_or_else(false_claim)?;
-    let mut reader = Cursor::new(bytes);
-    let metadata = read_stream_metadata(&mut reader).map_err(|e| failed(&e))?;
-    let (mut batches, positions) = choose(&metadata.schema, &metadata.ipc_schema)?;
-    if !positions.is_empty() {
-        for batch in StreamReader::new(reader, metadata, Some(positions)) {
-            match batch.map_err(|e| failed(&e))? {
-                StreamState::Some(batch) => push(&mut batches, batch)?,
-                // The end of the file, which not every stream announces.
-                StreamState::Waiting => break,
+    check(claims::schema_of_stream(bytes))?;
+    let metadata = read_stream_metadata(&mut Cursor::new(bytes)).map_err(|e| failed(&e))?;
+    let messages = claims::stream(bytes).ok_or_else(false_claim)?;
+    table(&metadata.schema, &metadata.ipc_schema, &messages)
+}
+
+fn check(schema: Option<SchemaRef<'_>>) -> Result<(), String> {
+    schema.and_then(claims::check_schema).ok_or_else(false_claim)?.map_err(|column| {
+        format!(
+            "the column `{column}` is of a type that Fiel does not know, or nested too deep; leave it out, or write the file as CSV"
+        )
+    })
+}
+
+/// The table of these messages, each dictionary before the rows that use it.
+fn table(schema: &ArrowSchema, ipc: &IpcSchema, messages: &[Message<'_>]) -> Result<TableFile, String> {
+    // Columns of one name are one in the schema, whose length the reader takes for that of the fields.
+    if schema.len() != ipc.fields.len() {
+        return Err("several columns have one name; rename them".to_owned());
+    }
+    let mut batches = Batches::new(schema);
+    let positions: Vec<usize> = batches.columns().iter().map(|c| c.position).collect();
+    // For categories their numbers are read, which stand for something only where a value is not missing: polars would refuse
+    // what is there otherwise, and pandas writes -1.
+    let keys: ArrowSchema = schema.iter_values().map(|field| (field.name.clone(), keys(field))).collect();
+    let used = |id: i64| positions.iter().any(|&at| ipc.fields[at].dictionary_id == Some(id));
+    let (mut dictionaries, mut scratch) = (Dictionaries::default(), Vec::new());
+    for Message { head, body } in messages {
+        let mut reader = Cursor::new(*body);
+        let version = head.version().map_err(|_| false_claim())?;
+        match head.header().ok().flatten() {
+            Some(MessageHeaderRef::DictionaryBatch(batch)) if batch.id().is_ok_and(used) => {
+                let checked = UnsafeBool::default();
+                read_dictionary(batch, schema, ipc, &mut dictionaries, &mut reader, 0, &mut scratch, checked)
+                    .map_err(|e| failed(&e))?;
             }
+            // The reader takes one column at least.
+            Some(MessageHeaderRef::RecordBatch(batch)) if !positions.is_empty() => {
+                let checked = UnsafeBool::default();
+                let batch = read_record_batch(
+                    batch,
+                    &keys,
+                    ipc,
+                    Some(&positions),
+                    None,
+                    &dictionaries,
+                    version,
+                    &mut reader,
+                    0,
+                    &mut scratch,
+                    checked,
+                )
+                .map_err(|e| failed(&e))?;
+                let rows = batch.len();
+                let values = positions.iter().zip(batch.into_arrays()).map(|(&at, array)| {
+                    let dictionary = match ipc.fields[at].dictionary_id {
+                        None => None,
+                        Some(id) => Some(dictionaries.get(&id).cloned().ok_or_else(false_claim)?),
+                    };
+                    Ok(vec![Values { array, dictionary }])
+                });
+                batches.push(rows, &values.collect::<Result<Vec<_>, String>>()?)?;
+            }
+            _ => {}
         }
     }
     batches.finish()
 }
 
-/// The columns that are read, and their positions among all.
-fn choose(schema: &ArrowSchema, fields: &IpcSchema) -> Result<(Batches, Vec<usize>), String> {
-    // Columns of one name are one in the schema, whose length the reader takes for that of the fields.
-    if schema.len() != fields.fields.len() {
-        return Err("several columns have one name; rename them".to_owned());
+/// A field of categories as one of their numbers; any other as it is.
+fn keys(field: &Field) -> Field {
+    let mut field = field.clone();
+    if let ArrowDataType::Dictionary(key, ..) = field.dtype {
+        field.dtype = key.into();
     }
-    let batches = Batches::new(schema);
-    let positions = batches.columns().iter().map(|c| c.position).collect();
-    Ok((batches, positions))
-}
-
-fn push(batches: &mut Batches, batch: RecordBatch) -> Result<(), String> {
-    let rows = batch.len();
-    let arrays: Vec<Vec<ArrayRef>> = batch.into_arrays().into_iter().map(|array| vec![array]).collect();
-    batches.push(rows, &arrays)
+    field
 }

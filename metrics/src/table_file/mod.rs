@@ -82,6 +82,9 @@ thread_local! {
 }
 
 /// Runs a decoder. Those of polars check much of what they take for granted in a file by panicking.
+///
+/// From the first call on, the process's panic hook leaves out what is caught here, of this thread; of polars' own threads it
+/// still tells.
 fn guarded(decode: impl FnOnce() -> Result<TableFile, String>) -> Result<TableFile, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

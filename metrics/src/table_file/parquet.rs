@@ -1,8 +1,9 @@
 //! Parquet.
 
-use super::arrow::{Arriving, Batches, MOST_ROWS};
-use super::{TableFile, damaged, footer, twice};
-use polars::prelude::*;
+use super::arrow::{Arriving, Batches, MOST_ROWS, Values};
+use super::{MOST_BYTES, TableFile, damaged, footer, twice};
+use polars::prelude::ArrowDataType;
+use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveLogicalType};
 use polars_parquet::read::{
     BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays, infer_schema, read_metadata,
 };
@@ -31,16 +32,30 @@ pub(super) fn read(bytes: &[u8]) -> Result<TableFile, String> {
         "the Parquet file is damaged, or its columns are nested too deep; write it anew, or as CSV".to_owned()
     };
     footer::check(bytes).ok_or_else(odd)?;
-    let metadata = read_metadata(&mut Cursor::new(bytes)).map_err(|e| damaged("Parquet", &e))?;
-    for pair in metadata.key_value_metadata.iter().flatten().filter(|pair| pair.key == "ARROW:schema") {
-        pair.value.as_deref().map_or(Some(()), footer::check_arrow).ok_or_else(odd)?;
-    }
+    let mut metadata = read_metadata(&mut Cursor::new(bytes)).map_err(|e| damaged("Parquet", &e))?;
+    // Arrow's writers put their own schema there too. It may be of types that polars does not know, or of another table: the columns
+    // are of the types that Parquet gives them.
+    metadata.key_value_metadata = None;
     let mut names = HashSet::new();
     if let Some(field) = metadata.schema().fields().iter().find(|field| !names.insert(field.name())) {
         return Err(twice(field.name()));
     }
-    let schema = infer_schema(&metadata).map_err(|e| damaged("Parquet", &e))?;
+    let mut schema = infer_schema(&metadata).map_err(|e| damaged("Parquet", &e))?;
+    for column in metadata.schema().fields() {
+        // The one type that polars reads if it is told.
+        if let ParquetType::PrimitiveType(kind) = column
+            && kind.logical_type == Some(PrimitiveLogicalType::Float16)
+            && let Some(field) = schema.get_mut(column.name())
+        {
+            field.dtype = ArrowDataType::Float16;
+        }
+    }
     let mut batches = Batches::new(&schema);
+    // Of missing or repeated values a file of few bytes can hold any number.
+    let cells = metadata.num_rows.saturating_mul(batches.columns().len());
+    if cells as u64 > MOST_BYTES / 8 {
+        return Err(format!("the table has {cells} values; leave columns out that are not needed"));
+    }
     for group in &metadata.row_groups {
         let arrays = batches.columns().iter().map(|column| arrays(bytes, group, column));
         let arrays = arrays.collect::<Result<Vec<_>, _>>()?;
@@ -50,7 +65,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<TableFile, String> {
 }
 
 /// A column's values in a group of rows.
-fn arrays(bytes: &[u8], group: &RowGroupMetadata, column: &Arriving) -> Result<Vec<ArrayRef>, String> {
+fn arrays(bytes: &[u8], group: &RowGroupMetadata, column: &Arriving) -> Result<Vec<Values>, String> {
     let name = &column.field.name;
     let broken = |what: &str| format!("the column `{name}` {what}; write the Parquet file anew");
     let mut chunks = group.columns_under_root_iter(name).into_iter().flatten();
@@ -74,14 +89,11 @@ fn arrays(bytes: &[u8], group: &RowGroupMetadata, column: &Arriving) -> Result<V
     check_pages(bytes, rows)
         .ok_or_else(|| broken("has a page that is not what it says, or unpacks to more than 1 GiB"))?;
     let pages = PageReader::new(Cursor::new(bytes.to_vec().into()), chunk, Vec::new(), bytes.len());
-    let mut field = column.field.clone();
-    // Dictionaries are a matter of Arrow; in the file the column is of what they hold.
-    if let ArrowDataType::Dictionary(_, values, _) = field.dtype {
-        field.dtype = *values;
-    }
+    let field = column.field.clone();
     let types = vec![&descriptor.primitive_type];
     let read = column_iter_to_arrays(vec![BasicDecompressor::new(pages, Vec::new())], types, field, None);
-    read.map(|(arrays, _)| arrays).map_err(|e| damaged("Parquet", &e))
+    let (arrays, _) = read.map_err(|e| damaged("Parquet", &e))?;
+    Ok(arrays.into_iter().map(|array| Values { array, dictionary: None }).collect())
 }
 
 /// Checks what the pages of a column say of themselves, up to the last of its rows; `None` if something cannot be so.

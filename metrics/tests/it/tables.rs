@@ -58,6 +58,9 @@ fn small_numbers_and_categories_are_read_as_what_they_are() {
             [("north", 2), ("south", 2)]
         );
     }
+    for name in ["missing_category.arrow", "missing_category.arrows"] {
+        assert_eq!(read_f64_column(&table(name), "grade").unwrap(), grade, "{name}");
+    }
     let report = scored(&table("pandas_category.parquet"), Some("site")).unwrap();
     assert_eq!(report.by.unwrap().groups.keys().collect::<Vec<_>>(), ["a", "b"]);
     assert!(read_f64_column(&table("f16.arrow"), "p").unwrap()[0].is_some_and(|p| (p - 0.9).abs() < 1e-3));
@@ -66,7 +69,7 @@ fn small_numbers_and_categories_are_read_as_what_they_are() {
 #[test]
 fn labels_of_a_byte_and_streams_score_as_their_csv_twin() {
     let (_folder, twin) = written("twin.csv", FOUR);
-    for name in ["uint8_label.parquet", "uint8_label.arrow", "stream.arrows"] {
+    for name in ["uint8_label.parquet", "uint8_label.arrow", "stream.arrows", "x_view.parquet"] {
         assert_eq!(scored(&table(name), None).unwrap(), scored(&twin, None).unwrap(), "{name}");
     }
 }
@@ -142,7 +145,7 @@ fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
         (b"y,p,p_duplicated_0,p\n1,0.9,1,1\n", "several columns have one name"),
         (b"x^2,y,p\n1,1,0.9\n", "give its first column another name"),
         (b"y;p\r\n1;0,9\r\n0;0,2\r\n", "columns are separated by semicolons"),
-        (b"y\tp\n1\t0.9\n", "columns are separated by tabs"),
+        (b"\n\"y, or not\"\tp\n1\t0.9\n", "columns are separated by tabs"),
         (b"y,p\r1,0.9\r0,0.2\r", "lines end in carriage returns alone"),
         (b"PK\x03\x04\x14\0\0\0", "a ZIP archive, as spreadsheets"),
         (&zipped, "compressed by gzip; unpack it"),
@@ -163,6 +166,11 @@ fn a_file_of_a_spreadsheet_is_read() {
     let (_folder, plain) = written("plain.csv", FOUR);
     let (_folder2, marked) = written("t.csv", format!("\u{feff}{}", FOUR.replace('\n', "\r\n")));
     assert_eq!(scored(&marked, None).unwrap(), scored(&plain, None).unwrap());
+    let (_folder3, odd) = written(
+        "t.csv",
+        format!("{}\r\n\n", FOUR.replace("y,p", "y,p,\"a;\n\tb\"").replace("0.9", "0.9,\";\"")),
+    );
+    assert_eq!(scored(&odd, None).unwrap(), scored(&plain, None).unwrap());
 }
 
 #[test]
@@ -181,6 +189,11 @@ fn what_is_wrong_with_a_parquet_or_arrow_file_is_said_in_plain_words() {
         ("t.arrow", std::fs::read(table("twice.arrow")).unwrap(), "several columns have one name"),
         ("t.parquet", std::fs::read(table("twice.parquet")).unwrap(), "two columns are called `p`"),
         ("t.arrows", cut("stream.arrows"), "damaged or cut"),
+        (
+            "t.arrow",
+            std::fs::read(table("x_view.arrow")).unwrap(),
+            "the column `x` is of a type that Fiel does not know",
+        ),
     ] {
         let (_folder, path) = written(name, bytes);
         let refused = refused(&path);

@@ -53,3 +53,12 @@ write("x_map.parquet", x=pyarrow.array([[("a", 1)]] * 4, pyarrow.map_(pyarrow.st
 write("x_struct.arrow", x=pyarrow.array([{"a": 1}] * 4))
 frame = pandas.DataFrame({"y": Y, "p": P, "site": pandas.Categorical(list("aabb"))})
 frame.to_parquet(HERE / "pandas_category.parquet")
+# pandas puts -1 where a category is missing.
+frame = pandas.DataFrame({"y": Y, "p": P, "grade": pandas.Categorical([3, None, 1, 3])})
+frame.to_feather(HERE / "missing_category.arrow")
+with ipc.new_stream(HERE / "missing_category.arrows", pyarrow.Schema.from_pandas(frame)) as writer:
+    writer.write_table(pyarrow.Table.from_pandas(frame))
+
+views = pyarrow.array([[1]] * 4, pyarrow.list_view(pyarrow.int32()))
+write("x_view.arrow", x=views)
+write("x_view.parquet", x=views)
