@@ -1,7 +1,7 @@
 //! What an Arrow IPC file says of itself, checked against its bytes before it is decoded: polars allocates what a buffer is said
 //! to hold and calls itself as deep as a schema is nested, neither of which can be undone.
 
-use super::MOST_BYTES;
+use super::is_plausible;
 use polars_arrow_format::ipc::planus::ReadAsRoot;
 use polars_arrow_format::ipc::{FieldRef, FooterRef, MessageHeaderRef, MessageRef, SchemaRef, TypeRef};
 
@@ -22,22 +22,27 @@ pub(super) struct Message<'a> {
 }
 
 /// What the messages claimed so far.
-#[derive(Debug, Default)]
-pub(super) struct Claims {
+pub(super) struct Claims<'a> {
+    /// The whole file.
+    bytes: &'a [u8],
     /// Bytes that compressed buffers unpack to.
     unpacked: u64,
 }
 
-impl Claims {
-    /// The message of a file's block; `None` if something is not so, as for all here.
-    pub(super) fn block<'a>(&mut self, bytes: &'a [u8], offset: i64, metadata: i32) -> Option<Message<'a>> {
-        let start = usize::try_from(offset).ok()?;
-        let body = start.checked_add(usize::try_from(metadata).ok()?)?;
-        let (found, _) = message(bytes, start)?;
-        self.check(Message { head: MessageRef::read_as_root(found).ok()?, body: bytes.get(body..)? })
+impl<'a> Claims<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, unpacked: 0 }
     }
 
-    fn check<'a>(&mut self, message: Message<'a>) -> Option<Message<'a>> {
+    /// The message of a file's block; `None` if something is not so, as for all here.
+    pub(super) fn block(&mut self, offset: i64, metadata: i32) -> Option<Message<'a>> {
+        let start = usize::try_from(offset).ok()?;
+        let body = start.checked_add(usize::try_from(metadata).ok()?)?;
+        let (found, _) = message(self.bytes, start)?;
+        self.check(Message { head: MessageRef::read_as_root(found).ok()?, body: self.bytes.get(body..)? })
+    }
+
+    fn check(&mut self, message: Message<'a>) -> Option<Message<'a>> {
         let body = message.body;
         let batch = match message.head.header().ok()?? {
             MessageHeaderRef::RecordBatch(batch) => batch,
@@ -56,7 +61,7 @@ impl Claims {
                 self.unpacked = self.unpacked.checked_add(claimed)?;
             }
         }
-        (self.unpacked <= MOST_BYTES).then_some(message)
+        is_plausible(self.unpacked, self.bytes).then_some(message)
     }
 }
 
@@ -72,7 +77,7 @@ pub(super) fn schema_of_stream(bytes: &[u8]) -> Option<SchemaRef<'_>> {
 /// The messages of a stream behind its schema.
 pub(super) fn stream(bytes: &[u8]) -> Option<Vec<Message<'_>>> {
     let (_, mut at) = message(bytes, 0)?;
-    let (mut claims, mut messages) = (Claims::default(), Vec::new());
+    let (mut claims, mut messages) = (Claims::new(bytes), Vec::new());
     // A stream ends with an empty message, or with the file.
     while at < bytes.len() {
         let (found, end) = message(bytes, at)?;

@@ -32,7 +32,8 @@ fn elements(input: &mut impl TInputProtocol, kind: TType) -> Option<()> {
     let list = input.read_list_begin().ok().filter(|list| list.element_type == TType::Struct)?;
     // For each group that is open, how many of its children are still to come.
     let mut open: Vec<i32> = Vec::new();
-    for _ in 0..list.size {
+    // A size below 0 is a huge one to polars.
+    for _ in 0..u32::try_from(list.size).ok()? {
         let mut children = 0;
         each_field(input, |input, id, kind| {
             if id == CHILDREN && kind == TType::I32 {
@@ -74,7 +75,8 @@ fn skip<P: TInputProtocol>(input: &mut P, kind: TType, depth: usize) -> Option<(
         TType::Struct => each_field(input, |input, _, kind| skip(input, kind, depth)),
         TType::List | TType::Set => {
             let list = input.read_list_begin().ok()?;
-            (0..list.size).try_for_each(|_| skip(input, list.element_type, depth))
+            let size = u32::try_from(list.size).ok()?;
+            (0..size).try_for_each(|_| skip(input, list.element_type, depth))
         }
         TType::String => input.read_bytes().ok().map(drop),
         kind => input.skip(kind).ok(),

@@ -43,10 +43,10 @@ fn false_claim() -> String {
 fn file(bytes: &[u8]) -> Result<TableFile, String> {
     check(claims::schema_of_file(bytes))?;
     let metadata = read_file_metadata(&mut Cursor::new(bytes)).map_err(|e| failed(&e))?;
-    let mut claims = Claims::default();
+    let mut claims = Claims::new(bytes);
     // Dictionaries first, wherever they are.
     let blocks = metadata.dictionaries.iter().flatten().chain(&metadata.blocks);
-    let messages = blocks.map(|block| claims.block(bytes, block.offset, block.meta_data_length));
+    let messages = blocks.map(|block| claims.block(block.offset, block.meta_data_length));
     let messages = messages.collect::<Option<Vec<_>>>().ok_or_else(false_claim)?;
     table(&metadata.schema, &metadata.ipc_schema, &messages)
 }

@@ -19,6 +19,11 @@ use std::sync::Once;
 /// Largest file that is read, in bytes: 8 GiB.
 const MOST_BYTES: u64 = 8 << 30;
 
+/// Whether so many bytes may come of a file: a column of one value, or of none, takes next to nothing in it.
+fn is_plausible(bytes: u64, file: &[u8]) -> bool {
+    bytes <= MOST_BYTES.min((256 << 20) + 4096 * file.len() as u64)
+}
+
 /// What a file holds.
 pub(crate) struct TableFile {
     /// The columns of numbers, booleans and text.

@@ -1,7 +1,7 @@
 //! Parquet.
 
 use super::arrow::{Arriving, Batches, MOST_ROWS, Values};
-use super::{MOST_BYTES, TableFile, damaged, footer, twice};
+use super::{TableFile, damaged, footer, is_plausible, twice};
 use polars::prelude::ArrowDataType;
 use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveLogicalType};
 use polars_parquet::read::{
@@ -52,9 +52,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<TableFile, String> {
     }
     let mut batches = Batches::new(&schema);
     // Of missing or repeated values a file of few bytes can hold any number.
-    let cells = metadata.num_rows.saturating_mul(batches.columns().len());
-    if cells as u64 > MOST_BYTES / 8 {
-        return Err(format!("the table has {cells} values; leave columns out that are not needed"));
+    let rows = metadata.row_groups.iter().fold(0usize, |rows, group| rows.saturating_add(group.num_rows()));
+    let cells = rows.saturating_mul(batches.columns().len());
+    if !is_plausible((cells as u64).saturating_mul(8), bytes) {
+        return Err(format!(
+            "the table has {cells} values, too many for its size; leave columns out that are not needed"
+        ));
     }
     for group in &metadata.row_groups {
         let arrays = batches.columns().iter().map(|column| arrays(bytes, group, column));
@@ -78,7 +81,7 @@ fn arrays(bytes: &[u8], group: &RowGroupMetadata, column: &Arriving) -> Result<V
     }
     let range = chunk.byte_range();
     let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-    let bytes = range
+    let pages = range
         .and_then(|(start, end)| bytes.get(start..end))
         .ok_or_else(|| broken("lies outside the file"))?;
     // The decoder allocates what chunks and pages are said to hold.
@@ -86,18 +89,18 @@ fn arrays(bytes: &[u8], group: &RowGroupMetadata, column: &Arriving) -> Result<V
     if rows > MOST_ROWS || usize::try_from(chunk.num_values()).ok() != Some(rows) {
         return Err(broken("has more or fewer values than there are rows"));
     }
-    check_pages(bytes, rows)
+    check_pages(pages, rows, bytes)
         .ok_or_else(|| broken("has a page that is not what it says, or unpacks to more than 1 GiB"))?;
-    let pages = PageReader::new(Cursor::new(bytes.to_vec().into()), chunk, Vec::new(), bytes.len());
+    let reader = PageReader::new(Cursor::new(pages.to_vec().into()), chunk, Vec::new(), pages.len());
     let field = column.field.clone();
     let types = vec![&descriptor.primitive_type];
-    let read = column_iter_to_arrays(vec![BasicDecompressor::new(pages, Vec::new())], types, field, None);
+    let read = column_iter_to_arrays(vec![BasicDecompressor::new(reader, Vec::new())], types, field, None);
     let (arrays, _) = read.map_err(|e| damaged("Parquet", &e))?;
     Ok(arrays.into_iter().map(|array| Values { array, dictionary: None }).collect())
 }
 
 /// Checks what the pages of a column say of themselves, up to the last of its rows; `None` if something cannot be so.
-fn check_pages(bytes: &[u8], rows: usize) -> Option<()> {
+fn check_pages(bytes: &[u8], rows: usize, file: &[u8]) -> Option<()> {
     let mut left = rows;
     let mut rest = bytes;
     while left > 0 {
@@ -110,7 +113,9 @@ fn check_pages(bytes: &[u8], rows: usize) -> Option<()> {
         let rows = rows.or(header.data_page_header_v2.map(|h| h.num_values)).unwrap_or(0);
         let values = usize::try_from(header.dictionary_page_header.map_or(0, |h| h.num_values)).ok()?;
         left = left.checked_sub(usize::try_from(rows).ok()?)?;
-        if unpacked > MOST_OF_PAGE || values > MOST_ROWS {
+        if unpacked > MOST_OF_PAGE
+            || !is_plausible(unpacked.saturating_add(values.saturating_mul(16)) as u64, file)
+        {
             return None;
         }
     }
