@@ -31,11 +31,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<TableFile, String> {
     let odd = || {
         "the Parquet file is damaged, or its columns are nested too deep; write it anew, or as CSV".to_owned()
     };
-    footer::check(bytes).ok_or_else(odd)?;
-    let mut metadata = read_metadata(&mut Cursor::new(bytes)).map_err(|e| damaged("Parquet", &e))?;
-    // Arrow's writers put their own schema there too. It may be of types that polars does not know, or of another table: the columns
-    // are of the types that Parquet gives them.
-    metadata.key_value_metadata = None;
+    let footer = footer::rewritten(bytes).ok_or_else(odd)?;
+    let metadata = read_metadata(&mut Cursor::new(&footer)).map_err(|e| damaged("Parquet", &e))?;
     let mut names = HashSet::new();
     if let Some(field) = metadata.schema().fields().iter().find(|field| !names.insert(field.name())) {
         return Err(twice(field.name()));
