@@ -195,8 +195,31 @@ impl<const SIZE: usize> Codes<SIZE> {
         for &(code, length) in &self.joining[..self.begin[bits]] {
             let used = length.bits() as usize;
             for &(next, distance) in distances.joining(bits - used) {
-                self.first[code | next << used] = length.and_distance(distance);
+                // A match that overlaps itself is not copied by one block.
+                if length.number() <= distance.number() {
+                    self.first[code | next << used] = length.and_distance(distance);
+                }
             }
+        }
+    }
+
+    /// Makes an entry of a literal hold what follows it too, as far as its bits tell: another literal, a match, or both.
+    fn pack(&mut self) {
+        // From the last one, since what follows is looked up further down.
+        for index in (0..SIZE).rev() {
+            let mut entry = self.first[index];
+            while entry.is_literal() {
+                let bits = entry.code_bits() as usize;
+                let next = self.first[index >> bits];
+                if next.is_other()
+                    || bits + next.code_bits() as usize > Self::BITS
+                    || entry.literals() + next.literals() > 2
+                {
+                    break;
+                }
+                entry = entry.and(next);
+            }
+            self.first[index] = entry;
         }
     }
 
@@ -231,7 +254,9 @@ impl CodeLengths {
 pub(super) struct Tables<const SIZE: usize> {
     pub literals: Codes<SIZE>,
     pub distances: Distances,
-    /// Whether most symbols will be literals.
+    /// Whether packing the tables would be worthwhile and is not done.
+    pub packs: bool,
+    /// Whether most symbols will be literals, each in an entry of its own.
     pub mostly_literals: bool,
 }
 
@@ -247,24 +272,35 @@ pub(super) static FIXED: LazyLock<FixedTables> = LazyLock::new(|| {
 
 impl<const SIZE: usize> Tables<SIZE> {
     pub(super) fn new() -> Self {
-        Self { literals: Codes::new(), distances: Codes::new(), mostly_literals: false }
+        Self { literals: Codes::new(), distances: Codes::new(), packs: false, mostly_literals: false }
     }
 
     /// Builds the tables of the codes with these lengths, of which there are 257 and 1 at least. Where the bits of an entry hold
     /// a length and its distance, it is made a match.
     pub(super) fn build(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), Damaged> {
-        // Nearer distances, and longer lengths, are not copied by one block.
-        let joins = |distance: Entry| distance.is_base() && distance.number() >= BLOCK;
-        self.distances.build(distances, &DISTANCES, joins, None)?;
+        self.distances.build(distances, &DISTANCES, Entry::is_base, None)?;
+        // Longer lengths are not copied by one block.
         let joins = |length: Entry| {
             length.is_base() && length.bits() == length.code_bits() && length.number() <= BLOCK
         };
         self.literals.build(literals, &LITERALS_AND_LENGTHS, joins, Some(&self.distances))?;
-        // What share of the symbols is literals, if bits are 0 as often as 1, in units of 2^-15.
-        let share: usize =
-            literals[..256].iter().filter(|&&bits| bits > 0).map(|bits| 1 << LONGEST >> bits).sum();
-        self.mostly_literals = share > (1 << LONGEST) / 5 * 4;
+        // What share of the symbols is literals with codes of so many bits, if bits are 0 as often as 1, in units of 2^-15.
+        let mut shares = [0; LONGEST + 1];
+        for &bits in literals[..256].iter().filter(|&&bits| bits > 0) {
+            shares[usize::from(bits)] += 1usize << LONGEST >> bits;
+        }
+        let up_to = |bits: usize| shares[..=bits].iter().sum::<usize>();
+        self.mostly_literals = up_to(LONGEST) > (1 << LONGEST) / 5 * 4;
+        let pairs: usize =
+            (1..Codes::<SIZE>::BITS).map(|bits| shares[bits] * up_to(Codes::<SIZE>::BITS - bits)).sum();
+        self.packs = pairs > 1 << (2 * LONGEST - 3);
         Ok(())
+    }
+
+    /// Puts several symbols into an entry, where its bits hold them.
+    pub(super) fn pack(&mut self) {
+        self.literals.pack();
+        (self.packs, self.mostly_literals) = (false, false);
     }
 }
 

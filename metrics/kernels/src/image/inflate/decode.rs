@@ -9,11 +9,14 @@ use crate::vectorized::vectorized;
 /// Positions in the buffer, a power of two: an index cut to it needs no check.
 pub(super) const PLACES: usize = 1 << 18;
 /// Bytes that one turn of the loop may make: the longest match, after literals.
-pub(super) const TURN: usize = 258 + 4;
+pub(super) const TURN: usize = 258 + 8;
 /// What has been made of a stream. Bytes copied to the last position still have room.
 pub(super) type Buffer = [u8; PLACES + WIDE];
 /// Bytes copied at a time of matches that are looked up in two steps, among which are the long ones.
 const WIDE: usize = 64;
+
+/// Bytes that a block makes before its tables are packed, which takes about as long as making so many: many blocks end sooner.
+const LONG: usize = 1 << 13;
 
 /// What the loop works on.
 pub(super) struct Work<'a, 'b> {
@@ -29,7 +32,20 @@ pub(super) struct Work<'a, 'b> {
 
 impl Work<'_, '_> {
     /// Decodes until enough is made or the block ends, and says whether it ended.
-    pub(super) fn own(&mut self, tables: &OwnTables) -> Result<bool, Damaged> {
+    pub(super) fn own(&mut self, tables: &mut OwnTables) -> Result<bool, Damaged> {
+        if tables.packs {
+            let enough = self.enough;
+            self.enough = enough.min(self.made + LONG);
+            if self.decode(tables)? {
+                return Ok(true);
+            }
+            self.enough = enough;
+            tables.pack();
+        }
+        self.decode(tables)
+    }
+
+    fn decode(&mut self, tables: &OwnTables) -> Result<bool, Damaged> {
         if self.made < self.begin + WINDOW {
             decode_beginning(self, tables)
         } else if tables.mostly_literals {
@@ -92,7 +108,8 @@ fn decode<const BEGINNING: bool, const LITERALS: bool, const SIZE: usize>(
         if LITERALS {
             let mut left = 4;
             while left > 0 && entry.is_literal() {
-                write(out, &mut made, entry);
+                out[made & (PLACES - 1)] = entry.bytes()[0];
+                made += 1;
                 bits.skip(entry.raw_bits());
                 entry = literals.first(bits.peek());
                 left -= 1;
@@ -147,8 +164,8 @@ fn decode<const BEGINNING: bool, const LITERALS: bool, const SIZE: usize>(
     outcome
 }
 
-/// Carries out a literal, or a match not nearer and not longer than a block, and says whether its distance is
-/// allowed.
+/// Carries out literals and a match that does not overlap itself and is not longer than a block, and says whether its distance
+/// is allowed.
 #[inline(always)]
 fn step<const BEGINNING: bool>(
     bits: &mut Bits<'_>,
@@ -168,10 +185,10 @@ fn step<const BEGINNING: bool>(
     true
 }
 
-/// Writes an entry's literal, or anything if it has none.
+/// Writes an entry's literals, and anything where it has none.
 #[inline(always)]
 fn write(out: &mut Buffer, made: &mut usize, entry: Entry) {
-    out[*made & (PLACES - 1)] = entry.byte();
+    out[*made & (PLACES - 1)..][..2].copy_from_slice(&entry.bytes());
     *made += entry.literals();
 }
 

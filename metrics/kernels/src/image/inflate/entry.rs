@@ -1,28 +1,28 @@
 //! What the next bits of a deflate stream mean, in one word.
 
-/// A literal or a match (a length with its distance), or something else that takes a second look.
+/// Up to two literals and then a match (a length with its distance), or something else that takes a second look.
 ///
-/// From the lowest bit: bits to use up, including those that follow the code (6), a flag for anything else, a flag for a
-/// literal, bits of the code alone (6), the match's length (9), its least distance (15), the literal (8).
+/// From the lowest bit: bits to use up, including those that follow the codes (6), a flag for anything else, how many literals
+/// (2), bits of the codes alone (6), the match's length (9), its least distance (15), the literals (16).
 ///
-/// Literals and matches are carried out in the same way, without a branch between them, since which of them comes next cannot
-/// be foretold: a literal is written and followed by a match of no length, a match is preceded by no literal.
+/// All of them are carried out in the same way, without a branch between them, since which of them comes next cannot be
+/// foretold: literals alone are followed by a match of no length, a match alone is preceded by no literal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Entry(u64);
 
 const OTHER: u64 = 1 << 6;
-const LITERAL: u32 = 7;
-const CODE: u32 = 8;
-const LENGTH: u32 = 14;
-const NUMBER: u32 = 23;
-const BYTE: u32 = 38;
+const LITERALS: u32 = 7;
+const CODE: u32 = 9;
+const LENGTH: u32 = 15;
+const NUMBER: u32 = 24;
+const BYTES: u32 = 39;
 // Kinds of anything else, where a match has its length.
 const BASE: u64 = OTHER | 1 << LENGTH;
 const LONGER: u64 = OTHER | 2 << LENGTH;
 const END: u64 = OTHER | 3 << LENGTH;
 const KIND: u64 = END;
 
-/// Distance of the match without length that follows a literal: far enough behind that the bytes copied for nothing have
+/// Distance of the match without length that follows literals: far enough behind that the bytes copied for nothing have
 /// reached the cache, and less than a window.
 const APART: u64 = 1024 << NUMBER;
 
@@ -35,7 +35,7 @@ impl Entry {
 
     /// A byte as it is.
     pub(super) const fn literal(byte: u8) -> Self {
-        Self(1 << LITERAL | APART | (byte as u64) << BYTE)
+        Self(1 << LITERALS | APART | (byte as u64) << BYTES)
     }
 
     /// A number below 32,768 to which the value of `extra` further bits is added: a length, or a distance.
@@ -58,6 +58,12 @@ impl Entry {
         let code = u64::from(self.bits() + distance.code_bits());
         let bits = u64::from(self.bits() + distance.bits());
         Self(bits | code << CODE | (self.number() as u64) << LENGTH | (distance.number() as u64) << NUMBER)
+    }
+
+    /// Literals, and what follows them: a match, or a second literal.
+    pub(super) fn and(self, next: Self) -> Self {
+        let (fields, bytes) = (next.0 & ((1 << BYTES) - 1), next.0 >> BYTES);
+        Self(self.0 - APART + fields + (bytes << (BYTES + 8)))
     }
 
     /// Bits to use up, in the lowest six bits; above them stands anything.
@@ -83,10 +89,10 @@ impl Entry {
         self.0 & OTHER != 0
     }
 
-    /// Whether it is a literal.
+    /// Whether it is one or two literals and no match.
     #[inline(always)]
     pub(super) fn is_literal(self) -> bool {
-        self.0 & 1 << LITERAL != 0
+        self.0 & (OTHER | 511 << LENGTH) == 0
     }
 
     /// Whether it is a number, to which bits may be added.
@@ -106,16 +112,16 @@ impl Entry {
         self.0 & KIND == END
     }
 
-    /// The literal.
+    /// The literals.
     #[inline(always)]
-    pub(super) fn byte(self) -> u8 {
-        (self.0 >> BYTE) as u8
+    pub(super) fn bytes(self) -> [u8; 2] {
+        ((self.0 >> BYTES) as u16).to_le_bytes()
     }
 
-    /// How many literals: 1 or 0.
+    /// How many literals: 2 at most.
     #[inline(always)]
     pub(super) fn literals(self) -> usize {
-        (self.0 >> LITERAL & 1) as usize
+        (self.0 >> LITERALS & 3) as usize
     }
 
     /// Length of the match.

@@ -2,9 +2,10 @@
 //!
 //! Reading a compressed image is decompressing it: nine tenths of the time. The streams are strangers', so the decoder must be
 //! written in a language that checks it; of such, zlib-rs and zune-inflate took 1.3 times as long and more for a CT as
-//! libdeflate, in C. This one takes less than libdeflate, because of how images compress: to matches of a few bytes. A table's
-//! entry is a whole match where a length and its distance fit into 11 bits, not a length alone, and matches and literals are
-//! carried out without a branch between them. Figures: `docs/performance.md`, `cargo bench -p fiel-kernels --bench images`.
+//! libdeflate, in C. This one takes less than libdeflate, because of how images compress: to matches of a few bytes, and to
+//! literals of few bits. A table's entry is a whole match where a length and its distance fit into 11 bits, or up to two
+//! literals, or both, and all of these are carried out without a branch between them. Figures: `docs/performance.md`,
+//! `cargo bench -p fiel-kernels --bench images`.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -180,7 +181,7 @@ impl<'a> Inflate<'a> {
                 };
                 let ended = match self.block {
                     Block::Fixed { .. } => work.fixed(&FIXED),
-                    _ => work.own(&self.own),
+                    _ => work.own(&mut self.own),
                 };
                 (self.bits, self.made) = (work.bits, work.made);
                 if ended? { Block::Between { last } } else { self.block }
