@@ -1,17 +1,23 @@
 /* How fast one core of this machine can count two masks of 512x512x300 voxels at all: the loop of `count_masks` by hand with
    vector instructions, with nothing, with fetching ahead at several distances, from several places at once, in small and in
-   large pages. Where the fastest of them takes longer than a target, no code meets that target on this core.
+   large pages; whole tiles merely loaded, 16 lines with one instruction; and an eighth of the masks, which stays in the host's
+   last cache: as quick as that, the loop itself could be. Where the fastest of them takes longer than a target, no code meets
+   that target on this core.
 
      gcc -O3 -march=native -o /tmp/memory metrics/peers/memory.c && taskset -c 1 /tmp/memory
 
-   Needs AVX-512 and Linux. */
+   Needs AVX-512 and Linux; without AMX, the line of the tiles is left out. */
 #define _GNU_SOURCE
 #include <immintrin.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { VOXELS = 512 * 512 * 300, RUNS = 12, HUGE_PAGE = 2 << 20 };
+
+static long voxels = VOXELS;
 
 typedef unsigned char mask;
 
@@ -42,8 +48,8 @@ static unsigned long total(const sums *s) {
 /* From begin to end, fetching `ahead` bytes ahead; 0 leaves it to the processor. */
 static unsigned long straight(const mask *a, const mask *b, long ahead) {
     unsigned long sum = 0;
-    for (long from = 0; from < VOXELS; from += 64 * 240) {
-        long to = from + 64 * 240 < VOXELS ? from + 64 * 240 : VOXELS;
+    for (long from = 0; from < voxels; from += 64 * 240) {
+        long to = from + 64 * 240 < voxels ? from + 64 * 240 : voxels;
         sums s = {0};
         for (long i = from; i < to; i += 64) {
             if (ahead) {
@@ -60,7 +66,7 @@ static unsigned long straight(const mask *a, const mask *b, long ahead) {
 /* From `places` places at once, each a part of its own. */
 static unsigned long side_by_side(const mask *a, const mask *b, long places) {
     unsigned long sum = 0;
-    long part = VOXELS / places;
+    long part = voxels / places;
     for (long from = 0; from < part; from += 64 * 60) {
         long to = from + 64 * 60 < part ? from + 64 * 60 : part;
         for (long place = 0; place < places; place += 4) {
@@ -71,6 +77,32 @@ static unsigned long side_by_side(const mask *a, const mask *b, long places) {
         }
     }
     return sum;
+}
+
+/* Loads whole tiles and does nothing with them. */
+__attribute__((target("amx-tile"))) static unsigned long tiles(const mask *a, const mask *b, long unused) {
+    (void)unused;
+    for (long i = 0; i < voxels; i += 2048) {
+        _tile_loadd(0, a + i, 64);
+        _tile_loadd(1, a + i + 1024, 64);
+        _tile_loadd(2, b + i, 64);
+        _tile_loadd(3, b + i + 1024, 64);
+    }
+    return 0;
+}
+
+/* Asks the kernel for the tiles' registers, and says whether they are there. */
+__attribute__((target("amx-tile"))) static int has_tiles(void) {
+    enum { ASK_FOR = 0x1023, TILES = 18 };
+    struct {
+        unsigned char palette, start, reserved[14];
+        unsigned short bytes[16];
+        unsigned char rows[16];
+    } shape = {.palette = 1};
+    if (syscall(SYS_arch_prctl, ASK_FOR, TILES)) return 0;
+    for (int i = 0; i < 4; i++) shape.bytes[i] = 64, shape.rows[i] = 16;
+    _tile_loadconfig(&shape);
+    return 1;
 }
 
 static mask *filled(int large_pages) {
@@ -91,7 +123,7 @@ static void measure(const char *name, long setting, unsigned long (*work)(const 
         double took = cpu_seconds() - start;
         if (took < best) best = took;
     }
-    printf("%-20s %5ld  %.5f s  %4.1f GB/s  (sum %lu)\n", name, setting, best, 2.0 * VOXELS / best / 1e9, sum);
+    printf("%-20s %5ld  %.5f s  %4.1f GB/s  (sum %lu)\n", name, setting, best, 2.0 * voxels / best / 1e9, sum);
 }
 
 int main(void) {
@@ -100,5 +132,9 @@ int main(void) {
         printf("%s pages\n", large ? "large" : "small");
         for (long ahead = 0; ahead <= 8192; ahead = ahead ? 2 * ahead : 512) measure("fetched ahead", ahead, straight, a, b);
         for (long places = 2; places <= 8; places *= 2) measure("side by side", places, side_by_side, a, b);
+        if (has_tiles()) measure("tiles", 0, tiles, a, b);
+        voxels = VOXELS / 8;
+        measure("an eighth of them", 0, straight, a, b);
+        voxels = VOXELS;
     }
 }
