@@ -1,5 +1,7 @@
 //! Against zlib-rs: the same bytes, and the same streams refused.
 
+use super::codes::OwnTables;
+use super::entry::Entry;
 use super::{Damaged, Inflate, PIECE};
 use proptest::prelude::*;
 use zlib_rs::{Deflate, DeflateFlush, InflateFlush, Status};
@@ -101,6 +103,66 @@ proptest! {
     #[test]
     fn any_bytes_are_refused_or_read_as_by_zlib(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         prop_assert_eq!(inflate(&bytes, 1000).ok(), expected(&bytes));
+    }
+}
+
+/// Lengths of a complete code of so many symbols, from how a tree with two leaves grows: which leaf becomes two.
+fn complete(symbols: usize, splits: &[prop::sample::Index]) -> Vec<u8> {
+    let mut leaves = vec![1, 1];
+    for split in splits {
+        let leaf = split.index(leaves.len());
+        if leaves[leaf] < 15 && leaves.len() < symbols {
+            leaves[leaf] += 1;
+            leaves.push(leaves[leaf]);
+        }
+    }
+    leaves.resize(symbols, 0);
+    leaves
+}
+
+proptest! {
+    #[test]
+    fn a_packed_entry_is_its_symbols_one_after_the_other(
+        splits in prop::collection::vec(any::<prop::sample::Index>(), 1..300),
+        far in prop::collection::vec(any::<prop::sample::Index>(), 1..30), order: u64,
+    ) {
+        // Few literals and the end, then the lengths of matches, in some order.
+        let mut lengths = complete(256 + 30, &splits);
+        let mut state = order | 1;
+        for i in (1..lengths.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            lengths.swap(i, usize::try_from(state >> 33).unwrap() % (i + 1));
+        }
+        let mut tables = OwnTables::new();
+        tables.build(&lengths, &complete(30, &far)).unwrap();
+        let single: Vec<Entry> = (0..1 << 11).map(|ahead| tables.literals.first(ahead)).collect();
+        tables.pack();
+        for (index, &first) in single.iter().enumerate() {
+            let packed = tables.literals.first(index as u64);
+            // As far as the bits tell, at most two literals and a match.
+            let (mut bytes, mut code, mut next) = (Vec::new(), 0, first);
+            while next.is_literal() && bytes.len() < 2 && code + next.code_bits() <= 11 {
+                bytes.push(next.bytes()[0]);
+                code += next.code_bits();
+                next = single[index >> code];
+            }
+            let is_match = !next.is_other() && !next.is_literal() && code + next.code_bits() <= 11;
+            if bytes.is_empty() {
+                prop_assert_eq!(packed, first);
+                continue;
+            }
+            prop_assert!(!packed.is_other());
+            prop_assert_eq!(&packed.bytes()[..packed.literals()], &bytes[..]);
+            prop_assert_eq!(packed.is_literal(), !is_match);
+            let (length, number, extra) = if is_match {
+                code += next.code_bits();
+                (next.length(), next.number(), next.bits() - next.code_bits())
+            } else {
+                (0, 1024, 0)
+            };
+            prop_assert_eq!((packed.length(), packed.number()), (length, number));
+            prop_assert_eq!((packed.code_bits(), packed.bits()), (code, code + extra));
+        }
     }
 }
 
