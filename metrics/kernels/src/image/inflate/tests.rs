@@ -166,6 +166,53 @@ proptest! {
     }
 }
 
+/// The tables of a code with so many symbols of so many bits: (first symbol, how many, bits); distances of one bit each.
+fn tables(codes: &[(usize, usize, u8)], distances: [usize; 2]) -> OwnTables {
+    let (mut literals, mut of_distances) = (vec![0; 286], vec![0; 30]);
+    for &(first, count, bits) in codes {
+        literals[first..first + count].fill(bits);
+    }
+    for symbol in distances {
+        of_distances[symbol] = 1;
+    }
+    let mut tables = OwnTables::new();
+    tables.build(&literals, &of_distances).unwrap();
+    tables
+}
+
+#[test]
+fn a_match_that_does_not_overlap_itself_is_one_entry() {
+    // Two literals, the end and a length of 3; distances of 2 (symbol 1), 3 (2) and from 17 on, with 3 bits more (8).
+    let codes = [(97, 2, 2), (256, 2, 2)];
+    let nearer = tables(&codes, [1, 2]);
+    assert!(nearer.literals.first(0b0_11).is_base());
+    let joined = nearer.literals.first(0b1_11);
+    assert!(!joined.is_other());
+    assert_eq!((joined.length(), joined.number(), joined.code_bits(), joined.bits()), (3, 3, 3, 3));
+    let farther = tables(&codes, [2, 8]).literals.first(0b1_11);
+    assert!(!farther.is_other());
+    assert_eq!((farther.length(), farther.number(), farther.code_bits(), farther.bits()), (3, 17, 3, 6));
+}
+
+#[test]
+fn tables_are_packed_where_every_eighth_symbol_begins_a_pair_of_literals() {
+    let choice = |codes: &[_]| {
+        let tables = tables(codes, [1, 2]);
+        (tables.packs, tables.mostly_literals)
+    };
+    // A half is literals, which all fit two at a time.
+    assert_eq!(choice(&[(97, 2, 2), (256, 2, 2)]), (true, false));
+    // 15 of 16 are literals, none of which fit.
+    assert_eq!(choice(&[(0, 240, 8), (256, 16, 8)]), (false, true));
+    // 10 or 12 of 32, of 5 bits.
+    assert_eq!(choice(&[(0, 10, 5), (256, 22, 5)]), (false, false));
+    assert_eq!(choice(&[(0, 12, 5), (256, 20, 5)]), (true, false));
+    // A quarter of 2 bits and an eighth of 9: in a quarter by three eighths and an eighth by a quarter of all, just not enough.
+    assert_eq!(choice(&[(0, 1, 2), (1, 64, 9), (256, 2, 3), (258, 6, 4)]), (false, false));
+    // Seven eighths, and a pair fits as a rule.
+    assert_eq!(choice(&[(0, 7, 3), (256, 2, 4)]), (true, true));
+}
+
 /// Bits from the lowest, as a stream has them: (value, how many); codes of Huffman are given reversed.
 fn stream(bits: &[(u32, u32)]) -> Vec<u8> {
     let mut bytes = Vec::new();
