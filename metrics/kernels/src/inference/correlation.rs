@@ -212,7 +212,7 @@ impl Kendall {
         Ok((self.excess() / (a * b).sqrt()).clamp(-1.0, 1.0))
     }
 
-    /// Tau-c of Stuart, for lists of different numbers of distinct values: twice the concordant less discordant pairs, over
+    /// Tau-c of Stuart, for lists of different numbers of distinct values: 2 (concordant - discordant pairs), over
     /// n^2 (m - 1) / m, where m is the smaller of those numbers (Stuart 1953, <https://doi.org/10.2307/2333101>).
     ///
     /// # Errors
