@@ -80,6 +80,11 @@ pub struct MeanSquares {
 impl<'a> Ratings<'a> {
     /// Checks the input, row-major: the ratings of one subject stand together.
     ///
+    /// # Errors
+    /// [`InputError::Empty`] without ratings; [`InputError::Setting`] for fewer than two raters or subjects and for
+    /// rows that are not full; [`InputError::Value`], with its place, for a rating that is NaN or beyond 1e150 in
+    /// size.
+    ///
     /// ```
     /// use fiel_kernels::regression::Ratings;
     ///
