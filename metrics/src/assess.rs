@@ -154,6 +154,37 @@ impl Data {
 /// A table has the columns `case_id` and `outcome`, and for classification `label` and `score`, for regression
 /// `reference` and `prediction`, for segmentation one named after the metric and those that [`crate::segmentation`]
 /// measures beside it.
+///
+/// What a case without a valid answer counts as, and how few cases a released cell may describe, is in the options.
+///
+/// # Errors
+/// [`MetricError::UnknownMetric`] and [`MetricError::Parameter`] for the id; [`MetricError::OtherTask`] for a
+/// metric of a task that has no case tables; [`MetricError::Column`] for a column that is missing or of another
+/// type; [`MetricError::Case`], with the case's name and row, for a value outside its range;
+/// [`MetricError::NoWorst`] where a case failed and no value is the worst; [`MetricError::Overflow`] and
+/// [`MetricError::Underflow`] for numbers that cannot be summed exactly.
+///
+/// ```
+/// use fiel_metrics::{Options, assess};
+/// use fiel_schemas::challenge::FailedCases;
+/// use polars::prelude::df;
+///
+/// // The model crashed on the third case.
+/// let table = df!(
+///     "case_id" => ["a", "b", "c", "d"], "outcome" => ["ok", "ok", "crashed", "ok"],
+///     "label" => [1, 0, 1, 0], "score" => [Some(0.9), Some(0.2), None, Some(0.4)],
+/// )?;
+/// // It counts as wrong as can be: as a score of 0 where the label is 1, behind both negative cases.
+/// let site = assess("auc", &table, &Options::default())?;
+/// assert_eq!((site.estimate.value, site.estimate.n), (Some(0.5), 4));
+/// let without = Options { failed_cases: FailedCases::Exclude, ..Options::default() };
+/// let site = assess("auc", &table, &without)?;
+/// assert_eq!((site.estimate.value, site.estimate.n), (Some(1.0), 3));
+/// // What is wrong is named.
+/// let refused = assess("mae", &table, &without).unwrap_err().to_string();
+/// assert!(refused.contains("`reference`"), "{refused}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn assess(metric_id: &str, table: &DataFrame, options: &Options) -> Result<SiteMetric, MetricError> {
     let metric = MetricId::parse(metric_id)?;
     site_metric(metric_id, &metric, &Data::read(metric_id, &metric, table, options)?, options)
@@ -277,7 +308,29 @@ pub(crate) fn index(metric: &MetricId, cases: &Cases) -> Result<Result<f64, Unde
     }))
 }
 
-/// Merges two summaries of one metric; the order of merging does not matter.
+/// Merges two summaries of one metric: associative and commutative, the same bytes in any order.
+///
+/// # Errors
+/// [`MetricError::Mismatch`] for summaries of different kinds (of two metrics with the same kind of summary only the
+/// caller knows); [`MetricError::Overflow`] for sums that leave their range; [`MetricError::Malformed`] for a summary
+/// that contradicts itself.
+///
+/// ```
+/// use fiel_metrics::{Options, assess, estimate, merge};
+/// use polars::prelude::df;
+///
+/// let site = |scores: [f64; 2]| {
+///     df!("case_id" => ["a", "b"], "outcome" => ["ok"; 2], "label" => [1, 0], "score" => scores)
+/// };
+/// let of = |id: &str, scores| Ok::<_, Box<dyn std::error::Error>>(assess(id, &site(scores)?, &Options::default())?);
+/// // Brier scores 0.25 and 0.25 at one site, 0 and 1 at the other.
+/// let (left, right) = (of("brier", [0.5, 0.5])?, of("brier", [1.0, 1.0])?);
+/// let both = merge(&left.summary, &right.summary)?;
+/// assert_eq!(estimate("brier", &both)?.value, Some(0.375));
+/// assert_eq!(both, merge(&right.summary, &left.summary)?);
+/// assert!(merge(&left.summary, &of("auc", [0.5, 0.5])?.summary).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn merge(a: &Summary, b: &Summary) -> Result<Summary, MetricError> {
     Ok(match (a, b) {
         (Summary::Moments(a), Summary::Moments(b)) => Summary::Moments(moments::merge(a, b)?),
@@ -292,6 +345,26 @@ pub fn merge(a: &Summary, b: &Summary) -> Result<Summary, MetricError> {
 
 /// The metric's value from a summary, with its interval and the certified bound on its distance from the
 /// value over the same cases held centrally; for metrics that no sums give, random effects over the sites, labelled so.
+///
+/// # Errors
+/// [`MetricError::UnknownMetric`] and [`MetricError::Parameter`] for the id, [`MetricError::Mismatch`] for a
+/// summary of another kind than the metric's, [`MetricError::Malformed`] for one that contradicts itself.
+///
+/// ```
+/// use fiel_metrics::{Options, assess, estimate, merge};
+/// use polars::prelude::df;
+///
+/// let site = |labels: [i32; 4], scores: [f64; 4]| {
+///     df!("case_id" => ["a", "b", "c", "d"], "outcome" => ["ok"; 4], "label" => labels, "score" => scores)
+/// };
+/// let options = Options::default();
+/// let left = assess("f1@0.5", &site([1, 1, 0, 0], [0.9, 0.4, 0.6, 0.1])?, &options)?; // one of each decision
+/// let right = assess("f1@0.5", &site([1, 1, 1, 0], [0.9, 0.8, 0.7, 0.2])?, &options)?; // all right
+/// let pooled = estimate("f1@0.5", &merge(&left.summary, &right.summary)?)?;
+/// // Four true positives, one false positive, one missed; decisions are counted, so that nothing is open.
+/// assert_eq!((pooled.value, pooled.n, pooled.bound), (Some(0.8), 8, Some(0.0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn estimate(metric_id: &str, summary: &Summary) -> Result<Estimate, MetricError> {
     let metric = MetricId::parse(metric_id)?;
     match (kind_of(&metric), summary) {

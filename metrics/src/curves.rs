@@ -20,6 +20,24 @@ pub struct ReliabilityBin {
 
 /// The ROC curve as (false-positive rate, true-positive rate), from (0, 0) to (1, 1); empty for another kind
 /// of summary or a single class.
+///
+/// Its points lie where the summary's cells begin; cells do not tell how the cases in them are ordered.
+///
+/// ```
+/// use fiel_metrics::{Options, assess, curves};
+/// use polars::prelude::df;
+///
+/// let table = df!(
+///     "case_id" => ["a", "b", "c", "d"], "outcome" => ["ok"; 4],
+///     "label" => [1, 0, 1, 0], "score" => [0.9, 0.6, 0.4, 0.1],
+/// )?;
+/// let site = assess("auc", &table, &Options::default())?;
+/// let points = [[0.0, 0.0], [0.0, 0.5], [0.5, 0.5], [0.5, 1.0], [1.0, 1.0]];
+/// assert_eq!(curves::roc(&site.summary), points);
+/// let other = assess("brier", &table, &Options::default())?;
+/// assert!(curves::roc(&other.summary).is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn roc(summary: &Summary) -> Vec<[f64; 2]> {
     let Summary::Scores(s) = summary else { return Vec::new() };
     let groups = ranking::cell_groups(&s.cells);
@@ -38,6 +56,24 @@ pub fn roc(summary: &Summary) -> Vec<[f64; 2]> {
 }
 
 /// The bins of a reliability diagram that hold cases; empty for another kind of summary.
+///
+/// ```
+/// use fiel_metrics::{Options, assess, curves};
+/// use polars::prelude::df;
+///
+/// let table = df!(
+///     "case_id" => ["a", "b", "c", "d", "e"], "outcome" => ["ok"; 5],
+///     "label" => [0, 1, 1, 1, 0], "score" => [0.25, 0.25, 0.75, 0.75, 0.75],
+/// )?;
+/// // Two bins of equal width.
+/// let site = assess("ece@2", &table, &Options::default())?;
+/// let bins = curves::reliability(&site.summary);
+/// let found: Vec<_> = bins.iter().map(|bin| (bin.observed, bin.n)).collect();
+/// assert_eq!(found, [(0.5, 2), (2.0 / 3.0, 3)]);
+/// // Bins of so few cases give their mean probability to the width of a cell only.
+/// assert!((bins[0].mean_p - 0.25).abs() < 1e-3 && bins[0].ci95[0] < 0.5 && 0.5 < bins[0].ci95[1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn reliability(summary: &Summary) -> Vec<ReliabilityBin> {
     let Summary::Calibration(c) = summary else { return Vec::new() };
     c.bins

@@ -136,6 +136,19 @@ pub struct OverallRankings {
 /// # Errors
 /// Words for the person who wrote it: a name without a direction that the registry does not know, another word, a
 /// number that is none.
+///
+/// ```
+/// use fiel_metrics::rank::metric_column;
+/// use fiel_metrics::registry::Direction;
+///
+/// assert_eq!(metric_column("hd95")?.direction, Direction::LowerIsBetter);
+/// // Best at 1, as the registry knows.
+/// assert_eq!(metric_column("calibration_slope")?.nearest_to, Some(1.0));
+/// let own = metric_column("my_score:higher")?;
+/// assert_eq!((own.name.as_str(), own.direction), ("my_score", Direction::HigherIsBetter));
+/// assert!(metric_column("my_score").is_err_and(|words| words.contains("my_score:higher")));
+/// # Ok::<(), String>(())
+/// ```
 pub fn metric_column(text: &str) -> Result<RankedMetric, String> {
     let metric =
         |name: &str, direction, nearest_to| RankedMetric { name: name.to_owned(), direction, nearest_to };
@@ -160,7 +173,41 @@ pub fn metric_column(text: &str) -> Result<RankedMetric, String> {
     })
 }
 
-/// Ranks algorithms. `progress` is called with the rankings done and all of them.
+/// Ranks algorithms by each metric and by all of them: by every usual method, with the tests of every pair and, over
+/// resamples of the cases, how stable each ranking is (Wiesenfarth et al. 2021,
+/// <https://doi.org/10.1038/s41598-021-82017-6>). `progress` is called with the rankings done and all of them.
+///
+/// Algorithms and cases are in the order of their names. A case that an algorithm has no row of, or an empty value,
+/// is missing: means leave it out, ranks within a case put it last.
+///
+/// # Errors
+/// [`ScoreError::Table`] for a file or a column that cannot be read; [`ScoreError::Row`], with its number, for a
+/// value that is no number, a case and algorithm that stand twice, a case of two institutions;
+/// [`ScoreError::Input`] for a level outside 0 to 1.
+///
+/// ```
+/// use fiel_metrics::rank::{RankFiles, RankRequest, metric_column, rank};
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("results.csv");
+/// std::fs::write(&table, "case,algorithm,dice\n\
+///     a,unet,0.9\na,atlas,0.8\nb,unet,0.7\nb,atlas,0.6\nc,unet,0.8\nc,atlas,0.8\n")?;
+/// let metrics = [metric_column("dice")?];
+/// let files =
+///     RankFiles { table: &table, case: "case", algorithm: "algorithm", metrics: &metrics, institution: None };
+/// let request = RankRequest { alpha: 0.05, replicates: 200, seed: 1, as_challenge_r: false };
+/// let report = rank(&files, &request, |_, _| ())?;
+///
+/// assert_eq!((report.cases, report.algorithms), (3, vec!["atlas".to_owned(), "unet".to_owned()]));
+/// let by_rank = &report.metrics["dice"].methods["rank-then-mean"];
+/// assert_eq!(by_rank.aggregates, [Some(5.0 / 3.0), Some(1.0)]);
+/// assert_eq!(by_rank.ranks, [2, 1]);
+/// // `unet` is nowhere worse: first in every resample. Three cases are too few for a test to say so.
+/// let stability = by_rank.stability.as_ref().expect("200 resamples were asked for");
+/// assert_eq!(stability.distribution[1], [200, 0]);
+/// assert_eq!(report.metrics["dice"].significance.tie_groups, [[1, 0]]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn rank(
     files: &RankFiles<'_>,
     request: &RankRequest,

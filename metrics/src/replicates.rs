@@ -57,7 +57,13 @@ impl Draws {
         Self { key: sha256(&message), replicates: replicates.min(REPLICATES_MAX), least_cases }
     }
 
-    /// Number of replicates.
+    /// Number of replicates: what was asked for, [`REPLICATES_MAX`] at most.
+    ///
+    /// ```
+    /// use fiel_metrics::{Draws, REPLICATES_MAX};
+    /// assert_eq!(Draws::new(&[7; 32], "digest of the set", 200, 20).replicates(), 200);
+    /// assert_eq!(Draws::new(&[7; 32], "digest of the set", 2000, 20).replicates(), REPLICATES_MAX);
+    /// ```
     pub fn replicates(&self) -> u16 {
         self.replicates
     }
@@ -87,6 +93,31 @@ type Replicate<'a> = dyn Fn(&[u8]) -> Result<(i64, u64), MetricError> + Sync + '
 
 /// A metric's replicates over a case table, whose rows are the cases of the set in their order; `None` where there are
 /// too few cases, or the metric has no value to resample.
+///
+/// # Errors
+/// As [`assess()`](crate::assess()); [`MetricError::Overflow`] for sums beyond 2^52 steps of 2^-13.
+///
+/// ```
+/// use fiel_metrics::{Draws, Options, replicates};
+/// use polars::prelude::df;
+///
+/// let table = |scores: [f64; 3]| {
+///     df!("case_id" => ["a", "b", "c"], "outcome" => ["ok"; 3], "label" => [0, 1, 1], "score" => scores)
+/// };
+/// let (options, draws) = (Options::default(), Draws::new(&[7; 32], "digest of the set", 100, 1));
+/// // Two submissions meet the same draws: the cases of a replicate weigh as much for the one as for the other.
+/// let first = replicates("brier", &table([0.5, 0.5, 0.5])?, &options, &draws)?.expect("three cases");
+/// let second = replicates("brier", &table([0.0, 1.0, 1.0])?, &options, &draws)?.expect("three cases");
+/// assert_eq!(first.weights, second.weights);
+/// // Every case of the first has a Brier score of 0.25, every case of the second of 0; a step is 2^-13.
+/// let quarter = |weight: &u64| i64::try_from(weight * 8192 / 4);
+/// assert_eq!(first.sums, first.weights.iter().map(quarter).collect::<Result<Vec<_>, _>>()?);
+/// assert_eq!(second.sums, [0; 100]);
+/// // A site that releases replicates of twenty cases or more only has none of these.
+/// let draws = Draws::new(&[7; 32], "digest of the set", 100, 20);
+/// assert_eq!(replicates("brier", &table([0.5, 0.5, 0.5])?, &options, &draws)?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn replicates(
     metric_id: &str,
     table: &DataFrame,
@@ -146,6 +177,20 @@ fn steps(value: f64) -> Result<i64, MetricError> {
 
 /// Adds two sites' replicates; of sites with different numbers of them, as many as the fewer. The order of merging does
 /// not matter.
+///
+/// # Errors
+/// [`MetricError::Overflow`] for sums that leave their range.
+///
+/// ```
+/// use fiel_metrics::merge_replicates;
+/// use fiel_schemas::summary::Replicates;
+///
+/// let left = Replicates { sums: vec![8192, -4096, 0], weights: vec![10, 12, 9] };
+/// let right = Replicates { sums: vec![4096, 4096], weights: vec![3, 5] };
+/// let both = merge_replicates(&left, &right)?;
+/// assert_eq!(both, Replicates { sums: vec![12_288, 0], weights: vec![13, 17] });
+/// # Ok::<(), fiel_metrics::MetricError>(())
+/// ```
 pub fn merge_replicates(a: &Replicates, b: &Replicates) -> Result<Replicates, MetricError> {
     let add = |(x, y): (&i64, &i64)| x.checked_add(*y).ok_or(MetricError::Overflow("a sum of replicates"));
     Ok(Replicates {
@@ -160,6 +205,43 @@ pub fn merge_replicates(a: &Replicates, b: &Replicates) -> Result<Replicates, Me
 /// site over the cases. For other metrics each site is resampled by itself and its change is weighed by its cases: the
 /// pooled value plus the weighted mean of the sites' changes. That leaves out how cases of different sites rank among
 /// each other anew, and is exact to first order where sites are alike.
+///
+/// # Errors
+/// [`MetricError::UnknownMetric`] and [`MetricError::Parameter`] for the id; for metrics that are no mean,
+/// [`MetricError::Mismatch`] for a summary of another kind than the metric's and [`MetricError::Malformed`] for one
+/// that contradicts itself.
+///
+/// ```
+/// use fiel_metrics::{Draws, MetricReplicates, Options, ReplicatedRanking, assess, estimate, merge};
+/// use fiel_metrics::{merge_replicates, replicate_values, replicates};
+/// use polars::prelude::df;
+///
+/// // A submission's pooled Brier score over two sites of eight cases, and the same in each of 200 replicates.
+/// let pooled = |scores: [f64; 8]| -> Result<(f64, Vec<f64>), Box<dyn std::error::Error>> {
+///     let (names, labels) = (["a", "b", "c", "d", "e", "f", "g", "h"], [0, 1, 0, 1, 0, 1, 0, 1]);
+///     let table = df!("case_id" => names, "outcome" => ["ok"; 8], "label" => labels, "score" => scores)?;
+///     let site = |secret: u8| {
+///         let draws = Draws::new(&[secret; 32], "digest of the site's set", 200, 1);
+///         let drawn = replicates("brier", &table, &Options::default(), &draws)?.expect("eight cases");
+///         Ok::<_, fiel_metrics::MetricError>((assess("brier", &table, &Options::default())?.summary, drawn))
+///     };
+///     let ((left, drawn_left), (right, drawn_right)) = (site(1)?, site(2)?);
+///     let summary = merge(&left, &right)?;
+///     let values = replicate_values("brier", &summary, &merge_replicates(&drawn_left, &drawn_right)?)?;
+///     let value = estimate("brier", &summary)?.value.expect("sixteen cases");
+///     Ok((value, values.into_iter().map(|value| value.expect("some case is drawn")).collect()))
+/// };
+/// let better = pooled([0.25, 0.75, 0.5, 0.75, 0.25, 0.75, 0.5, 0.75])?;
+/// let worse = pooled([0.5; 8])?;
+/// assert_eq!((better.0, worse.0), (0.109_375, 0.25));
+/// // Which cases are drawn decides how far the one is ahead, never whether it is ahead.
+/// let replicates = better.1.iter().zip(&worse.1).map(|(a, b)| vec![*a, *b]).collect();
+/// let ranking = ReplicatedRanking::new(&[MetricReplicates { full: vec![better.0, worse.0], replicates }])?;
+/// assert_eq!(ranking.rank_range(0), [1, 1]);
+/// let [low, high] = ranking.lead(0, 1);
+/// assert!(0.0 < low && low < 0.140_625 && 0.140_625 < high, "{low} {high}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn replicate_values(
     metric_id: &str,
     summary: &Summary,

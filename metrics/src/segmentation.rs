@@ -30,6 +30,9 @@ pub struct SegmentationCase {
 ///
 /// Voxels other than 0 and 1 are an error: a metric that silently took them for foreground would hide a wrong file.
 ///
+/// # Errors
+/// As [`measure_labels`].
+///
 /// ```
 /// use fiel_metrics::image::{Geometry, Volume};
 /// use fiel_metrics::registry::MetricId;
@@ -55,6 +58,28 @@ pub fn measure(
 ///
 /// An image of a single slice is a volume of one layer, of which every voxel is border, unless `plane` says that it is a
 /// plane, whose voxels have four neighbours.
+///
+/// # Errors
+/// [`ImageError::Geometry`] for label maps on different grids; [`ImageError::OtherLabel`], with its place, for a
+/// voxel of another label ([`ImageError::Label`] where 1 is the only one); [`ImageError::Data`] for labels that are
+/// 0 or stand twice and, where a surface is measured, for a plane of several slices.
+///
+/// ```
+/// use fiel_metrics::image::{Geometry, Volume};
+/// use fiel_metrics::registry::MetricId;
+/// use fiel_metrics::segmentation::measure_labels;
+///
+/// let grid = Geometry::axis_aligned([3, 2, 1], [1.0, 1.0, 5.0]);
+/// let map = |data: [u8; 6]| Volume { geometry: grid.clone(), data: data.to_vec() };
+/// let (reference, prediction) = (map([1, 1, 0, 2, 2, 0]), map([1, 0, 0, 2, 2, 0]));
+/// let metrics = [MetricId::parse("dice")?, MetricId::parse("volume_error_ml")?];
+/// let cases = measure_labels(&reference, &prediction, &[1, 2], true, &metrics)?;
+/// // Label 1 lacks one of two voxels of 5 mm³, label 2 none.
+/// assert_eq!(cases[0].values, [Ok(2.0 / 3.0), Ok(0.005)]);
+/// assert_eq!((cases[1].values[0], cases[1].reference_ml), (Ok(1.0), 0.01));
+/// assert!(measure_labels(&reference, &prediction, &[1], true, &metrics).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn measure_labels(
     reference: &Volume<u8>,
     prediction: &Volume<u8>,

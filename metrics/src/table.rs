@@ -16,7 +16,25 @@ pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
     Ok(TableFile::read(path, None)?.frame)
 }
 
-/// One column of a table's file as numbers, `None` where a value is missing.
+/// One column of a table's file as numbers in the order of its rows, `None` where a value is missing; `true` and
+/// `false` count as 1 and 0. The file is one that [`read`] takes.
+///
+/// # Errors
+/// [`MetricError::File`] for a file that cannot be read or a column of a type that is left out,
+/// [`MetricError::Column`] for a column that is not there or holds no numbers.
+///
+/// ```
+/// use fiel_metrics::table::{read, read_f64_column};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("cases.csv");
+/// std::fs::write(&path, "case_id,dice\na,0.75\nb,\n")?;
+/// assert_eq!(read(&path)?.shape(), (2, 2)); // the whole table, as a data frame
+/// assert_eq!(read_f64_column(&path, "dice")?, [Some(0.75), None]);
+/// let refused = read_f64_column(&path, "case_id").unwrap_err().to_string();
+/// assert!(refused.contains("`case_id`"), "{refused}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn read_f64_column(path: &Path, column: &str) -> Result<Vec<Option<f64>>, MetricError> {
     let file = TableFile::read(path, None)?;
     if let Some(problem) = file.unread(column) {

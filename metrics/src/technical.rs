@@ -17,6 +17,13 @@ pub struct SiteCosts<'a> {
 
 impl MetricId {
     /// Whether the metric is computed from costs and not from answers.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricId;
+    /// assert!(MetricId::parse("case_seconds_p50")?.is_technical());
+    /// assert!(!MetricId::parse("dice")?.is_technical());
+    /// # Ok::<(), fiel_metrics::MetricError>(())
+    /// ```
     pub fn is_technical(&self) -> bool {
         self.spec.task == MetricTask::Technical
     }

@@ -27,7 +27,23 @@ pub struct MetricId {
 }
 
 impl MetricId {
-    /// Reads an id.
+    /// Reads an id: a bare one means the default convention and parameter.
+    ///
+    /// # Errors
+    /// [`MetricError::UnknownMetric`] for a metric or a convention that does not exist, or a parameter where it
+    /// takes none; [`MetricError::Parameter`] for one outside its range, with that range.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricId;
+    ///
+    /// let hd95 = MetricId::parse("hd95.pooled")?;
+    /// assert_eq!((hd95.spec.unit, hd95.convention(), hd95.parameter), ("mm", Some("pooled"), None));
+    /// assert_eq!(MetricId::parse("sensitivity@specificity=0.9")?.parameter, Some(0.9));
+    /// assert!(MetricId::parse("hd95.median").is_err());
+    /// let refused = MetricId::parse("ece@1.5").unwrap_err().to_string();
+    /// assert!(refused.contains("a whole number"), "{refused}");
+    /// # Ok::<(), fiel_metrics::MetricError>(())
+    /// ```
     pub fn parse(id: &str) -> Result<Self, MetricError> {
         let unknown = || MetricError::UnknownMetric(id.to_owned());
         let (head, value) = match id.split_once('@') {
@@ -68,16 +84,38 @@ impl MetricId {
     }
 
     /// Name of the convention, where there are several.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricId;
+    /// assert_eq!(MetricId::parse("hd95")?.convention(), Some("max_directed"));
+    /// assert_eq!(MetricId::parse("dice")?.convention(), None);
+    /// # Ok::<(), fiel_metrics::MetricError>(())
+    /// ```
     pub fn convention(&self) -> Option<&'static str> {
         self.definition.map(|c| c.name)
     }
 
     /// Whether the convention of this name is the one chosen.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricId;
+    /// let hd95 = MetricId::parse("hd95.pooled")?;
+    /// assert!(hd95.is("pooled") && !hd95.is("max_directed"));
+    /// # Ok::<(), fiel_metrics::MetricError>(())
+    /// ```
     pub fn is(&self, convention: &str) -> bool {
         self.convention() == Some(convention)
     }
 
-    /// Heading of a column: the short name, with the parameter where it is not understood.
+    /// Heading of a column: the short name, with the parameter where it is not understood. The convention is left
+    /// out.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricId;
+    /// assert_eq!(MetricId::parse("nsd.surfel@2")?.heading(), "NSD 2 mm");
+    /// assert_eq!(MetricId::parse("dice")?.heading(), "Dice");
+    /// # Ok::<(), fiel_metrics::MetricError>(())
+    /// ```
     pub fn heading(&self) -> String {
         match (self.spec.parameter, self.parameter) {
             (Some(p), Some(value)) if !p.unit.is_empty() => format!("{} {value} {}", self.spec.short, p.unit),
@@ -91,6 +129,13 @@ impl MetricId {
     }
 
     /// Name for people, with convention and parameter.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricId;
+    /// assert_eq!(MetricId::parse("dice")?.name(), "Dice similarity");
+    /// assert!(MetricId::parse("nsd.surfel@2")?.name().ends_with("(surfel, tolerance 2 mm)"));
+    /// # Ok::<(), fiel_metrics::MetricError>(())
+    /// ```
     pub fn name(&self) -> String {
         let mut details: Vec<String> =
             self.definition.map(|c| c.name.replace('_', " ")).into_iter().collect();
@@ -103,7 +148,14 @@ impl MetricId {
         format!("{} ({})", self.spec.name, details.join(", "))
     }
 
-    /// Id with convention, parameter and version.
+    /// Id with convention, parameter and version: what a value says of itself for good.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricId;
+    /// assert_eq!(MetricId::parse("nsd@2.0")?.full(), "nsd.voxel@2/1");
+    /// assert_eq!(MetricId::parse("sensitivity@specificity")?.full(), "sensitivity@specificity=0.95/1");
+    /// # Ok::<(), fiel_metrics::MetricError>(())
+    /// ```
     pub fn full(&self) -> String {
         format!("{self}/{}", self.spec.version)
     }

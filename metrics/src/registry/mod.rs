@@ -49,6 +49,12 @@ pub enum MetricTask {
 
 impl MetricTask {
     /// The task's word in documents and on the command line.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::{MetricTask, find};
+    /// assert_eq!(MetricTask::Segmentation.as_str(), "segmentation");
+    /// assert_eq!(find("c_index_uno").map(|spec| spec.task.as_str()), Some("survival"));
+    /// ```
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Classification => "classification",
@@ -133,17 +139,40 @@ pub struct MetricSpec {
 
 impl MetricSpec {
     /// Whether the ideal value lies inside the range, so that nearness to it is better.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::find;
+    /// // A bias of 0 is ideal, above and below are worse; no Dice is better than its upper end.
+    /// assert!(find("bias").expect("in the registry").is_best_inside());
+    /// assert!(!find("dice").expect("in the registry").is_best_inside());
+    /// ```
     pub fn is_best_inside(&self) -> bool {
         self.range.0 < self.target && self.target < self.range.1
     }
 
     /// When the metric has no value, in words.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::find;
+    /// let dice = find("dice").expect("in the registry");
+    /// assert_eq!(dice.undefined_words(), "reference and prediction are both empty");
+    /// assert_eq!(find("volume_error_ml").expect("in the registry").undefined_words(), "never");
+    /// ```
     pub fn undefined_words(&self) -> String {
         let words: Vec<String> = self.undefined.iter().map(ToString::to_string).collect();
         if words.is_empty() { "never".to_owned() } else { words.join("; ") }
     }
 
-    /// How much worse than ideal a value is; smaller is better.
+    /// What orders values of the metric, smaller being better: the distance from the ideal value where that lies
+    /// inside the range, else the value itself, negative where higher is better.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::find;
+    /// let bias = find("bias").expect("in the registry");
+    /// assert_eq!((bias.badness(-0.5), bias.badness(0.25)), (0.5, 0.25));
+    /// let dice = find("dice").expect("in the registry");
+    /// assert!(dice.badness(0.9) < dice.badness(0.8));
+    /// ```
     pub fn badness(&self, value: f64) -> f64 {
         if self.is_best_inside() {
             return (value - self.target).abs();
@@ -175,6 +204,16 @@ const FRACTION: MetricSpec = MetricSpec {
 };
 
 /// Every metric, in the order of a leaderboard.
+///
+/// ```
+/// use fiel_metrics::registry::{MetricTask, all};
+/// let of_survival = all().filter(|spec| spec.task == MetricTask::Survival).map(|spec| spec.id);
+/// assert_eq!(of_survival.collect::<Vec<_>>(), ["c_index_harrell", "c_index_uno", "td_auc", "integrated_brier"]);
+/// // What a catalogue shows of each.
+/// let catalogue: Vec<String> =
+///     all().map(|spec| format!("{} ({}): {}", spec.name, spec.id, spec.reference)).collect();
+/// assert!(catalogue.iter().any(|line| line.starts_with("Dice similarity (dice)")));
+/// ```
 pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
     let tasks: [&'static [MetricSpec]; 8] = [
         classification::DISCRIMINATION,
@@ -189,7 +228,15 @@ pub fn all() -> impl Iterator<Item = &'static MetricSpec> {
     tasks.into_iter().flatten()
 }
 
-/// The metric that an id, with or without convention and parameter, asks for.
+/// The metric that an id, with or without convention and parameter, asks for; `None` for what is no id.
+/// [`MetricId::parse`] says why, and keeps convention and parameter.
+///
+/// ```
+/// use fiel_metrics::registry::find;
+/// let nsd = find("nsd.surfel@2").expect("in the registry");
+/// assert_eq!((nsd.id, nsd.range), ("nsd", (0.0, 1.0)));
+/// assert!(find("nsd@-2").is_none() && find("dicee").is_none());
+/// ```
 pub fn find(id: &str) -> Option<&'static MetricSpec> {
     MetricId::parse(id).ok().map(|m| m.spec)
 }

@@ -26,6 +26,35 @@ pub struct ClassificationFiles<'a> {
 }
 
 /// Scores probabilities against 0/1 labels.
+///
+/// With the probabilities of another model on the same cases ([`ClassificationFiles::compare`]) the report says how
+/// both differ and how sure that is; with [`Request::by`] it has every metric within each stratum as well.
+///
+/// # Errors
+/// [`ScoreError::Table`] for a file that cannot be read, a column that it does not have, or no row;
+/// [`ScoreError::Row`], with its number, for a label that is neither 0 nor 1, a score that is no probability, an
+/// empty stratum or a case that stands twice. A metric that is undefined for these cases is no error: its value is
+/// `None`, with the reason.
+///
+/// ```
+/// use fiel_metrics::registry::MetricTask;
+/// use fiel_metrics::score::{ClassificationFiles, Request, classification};
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("answers.csv");
+/// std::fs::write(&table, "case_id,site,y,p\na,north,1,0.9\nb,north,0,0.25\nc,south,1,0.5\nd,south,0,0.5\n")?;
+/// let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: None, case: None };
+/// let ids = ["auc".to_owned(), "brier".to_owned(), "sensitivity@0.8".to_owned()];
+/// let request = Request { by: Some("site".to_owned()), ..Request::new(MetricTask::Classification, &ids)? };
+/// let report = classification(&files, &request)?;
+///
+/// assert_eq!(report.metrics["auc"].value, Some(0.875)); // of four pairs one ties
+/// assert_eq!(report.metrics["sensitivity@0.8"].value, Some(0.5));
+/// assert_eq!(report.cases[1].values["brier"], Some(0.0625));
+/// let by_site = report.by.expect("strata were asked for");
+/// assert_eq!((by_site.gaps["auc"].worst.as_str(), by_site.gaps["auc"].gap), ("south", 0.5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn classification(files: &ClassificationFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
     let label = columns.numbers(files.label, "a label, 0 or 1", table::is_label)?;

@@ -27,6 +27,35 @@ pub struct DetectionFiles<'a> {
 }
 
 /// Scores predicted findings against those of the reference.
+///
+/// # Errors
+/// [`ScoreError::Table`] for a file that cannot be read or a column that it does not have; [`ScoreError::Row`],
+/// with its number, for a value that is no finite number, a box whose ends are in the wrong order, an image that is
+/// not among [`DetectionFiles::images`], a confidence of 0 where `picai_score` is asked for;
+/// [`ScoreError::Missing`] for a metric of boxes where findings are points, or of points where they are boxes, and
+/// for strata without a table of images.
+///
+/// ```
+/// use fiel_metrics::registry::MetricTask;
+/// use fiel_metrics::score::{DetectionFiles, Request, detection};
+///
+/// let folder = tempfile::tempdir()?;
+/// let written = |name: &str, text: &str| {
+///     let path = folder.path().join(name);
+///     std::fs::write(&path, text).map(|()| path)
+/// };
+/// let reference = written("truth.csv", "image,x_min,y_min,x_max,y_max\na,0,0,10,10\nb,0,0,10,10\n")?;
+/// let prediction = written("found.csv", "image,x_min,y_min,x_max,y_max,score\na,0,0,10,10,0.9\nc,0,0,5,5,0.3\n")?;
+/// // The third image has a false alarm only; no finding tells of the fourth.
+/// let images = written("images.csv", "image\na\nb\nc\nd\n")?;
+/// let files = DetectionFiles { reference: &reference, prediction: &prediction, images: Some(&images) };
+/// let request = Request::new(MetricTask::Detection, &["ap@0.5".to_owned()])?;
+/// let report = detection(&files, &request)?;
+/// assert_eq!(report.n, 4);
+/// // One of two objects is found, ahead of the false alarm: precision 1 at 51 of COCO's 101 recalls.
+/// assert_eq!(report.metrics["ap@0.5"].value, Some(51.0 / 101.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn detection(files: &DetectionFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let reference = Columns::read_any(files.reference)?;
     let prediction = Columns::read_any(files.prediction)?;

@@ -127,6 +127,28 @@ pub struct Gap {
 }
 
 /// Writes every case's own values to a Parquet table: `case`, `label` where cases hold several, a column per metric.
+///
+/// # Errors
+/// [`ScoreError::Table`] where the file cannot be written, with the reason.
+///
+/// ```
+/// use fiel_metrics::registry::MetricTask;
+/// use fiel_metrics::score::{ClassificationFiles, Request, classification, write_cases};
+/// use fiel_metrics::table::read_f64_column;
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("answers.csv");
+/// std::fs::write(&table, "case_id,y,p\na,1,0.75\nb,0,0.5\n")?;
+/// let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: None, case: None };
+/// let request = Request::new(MetricTask::Classification, &["brier".to_owned(), "auc".to_owned()])?;
+/// let report = classification(&files, &request)?;
+/// // AUC belongs to the whole set: it has no column.
+/// let path = folder.path().join("cases.parquet");
+/// write_cases(&report, &["brier", "auc"], &path)?;
+/// assert_eq!(read_f64_column(&path, "brier")?, [Some(0.0625), Some(0.25)]);
+/// assert!(read_f64_column(&path, "auc").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn write_cases(report: &ScoreReport, metrics: &[&str], path: &Path) -> Result<(), ScoreError> {
     let failed = |problem: String| ScoreError::Table { path: path.to_owned(), problem };
     let names: Vec<&str> = report.cases.iter().map(|c| c.case.as_str()).collect();
@@ -180,6 +202,19 @@ pub struct Request {
 
 impl Request {
     /// The metrics that a task is scored with where none are asked for, and 1,000 bootstrap samples where needed.
+    ///
+    /// # Errors
+    /// None: every id is in the registry. The type is that of [`Request::new`].
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricTask;
+    /// use fiel_metrics::score::{Intervals, Request};
+    /// let request = Request::default_of(MetricTask::Survival)?;
+    /// let ids: Vec<&str> = request.metrics.iter().map(|(id, _)| id.as_str()).collect();
+    /// assert_eq!(ids, ["c_index_harrell", "c_index_uno"]);
+    /// assert_eq!((request.intervals, request.replicates), (Intervals::Auto, 1000));
+    /// # Ok::<(), fiel_metrics::ScoreError>(())
+    /// ```
     pub fn default_of(task: MetricTask) -> Result<Self, ScoreError> {
         let ids: &[&str] = match task {
             MetricTask::Classification => &[
@@ -211,7 +246,25 @@ impl Request {
         Self::new(task, &ids.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
-    /// These metrics of a task; an id of another task is an error.
+    /// These metrics of a task, with intervals in closed form where there are such and else by 1,000 bootstrap
+    /// samples; no strata, no curves, no summaries.
+    ///
+    /// # Errors
+    /// [`ScoreError::Metric`] for what is no id, [`ScoreError::OtherTask`] for an id of another task.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::MetricTask;
+    /// use fiel_metrics::score::{Intervals, Request};
+    /// let ids = ["dice".to_owned(), "nsd@2".to_owned()];
+    /// let request = Request::new(MetricTask::Segmentation, &ids)?;
+    /// assert_eq!(request.metrics[1].1.parameter, Some(2.0));
+    /// // What else is wanted is set on top.
+    /// let request = Request { intervals: Intervals::Bootstrap, replicates: 10_000, seed: 7, ..request };
+    /// assert_eq!(request.metrics.len(), 2);
+    /// let refused = Request::new(MetricTask::Regression, &ids).unwrap_err().to_string();
+    /// assert!(refused.contains("`dice` is a metric of segmentation"), "{refused}");
+    /// # Ok::<(), fiel_metrics::ScoreError>(())
+    /// ```
     pub fn new(task: MetricTask, ids: &[String]) -> Result<Self, ScoreError> {
         let mut metrics = Vec::with_capacity(ids.len());
         for id in ids {

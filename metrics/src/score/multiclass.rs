@@ -32,6 +32,27 @@ pub struct MulticlassFiles<'a> {
 /// # Errors
 /// [`ScoreError::Table`] and [`ScoreError::Row`] for missing columns, unknown classes, values that are no probabilities
 /// and rows whose probabilities do not sum to 1 within 1e-6.
+///
+/// [`ScoreError::Missing`] for a metric of probabilities where no columns of them are named.
+///
+/// ```
+/// use fiel_metrics::registry::MetricTask;
+/// use fiel_metrics::score::{MulticlassFiles, Request, multiclass};
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("answers.csv");
+/// std::fs::write(&table, "case_id,truth,p_benign,p_malignant,p_normal\n\
+///     a,benign,0.75,0.125,0.125\nb,malignant,0.5,0.25,0.25\nc,normal,0.25,0.25,0.5\nd,benign,0.5,0.25,0.25\n")?;
+/// let files = MulticlassFiles {
+///     table: &table, label: "truth", scores: Some("p_"), decision: None, classes: &[], case: None,
+/// };
+/// let ids = ["multiclass_accuracy".to_owned(), "multiclass_balanced_accuracy".to_owned()];
+/// let report = multiclass(&files, &Request::new(MetricTask::Multiclass, &ids)?)?;
+/// // The class of the highest probability is decided: only `b` is wrong, and with it all of its class.
+/// assert_eq!(report.metrics["multiclass_accuracy"].value, Some(0.75));
+/// assert_eq!(report.metrics["multiclass_balanced_accuracy"].value, Some(2.0 / 3.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn multiclass(files: &MulticlassFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
     let needs_scores = request.metrics.iter().find(|(_, metric)| of_scores(metric));

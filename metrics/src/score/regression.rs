@@ -26,7 +26,33 @@ pub struct RegressionFiles<'a> {
     pub case: Option<&'a str>,
 }
 
-/// Scores predicted numbers against reference numbers.
+/// Scores predicted numbers against reference numbers, both in one unit, which errors are then in as well.
+///
+/// With the predictions of another model on the same cases ([`RegressionFiles::compare`]) the report says how both
+/// differ and how sure that is; with [`Request::by`] it has every metric within each stratum as well.
+///
+/// # Errors
+/// [`ScoreError::Table`] for a file that cannot be read, a column that it does not have, or no row;
+/// [`ScoreError::Row`], with its number, for a value that is no finite number, an empty stratum or a case that
+/// stands twice; [`ScoreError::Metric`] for references so small that exact sums would lose them.
+///
+/// ```
+/// use fiel_metrics::registry::MetricTask;
+/// use fiel_metrics::score::{RegressionFiles, Request, regression};
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("ages.csv");
+/// std::fs::write(&table, "case_id,age,guess,other\na,40,42,41\nb,50,50,51\nc,60,58,61\n")?;
+/// let files = RegressionFiles {
+///     table: &table, reference: "age", prediction: "guess", compare: Some("other"), case: None,
+/// };
+/// let ids = ["mae".to_owned(), "bias".to_owned()];
+/// let report = regression(&files, &Request::new(MetricTask::Regression, &ids)?)?;
+/// assert_eq!(report.metrics["mae"].value, Some(4.0 / 3.0)); // years
+/// assert_eq!(report.metrics["bias"].value, Some(0.0));
+/// assert!(report.comparison.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn regression(files: &RegressionFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
     let names = columns.names(files.case)?;

@@ -41,6 +41,42 @@ pub struct SegmentationFiles<'a> {
 ///
 /// Cases are measured side by side on the cores there are; the report does not depend on how many. `progress` is called
 /// with the cases done and all cases.
+///
+/// # Errors
+/// [`ScoreError::Pairing`] for a mask without counterpart; [`ScoreError::Image`], with the file, for an image that
+/// cannot be read, lies on another grid than its reference or holds other labels than those named;
+/// [`ScoreError::Spacing`] for a spacing beside an image that has its own; [`ScoreError::Missing`] and
+/// [`ScoreError::Table`] for strata that are not to be had.
+///
+/// ```
+/// use fiel_metrics::image::{Geometry, Volume, write_nifti_mask};
+/// use fiel_metrics::registry::MetricTask;
+/// use fiel_metrics::score::{Request, SegmentationFiles, segmentation};
+///
+/// let folder = tempfile::tempdir()?;
+/// let (reference, prediction) = (folder.path().join("reference"), folder.path().join("prediction"));
+/// // Two cases of four voxels in a row, 2 mm apart.
+/// let geometry = Geometry::axis_aligned([4, 1, 1], [2.0, 1.0, 1.0]);
+/// let cases = [("a.nii.gz", [0, 1, 1, 0], [0, 0, 1, 1]), ("b.nii.gz", [1, 1, 0, 0], [1, 1, 0, 0])];
+/// for to in [&reference, &prediction] {
+///     std::fs::create_dir(to)?;
+/// }
+/// for (name, truth, answer) in cases {
+///     let mask = |data: [u8; 4]| Volume { geometry: geometry.clone(), data: data.to_vec() };
+///     write_nifti_mask(&reference.join(name), &mask(truth))?;
+///     write_nifti_mask(&prediction.join(name), &mask(answer))?;
+/// }
+/// let files = SegmentationFiles {
+///     reference: &reference, prediction: &prediction, labels: &[], spacing_mm: None, plane: false, resample: false,
+///     strata: None,
+/// };
+/// let request = Request::new(MetricTask::Segmentation, &["dice".to_owned(), "hd".to_owned()])?;
+/// let report = segmentation(&files, &request, |done, all| assert!(done <= all))?;
+/// assert_eq!(report.metrics["dice"].value, Some(0.75));
+/// assert_eq!((report.metrics["hd"].value, report.metrics["hd"].unit), (Some(1.0), "mm"));
+/// assert_eq!((report.cases[0].case.as_str(), report.cases[0].values["hd"]), ("a", Some(2.0)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn segmentation(
     files: &SegmentationFiles<'_>,
     request: &Request,

@@ -31,7 +31,31 @@ pub struct SurvivalFiles<'a> {
     pub case: Option<&'a str>,
 }
 
-/// Scores risks, and predicted survival curves, against censored times.
+/// Scores risks, and predicted survival curves, against censored times. Times are in any one unit, which the names
+/// of the curves' columns and the parameter of `td_auc@TIME` are then in as well.
+///
+/// # Errors
+/// [`ScoreError::Table`] for a file that cannot be read, a column that it does not have, a column of curves that
+/// names no time, or no row; [`ScoreError::Row`], with its number, for a time below 0, an event that is neither 0
+/// nor 1, a risk that is no finite number, a curve's value that is no probability, or a case that stands twice;
+/// [`ScoreError::Missing`] for `integrated_brier` without curves.
+///
+/// ```
+/// use fiel_metrics::registry::MetricTask;
+/// use fiel_metrics::score::{Request, SurvivalFiles, survival};
+///
+/// let folder = tempfile::tempdir()?;
+/// let table = folder.path().join("patients.csv");
+/// std::fs::write(&table, "case_id,months,died,risk\na,1,1,0.9\nb,2,1,0.5\nc,3,1,0.6\nd,4,0,0.1\n")?;
+/// let files = SurvivalFiles {
+///     table: &table, time: "months", event: "died", risk: "risk", curve: None, training: None, case: None,
+/// };
+/// let request = Request::new(MetricTask::Survival, &["c_index_harrell".to_owned()])?;
+/// let report = survival(&files, &request)?;
+/// // Of six pairs only `b` and `c` are in the wrong order.
+/// assert_eq!(report.metrics["c_index_harrell"].value, Some(5.0 / 6.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn survival(files: &SurvivalFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
     let read = |columns: &Columns| -> Result<(Vec<f64>, Vec<bool>), ScoreError> {

@@ -4,6 +4,7 @@
 #![allow(clippy::float_cmp, reason = "what is exact by construction is compared exactly")]
 
 mod clusters;
+mod examples;
 mod federation;
 mod golden_values;
 mod hostile_images;

@@ -218,6 +218,9 @@ impl Bins {
     ///
     /// `level` is the intervals' coverage, strictly between 0 and 1. Wilson 1927, doi:10.2307/2276774.
     ///
+    /// # Errors
+    /// [`InputError::Setting`] for a level outside (0, 1).
+    ///
     /// ```
     /// # use fiel_kernels::calibration::{BinEdges, Forecasts, Grouping};
     /// let bins = Forecasts::new(&[0.25, 0.75], &[false, true])?

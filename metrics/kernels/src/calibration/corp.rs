@@ -116,6 +116,10 @@ impl Forecasts<'_> {
     /// probabilities at most 200 million ([`InputError::TooLarge`]). The same seed gives the same
     /// band, whatever the number of threads.
     ///
+    /// # Errors
+    /// [`InputError::Setting`] for a level or a number of replicates outside these ranges, [`InputError::TooLarge`]
+    /// for too many of them times distinct probabilities.
+    ///
     /// ```
     /// use fiel_kernels::calibration::{Band, Forecasts};
     ///

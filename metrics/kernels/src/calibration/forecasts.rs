@@ -81,6 +81,10 @@ pub(super) fn refuse(probabilities: &[f64]) -> Result<(), InputError> {
 impl<'a> Forecasts<'a> {
     /// Checks the input: equally many probabilities and labels, at least one, all probabilities in [0, 1].
     ///
+    /// # Errors
+    /// [`InputError::Length`] and [`InputError::Empty`] for lists of unequal length or without values,
+    /// [`InputError::Value`], with its place, for a probability outside [0, 1] or NaN.
+    ///
     /// ```
     /// use fiel_kernels::calibration::Forecasts;
     ///

@@ -17,6 +17,9 @@ pub struct Estimate {
 impl Estimate {
     /// Wald's interval of coverage `level`, strictly between 0 and 1.
     ///
+    /// # Errors
+    /// [`InputError::Setting`] for a level outside (0, 1).
+    ///
     /// ```
     /// # use fiel_kernels::calibration::Estimate;
     /// let [low, high] = Estimate { value: 1.0, standard_error: 0.5 }.wald(0.95)?;

@@ -186,21 +186,52 @@ impl Components {
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// use fiel_kernels::components::{Components, Connectivity};
+    /// let of = |mask: &[u8]| Components::of_mask(mask, [1, 1, 2], Connectivity::Corners);
+    /// assert!(of(&[0, 0])?.is_empty());
+    /// assert!(!of(&[0, 1])?.is_empty());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// What is known of each component, in order.
+    /// What is known of each component, in the order of their numbers: the order of their first voxels.
+    ///
+    /// ```
+    /// use fiel_kernels::components::{Component, Components, Connectivity};
+    /// let mask = [0, 0, 1,
+    ///             0, 1, 1];
+    /// let c = Components::of_mask(&mask, [1, 2, 3], Connectivity::Faces)?;
+    /// let (lower, upper) = ([0, 0, 1], [1, 2, 3]);
+    /// assert_eq!(c.list(), [Component { label: 1, voxels: 3, first: 2, lower, upper, index_sum: [0, 2, 5] }]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn list(&self) -> &[Component] {
         &self.list
     }
 
     /// Voxels of the image along each axis.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// assert_eq!(Components::of_instances(&[1u8, 0, 0, 1, 0, 0], [1, 2, 3])?.shape(), [1, 2, 3]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn shape(&self) -> [usize; 3] {
         self.runs.shape()
     }
 
     /// Number of voxels that belong to a component.
+    ///
+    /// ```
+    /// use fiel_kernels::components::{Components, Connectivity};
+    /// let c = Components::of_labels(&[7u16, 7, 2, 0], [1, 1, 4], Connectivity::Faces)?;
+    /// assert_eq!((c.voxels(), c.len()), (3, 2));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn voxels(&self) -> u64 {
         self.list.iter().map(|c| c.voxels).sum()
     }

@@ -159,6 +159,14 @@ impl Runs {
     }
 
     /// The runs in memory order; none crosses the end of a row.
+    ///
+    /// ```
+    /// use fiel_kernels::components::{Run, Runs};
+    /// // Rows of three voxels: the foreground goes on in the second row, and is two runs.
+    /// let runs = Runs::of_mask(&[0, 1, 1, 1, 0, 0], [1, 2, 3])?;
+    /// assert_eq!(runs.list(), [Run { begin: 1, end: 3 }, Run { begin: 3, end: 4 }]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn list(&self) -> &[Run] {
         &self.list
     }
@@ -174,6 +182,12 @@ impl Runs {
     }
 
     /// Voxels along each axis.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Runs;
+    /// assert_eq!(Runs::of_mask(&[0, 1, 1, 1, 0, 0], [1, 2, 3])?.shape(), [1, 2, 3]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn shape(&self) -> [usize; 3] {
         self.shape
     }
@@ -183,6 +197,12 @@ impl Runs {
     }
 
     /// Number of foreground voxels.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Runs;
+    /// assert_eq!(Runs::of_mask(&[0, 1, 1, 1, 0, 0], [1, 2, 3])?.voxels(), 3);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn voxels(&self) -> u64 {
         self.list.iter().map(|run| run.voxels()).sum()
     }

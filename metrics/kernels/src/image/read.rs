@@ -187,6 +187,11 @@ pub fn read_image_i16(path: &Path, options: impl Into<ReadOptions>) -> Result<Vo
 
 /// [`read_mask`] for the bytes of a file.
 ///
+/// # Errors
+/// What is wrong with the bytes: [`ImageError::Field`] for a header that is damaged or of a kind that is not read,
+/// [`ImageError::TooLarge`] beyond the limits, [`ImageError::Data`] for voxels that are damaged or missing,
+/// [`ImageError::Label`], with its place, for one that is neither 0 nor 1.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_mask, parse_mask};
 /// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
@@ -198,6 +203,10 @@ pub fn parse_mask(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<Volum
 }
 
 /// [`read_labels`] for the bytes of a file.
+///
+/// # Errors
+/// As [`parse_mask`], but [`ImageError::LabelMap`], with its place, for a voxel that is no label;
+/// [`ImageError::Overlap`] if two segments hold the same voxel.
 ///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_labels};
@@ -215,6 +224,9 @@ pub fn parse_labels<T: Label>(
 
 /// [`read_label_runs`] for the bytes of a file.
 ///
+/// # Errors
+/// As [`parse_labels`]; [`ImageError::TooLarge`] if the runs take more bytes than the limits allow.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_mask, parse_label_runs};
 /// let mask = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, 1, 0] };
@@ -229,6 +241,9 @@ pub fn parse_label_runs(bytes: &[u8], options: impl Into<ReadOptions>) -> Result
 
 /// [`read_image_f32`] for the bytes of a file.
 ///
+/// # Errors
+/// As [`parse_mask`], but any value is read, also NaN and infinities.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_image_f32};
 /// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
@@ -240,6 +255,10 @@ pub fn parse_image_f32(bytes: &[u8], options: impl Into<ReadOptions>) -> Result<
 }
 
 /// [`read_image_i16`] for the bytes of a file.
+///
+/// # Errors
+/// As [`parse_mask`], but [`ImageError::Voxel`], with its place, for a scaled value that is not a whole number from
+/// -32,768 to 32,767.
 ///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_image_i16};

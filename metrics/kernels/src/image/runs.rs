@@ -29,22 +29,58 @@ struct Run {
 }
 
 impl LabelRuns {
-    /// The grid.
+    /// The grid that the runs lie on: its shape in voxels, its spacing in millimetres.
+    ///
+    /// ```
+    /// use fiel_kernels::image::{Geometry, LabelRuns, Volume};
+    /// let geometry = Geometry::axis_aligned([2, 1, 1], [0.5, 0.5, 3.0]);
+    /// let runs = LabelRuns::from_volume(&Volume { geometry, data: vec![0u16, 4] })?;
+    /// assert_eq!((runs.geometry().shape, runs.geometry().spacing_mm), ([2, 1, 1], [0.5, 0.5, 3.0]));
+    /// # Ok::<(), fiel_kernels::ImageError>(())
+    /// ```
     pub fn geometry(&self) -> &Geometry {
         &self.geometry
     }
 
-    /// Number of runs.
+    /// Number of runs, those of background (label 0) included.
+    ///
+    /// ```
+    /// use fiel_kernels::image::{Geometry, LabelRuns, Volume};
+    /// let geometry = Geometry::axis_aligned([5, 1, 1], [1.0; 3]);
+    /// let runs = LabelRuns::from_volume(&Volume { geometry, data: vec![0u16, 4, 4, 2, 2] })?;
+    /// assert_eq!(runs.len(), 3);
+    /// # Ok::<(), fiel_kernels::ImageError>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.runs.len()
     }
 
     /// Whether there are no voxels.
+    ///
+    /// ```
+    /// use fiel_kernels::image::{Geometry, LabelRuns, Volume};
+    /// let of = |shape: [usize; 3], data: Vec<u16>| {
+    ///     LabelRuns::from_volume(&Volume { geometry: Geometry::axis_aligned(shape, [1.0; 3]), data })
+    /// };
+    /// assert!(of([0, 1, 1], vec![])?.is_empty());
+    /// assert!(!of([1, 1, 1], vec![0])?.is_empty());
+    /// # Ok::<(), fiel_kernels::ImageError>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }
 
     /// The runs: places in the list of voxels and their label. Neighbouring runs have different labels.
+    ///
+    /// ```
+    /// use fiel_kernels::image::{Geometry, LabelRuns, Volume};
+    /// let geometry = Geometry::axis_aligned([3, 2, 1], [1.0; 3]);
+    /// let runs = LabelRuns::from_volume(&Volume { geometry, data: vec![4u16, 4, 0, 0, 4, 4] })?;
+    /// let of_label_4: usize = runs.iter().filter(|(_, label)| *label == 4).map(|(places, _)| places.len()).sum();
+    /// assert_eq!(of_label_4, 4);
+    /// assert_eq!(runs.iter().nth(1), Some((2..4, 0)));
+    /// # Ok::<(), fiel_kernels::ImageError>(())
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (Range<usize>, u16)> + '_ {
         let mut start = 0;
         self.runs.iter().map(move |run| {
@@ -58,6 +94,15 @@ impl LabelRuns {
     ///
     /// # Errors
     /// [`ImageError::Data`] if there is not a voxel for each place of the grid, [`ImageError::TooLarge`] beyond 2^31 voxels.
+    ///
+    /// ```
+    /// use fiel_kernels::image::{Geometry, LabelRuns, Volume};
+    /// let geometry = Geometry::axis_aligned([4, 1, 1], [1.0; 3]);
+    /// let runs = LabelRuns::from_volume(&Volume { geometry: geometry.clone(), data: vec![9u16, 9, 9, 0] })?;
+    /// assert_eq!(runs.iter().collect::<Vec<_>>(), [(0..3, 9), (3..4, 0)]);
+    /// assert!(LabelRuns::from_volume(&Volume { geometry, data: vec![9u16] }).is_err());
+    /// # Ok::<(), fiel_kernels::ImageError>(())
+    /// ```
     pub fn from_volume(volume: &Volume<u16>) -> Result<Self, ImageError> {
         let (found, limit) = (volume.data.len() as u64, 1 << 31);
         if found > limit {
@@ -74,7 +119,15 @@ impl LabelRuns {
         Ok(runs.finish(volume.geometry.clone()))
     }
 
-    /// The voxels.
+    /// The voxels, one label for each place of the grid: what [`LabelRuns::from_volume`] took.
+    ///
+    /// ```
+    /// use fiel_kernels::image::{Geometry, LabelRuns, Volume};
+    /// let geometry = Geometry::axis_aligned([2, 2, 1], [1.0; 3]);
+    /// let volume = Volume { geometry, data: vec![0u16, 300, 300, 2] };
+    /// assert_eq!(LabelRuns::from_volume(&volume)?.to_volume(), volume);
+    /// # Ok::<(), fiel_kernels::ImageError>(())
+    /// ```
     pub fn to_volume(&self) -> Volume<u16> {
         let mut data = vec![0u16; self.geometry.voxels()];
         for (range, label) in self.iter().filter(|(_, label)| *label != 0) {

@@ -19,6 +19,15 @@ impl PValues {
     ///
     /// # Errors
     /// A value outside 0 to 1, or NaN.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{PValues, benjamini_hochberg};
+    /// let p = PValues::new(&[Some(0.25), None, Some(0.125)])?;
+    /// assert_eq!(benjamini_hochberg(&p), [Some(0.25), None, Some(0.25)]);
+    /// let refused = PValues::new(&[Some(0.25), Some(1.5)]).unwrap_err().to_string();
+    /// assert!(refused.contains("1.5"), "{refused}");
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(values: &[Option<f64>]) -> Result<Self, InputError> {
         for (index, value) in values.iter().enumerate() {
             if let Some(value) = *value

@@ -132,6 +132,14 @@ impl Replicates {
     ///
     /// # Errors
     /// Another number of values than cases, a value that is not finite.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Replicates, Resamples};
+    /// let resamples = Resamples::from_indices(3, &[vec![0, 0, 2], vec![1, 1, 1]])?;
+    /// let means = Replicates::of_mean(&[3.0, 6.0, 9.0], &resamples)?;
+    /// assert_eq!(means.values(), [5.0, 6.0]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn of_mean(values: &[f64], resamples: &Resamples) -> Result<Self, InputError> {
         let columns = Self::of_means(values, 1, resamples)?;
         columns.into_iter().next().ok_or(InputError::Empty("the columns"))
@@ -179,10 +187,18 @@ impl Replicates {
         Ok((0..columns).map(|c| Self { values: column(c), undefined }).collect())
     }
 
-    /// Takes values computed elsewhere.
+    /// Takes values computed elsewhere, and the number of replicates in which the statistic had none.
     ///
     /// # Errors
     /// A value that is not finite.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Confidence, Replicates};
+    /// let replicates = Replicates::new((0..=100).map(f64::from).collect(), 0)?;
+    /// assert_eq!(replicates.percentile(Confidence::new(0.5)?), Ok([25.0, 75.0]));
+    /// assert!(Replicates::new(vec![f64::NAN], 0).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(values: Vec<f64>, undefined: usize) -> Result<Self, InputError> {
         check_finite("the replicates", &values)?;
         Ok(Self { values, undefined })
@@ -195,12 +211,32 @@ impl Replicates {
         Self { values, undefined }
     }
 
-    /// The values, in the order of the replicates.
+    /// The values, in the order of the replicates; those without a value are left out.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Replicates, Resamples};
+    /// let resamples = Resamples::from_indices(2, &[vec![1, 1], vec![0, 1], vec![0, 0]])?;
+    /// let counts = Replicates::of_weights(&resamples, |weights| Ok(f64::from(weights[0])));
+    /// assert_eq!(counts.values(), [0.0, 1.0, 2.0]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn values(&self) -> &[f64] {
         &self.values
     }
 
     /// Number of replicates in which the statistic had no value.
+    ///
+    /// ```
+    /// use fiel_kernels::Undefined;
+    /// use fiel_kernels::inference::{Replicates, Resamples};
+    /// let resamples = Resamples::from_indices(2, &[vec![1, 1], vec![0, 1], vec![0, 0]])?;
+    /// let share_of_first = Replicates::of_weights(&resamples, |weights| match weights[1] {
+    ///     0 => Err(Undefined::ZeroDenominator),
+    ///     n => Ok(f64::from(weights[0]) / f64::from(n)),
+    /// });
+    /// assert_eq!((share_of_first.values(), share_of_first.undefined()), (&[0.0, 1.0][..], 1));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn undefined(&self) -> usize {
         self.undefined
     }
@@ -209,6 +245,14 @@ impl Replicates {
     ///
     /// # Errors
     /// Different numbers of values: then the two do not belong together.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Replicates;
+    /// let (a, b) = (Replicates::new(vec![3.0, 2.0], 0)?, Replicates::new(vec![1.0, 5.0], 0)?);
+    /// assert_eq!(a.minus(&b)?.values(), [2.0, -3.0]);
+    /// assert!(a.minus(&Replicates::new(vec![1.0], 1)?).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn minus(&self, other: &Self) -> Result<Self, InputError> {
         if self.values.len() != other.values.len() {
             return Err(InputError::Length {
@@ -223,6 +267,17 @@ impl Replicates {
     }
 
     /// Standard deviation of the replicates (denominator one less than their number).
+    ///
+    /// # Errors
+    /// Fewer than two replicates with a value.
+    ///
+    /// ```
+    /// use fiel_kernels::Undefined;
+    /// use fiel_kernels::inference::Replicates;
+    /// assert_eq!(Replicates::new(vec![1.0, 2.0, 3.0], 0)?.standard_error(), Ok(1.0));
+    /// assert_eq!(Replicates::new(vec![1.0], 4)?.standard_error(), Err(Undefined::TooFew));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn standard_error(&self) -> Result<f64, Undefined> {
         if self.values.len() < 2 {
             return Err(Undefined::TooFew);
@@ -237,6 +292,13 @@ impl Replicates {
     ///
     /// # Errors
     /// No replicate with a value.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Confidence, Replicates};
+    /// let replicates = Replicates::new(vec![5.0, 1.0, 4.0, 2.0, 3.0], 0)?;
+    /// assert_eq!(replicates.percentile(Confidence::new(0.5)?), Ok([2.0, 4.0]));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn percentile(&self, confidence: Confidence) -> Result<[f64; 2], Undefined> {
         let sorted = self.sorted();
         let tail = confidence.tail();
@@ -247,6 +309,14 @@ impl Replicates {
     ///
     /// # Errors
     /// No replicate with a value.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Confidence, Replicates};
+    /// let replicates = Replicates::new(vec![5.0, 1.0, 4.0, 2.0, 3.0], 0)?;
+    /// // The middle half is 2 to 4: as far as that lies from the estimate, the interval lies on the other side.
+    /// assert_eq!(replicates.basic(2.5, Confidence::new(0.5)?), Ok([1.0, 3.0]));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn basic(&self, estimate: f64, confidence: Confidence) -> Result<[f64; 2], Undefined> {
         let [low, high] = self.percentile(confidence)?;
         Ok([2.0 * estimate - high, 2.0 * estimate - low])
@@ -308,6 +378,14 @@ impl Jackknife {
     ///
     /// # Errors
     /// Fewer than two values, a value that is not finite.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Jackknife;
+    /// let jackknife = Jackknife::new(3.0, vec![4.0, 3.5, 1.5])?;
+    /// assert_eq!(jackknife, Jackknife::of_mean(&[1.0, 2.0, 6.0])?);
+    /// assert!(Jackknife::new(3.0, vec![3.0]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(estimate: f64, left_out: Vec<f64>) -> Result<Self, InputError> {
         if left_out.len() < 2 {
             return Err(InputError::Setting {
@@ -365,11 +443,23 @@ impl Jackknife {
     }
 
     /// The statistic over all cases.
+    ///
+    /// ```
+    /// # use fiel_kernels::inference::Jackknife;
+    /// assert_eq!(Jackknife::of_mean(&[1.0, 2.0, 6.0])?.estimate(), 3.0);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn estimate(&self) -> f64 {
         self.estimate
     }
 
     /// The statistic without each case in turn.
+    ///
+    /// ```
+    /// # use fiel_kernels::inference::Jackknife;
+    /// assert_eq!(Jackknife::of_mean(&[1.0, 2.0, 6.0])?.left_out(), [4.0, 3.5, 1.5]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn left_out(&self) -> &[f64] {
         &self.left_out
     }

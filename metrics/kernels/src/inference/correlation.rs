@@ -43,6 +43,14 @@ impl RankedPairs {
     ///
     /// # Errors
     /// Fewer than two elements, lists of unequal length, a value that is not finite.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::RankedPairs;
+    /// assert_eq!(RankedPairs::new(&[1.0, 2.0], &[2.0, 1.0])?.footrule(), 2.0);
+    /// assert!(RankedPairs::new(&[1.0, 2.0], &[2.0, 1.0, 3.0]).is_err());
+    /// assert!(RankedPairs::new(&[1.0], &[1.0]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(a: &[f64], b: &[f64]) -> Result<Self, InputError> {
         if a.len() != b.len() {
             return Err(InputError::Length {
@@ -67,6 +75,13 @@ impl RankedPairs {
 
     /// Counts concordant and discordant pairs in O(n log n) (Knight 1966,
     /// <https://doi.org/10.1080/01621459.1966.10480879>).
+    ///
+    /// ```
+    /// use fiel_kernels::inference::RankedPairs;
+    /// let kendall = RankedPairs::new(&[1.0, 2.0, 3.0, 4.0], &[1.0, 3.0, 2.0, 4.0])?.kendall();
+    /// assert_eq!((kendall.concordant, kendall.discordant, kendall.pairs), (5, 1, 6));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn kendall(&self) -> Kendall {
         let length = self.a.len() as u64;
         let pairs = length * (length - 1) / 2;
@@ -97,10 +112,20 @@ impl RankedPairs {
         }
     }
 
-    /// Spearman's rho: Pearson's correlation of the midranks.
+    /// Spearman's rho, from -1 to 1: Pearson's correlation of the midranks (Spearman 1904,
+    /// <https://doi.org/10.2307/1412159>).
     ///
     /// # Errors
     /// A list is constant.
+    ///
+    /// ```
+    /// use fiel_kernels::Undefined;
+    /// use fiel_kernels::inference::RankedPairs;
+    /// let pairs = RankedPairs::new(&[1.0, 2.0, 3.0, 4.0, 5.0], &[20.0, 10.0, 40.0, 30.0, 50.0])?;
+    /// assert!((pairs.spearman().expect("no list is constant") - 0.8).abs() < 1e-15);
+    /// assert_eq!(RankedPairs::new(&[1.0, 2.0], &[7.0, 7.0])?.spearman(), Err(Undefined::Constant));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn spearman(&self) -> Result<f64, Undefined> {
         let (a, b) = (midranks(&self.a), midranks(&self.b));
         let mean = (a.len() + 1) as f64 / 2.0;
@@ -132,6 +157,13 @@ impl RankedPairs {
     ///
     /// # Errors
     /// A rank that is not above zero.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::RankedPairs;
+    /// let pairs = RankedPairs::new(&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0])?;
+    /// assert_eq!((pairs.weighted_footrule(), pairs.footrule()), (Ok(1.0), 2.0));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn weighted_footrule(&self) -> Result<f64, Undefined> {
         let terms = self.a.iter().zip(&self.b).map(|(a, b)| {
             let better = a.min(*b);
@@ -162,6 +194,14 @@ impl Kendall {
     ///
     /// # Errors
     /// A list is constant.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::RankedPairs;
+    /// // Two of three pairs in the same order, the third tied in the first list.
+    /// let tau = RankedPairs::new(&[1.0, 1.0, 2.0], &[1.0, 2.0, 3.0])?.kendall().tau_b();
+    /// assert!((tau.expect("no list is constant") - 2.0 / 6.0f64.sqrt()).abs() < 1e-15);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn tau_b(&self) -> Result<f64, Undefined> {
         let untied =
             |ties: &[u64]| self.pairs as f64 - ties.iter().map(|t| (t * (t - 1) / 2) as f64).sum::<f64>();
@@ -172,10 +212,18 @@ impl Kendall {
         Ok((self.excess() / (a * b).sqrt()).clamp(-1.0, 1.0))
     }
 
-    /// Tau-c of Stuart, for lists of different numbers of distinct values.
+    /// Tau-c of Stuart, for lists of different numbers of distinct values: 2 (concordant - discordant pairs), over
+    /// n^2 (m - 1) / m, where m is the smaller of those numbers (Stuart 1953, <https://doi.org/10.2307/2333101>).
     ///
     /// # Errors
     /// A list is constant.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::RankedPairs;
+    /// let tau = RankedPairs::new(&[1.0, 1.0, 2.0], &[1.0, 2.0, 3.0])?.kendall().tau_c();
+    /// assert!((tau.expect("no list is constant") - 8.0 / 9.0).abs() < 1e-15);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn tau_c(&self) -> Result<f64, Undefined> {
         let classes = self.distinct[0].min(self.distinct[1]) as f64;
         if classes < 2.0 {
@@ -190,6 +238,14 @@ impl Kendall {
     ///
     /// # Errors
     /// A list is constant.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::RankedPairs;
+    /// // Of the 24 orders of four elements, the same and the opposite one are as far out.
+    /// let p = RankedPairs::new(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 4.0])?.kendall().p();
+    /// assert!((p.expect("no list is constant") - 2.0 / 24.0).abs() < 1e-15);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn p(&self) -> Result<f64, Undefined> {
         if self.distinct.contains(&1) {
             return Err(Undefined::Constant);

@@ -56,10 +56,17 @@ pub enum HartungKnapp {
 }
 
 impl SiteEstimates {
-    /// Takes one estimate and one variance per site.
+    /// Takes one estimate and one variance (squared standard error) per site.
     ///
     /// # Errors
     /// No site, lists of unequal length, a value that is not finite, a variance that is not above zero.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::SiteEstimates;
+    /// assert!(SiteEstimates::new(&[0.8, 0.9], &[0.01, 0.02]).is_ok());
+    /// let refused = SiteEstimates::new(&[0.8, 0.9], &[0.01, 0.0]).unwrap_err().to_string();
+    /// assert!(refused.contains("above 0"), "{refused}");
+    /// ```
     pub fn new(estimates: &[f64], variances: &[f64]) -> Result<Self, InputError> {
         if estimates.is_empty() {
             return Err(InputError::Empty("the sites' estimates"));
@@ -103,6 +110,15 @@ impl SiteEstimates {
     ///
     /// # Errors
     /// Fewer than two sites.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::SiteEstimates;
+    /// // Two equally precise sites that differ by more than their variances explain.
+    /// let pooled = SiteEstimates::new(&[0.0, 2.0], &[1.0, 1.0])?.der_simonian_laird().expect("two sites");
+    /// assert_eq!((pooled.q, pooled.i2, pooled.tau2), (2.0, 0.5, 1.0));
+    /// assert_eq!((pooled.estimate, pooled.standard_error), (1.0, 1.0));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn der_simonian_laird(&self) -> Result<RandomEffects, Undefined> {
         let sites = self.estimates.len();
         if sites < 2 {
@@ -131,12 +147,29 @@ impl SiteEstimates {
 
 impl RandomEffects {
     /// Wald interval: estimate and normal quantile times standard error.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Confidence, SiteEstimates};
+    /// let pooled = SiteEstimates::new(&[0.0, 2.0], &[1.0, 1.0])?.der_simonian_laird().expect("two sites");
+    /// let [low, high] = pooled.interval(Confidence::P95); // 1 and 1.96 standard errors of 1
+    /// assert!((low - -0.959_964).abs() < 1e-6 && (high - 2.959_964).abs() < 1e-6);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn interval(&self, confidence: Confidence) -> [f64; 2] {
         self.around(normal_upper_quantile(confidence.tail()) * self.standard_error)
     }
 
     /// Interval of Hartung and Knapp (2001, <https://doi.org/10.1002/sim.1009>; Sidik & Jonkman 2002), with
     /// Student's t of one degree of freedom less than sites.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Confidence, HartungKnapp, SiteEstimates};
+    /// let pooled = SiteEstimates::new(&[0.0, 2.0], &[1.0, 1.0])?.der_simonian_laird().expect("two sites");
+    /// // A factor of 1, but one degree of freedom: 12.7 standard errors where the normal interval has 1.96.
+    /// let [low, high] = pooled.hartung_knapp(HartungKnapp::Plain, Confidence::P95);
+    /// assert!((low - -11.706_205).abs() < 1e-6 && (high - 13.706_205).abs() < 1e-6);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn hartung_knapp(&self, variant: HartungKnapp, confidence: Confidence) -> [f64; 2] {
         let t = student_upper_quantile(confidence.tail(), (self.sites - 1) as f64);
         self.around(t * self.hartung_knapp_standard_error(variant))
@@ -164,6 +197,16 @@ impl RandomEffects {
     ///
     /// # Errors
     /// Fewer than three sites.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Confidence, SiteEstimates};
+    /// let pooled = SiteEstimates::new(&[0.0, 1.0, 2.0], &[0.5; 3])?.der_simonian_laird().expect("three sites");
+    /// // Variance between sites 1/2, of the estimate 1/3; one degree of freedom.
+    /// let [low, high] = pooled.prediction_interval(Confidence::P95).expect("three sites");
+    /// let half = 12.706_204_736 * (0.5f64 + 1.0 / 3.0).sqrt();
+    /// assert!((low - (1.0 - half)).abs() < 1e-6 && (high - (1.0 + half)).abs() < 1e-6);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn prediction_interval(&self, confidence: Confidence) -> Result<[f64; 2], Undefined> {
         if self.sites < 3 {
             return Err(Undefined::TooFew);

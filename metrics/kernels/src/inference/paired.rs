@@ -38,6 +38,13 @@ impl Differences {
     ///
     /// # Errors
     /// Lists of unequal length, no case, a value that is not finite, a difference that overflows.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Differences;
+    /// assert_eq!(Differences::between(&[3.0, 1.0], &[1.0, 5.0])?.values(), [2.0, -4.0]);
+    /// assert!(Differences::between(&[3.0, 1.0], &[1.0]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn between(first: &[f64], second: &[f64]) -> Result<Self, InputError> {
         if first.len() != second.len() {
             return Err(InputError::Length {
@@ -56,6 +63,14 @@ impl Differences {
     ///
     /// # Errors
     /// No case, a value that is not finite.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::{Alternative, Differences};
+    /// let test = Differences::new(vec![1.0, 2.0, 3.0])?.paired_t(Alternative::TwoSided).expect("they vary");
+    /// assert_eq!((test.mean, test.df), (2.0, 2.0));
+    /// assert!(Differences::new(vec![]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(values: Vec<f64>) -> Result<Self, InputError> {
         if values.is_empty() {
             return Err(InputError::Empty("the differences"));
@@ -70,6 +85,12 @@ impl Differences {
     }
 
     /// The differences, in the order of the cases.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Differences;
+    /// assert_eq!(Differences::between(&[3.0, 1.0], &[1.0, 5.0])?.values(), [2.0, -4.0]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn values(&self) -> &[f64] {
         &self.0
     }

@@ -87,6 +87,17 @@ impl Resamples {
     ///
     /// # Errors
     /// No replicate, more than 10,000,000, no case, or 2^32 cases and more.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Resamples;
+    /// let resamples = Resamples::multinomial(7, 1_000, 20)?;
+    /// let weights = resamples.weights(999);
+    /// assert_eq!(weights.iter().map(|&w| u32::from(w)).sum::<u32>(), 20);
+    /// // The same seed draws the same, whatever else is drawn; another replicate draws something else.
+    /// assert_eq!(Resamples::multinomial(7, 1_001, 20)?.weights(999), weights);
+    /// assert_ne!(resamples.weights(998), weights);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn multinomial(seed: u64, replicates: usize, cases: usize) -> Result<Self, InputError> {
         Self::checked(replicates, cases, Scheme::Multinomial { seed })
     }
@@ -175,11 +186,23 @@ impl Resamples {
     }
 
     /// Number of replicates.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Resamples;
+    /// assert_eq!(Resamples::multinomial(1, 100, 20)?.replicates(), 100);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn replicates(&self) -> usize {
         self.replicates
     }
 
     /// Number of cases.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Resamples;
+    /// assert_eq!(Resamples::multinomial(1, 100, 20)?.cases(), 20);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn cases(&self) -> usize {
         self.cases
     }
@@ -195,6 +218,16 @@ impl Resamples {
     }
 
     /// How often each case counts in the given replicate (from 0).
+    ///
+    /// # Panics
+    /// Draws that were given ([`Resamples::from_indices`]) have no replicate beyond the last.
+    ///
+    /// ```
+    /// use fiel_kernels::inference::Resamples;
+    /// let resamples = Resamples::from_indices(3, &[vec![0, 1, 2], vec![2, 2, 0]])?;
+    /// assert_eq!(resamples.weights(1), [1, 0, 2]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn weights(&self, replicate: usize) -> Vec<u8> {
         let mut weights = vec![0; self.cases];
         self.fill(replicate, &mut weights);

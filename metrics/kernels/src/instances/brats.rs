@@ -105,6 +105,16 @@ impl BratsLesions {
     }
 
     /// Every reference lesion, also those that are left out for their size, in the order of the dilated lesions.
+    ///
+    /// ```
+    /// use fiel_kernels::instances::{BratsLesions, BratsRule};
+    /// let (reference, prediction) = ([1, 1, 1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0, 0, 1]);
+    /// let case = BratsLesions::of(&reference, &prediction, [1, 1, 8], [1.0, 1.0, 2.0], BratsRule::METASTASES)?;
+    /// let lesion = &case.lesions()[0];
+    /// assert_eq!((lesion.volume_mm3, lesion.dice), (8.0, 2.0 / 3.0));
+    /// assert_eq!((&lesion.references[..], &lesion.predictions[..]), (&[0][..], &[0][..]));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn lesions(&self) -> &[BratsLesion] {
         &self.lesions
     }
@@ -114,16 +124,43 @@ impl BratsLesions {
     }
 
     /// Number of counted reference lesions that a predicted component touches.
+    ///
+    /// ```
+    /// use fiel_kernels::instances::{BratsLesions, BratsRule};
+    /// let (reference, prediction) = ([1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
+    /// let rule = BratsRule { dilations: 0, ignored_mm3: 0.0, ..BratsRule::GLIOMA };
+    /// assert_eq!(BratsLesions::of(&reference, &prediction, [1, 1, 11], [1.0; 3], rule)?.tp(), 1);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn tp(&self) -> usize {
         self.counted().filter(|l| !l.predictions.is_empty()).count()
     }
 
     /// Number of predicted components that touch no dilated lesion.
+    ///
+    /// ```
+    /// use fiel_kernels::instances::{BratsLesions, BratsRule};
+    /// let (reference, prediction) = ([1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
+    /// let rule = BratsRule { dilations: 0, ignored_mm3: 0.0, ..BratsRule::GLIOMA };
+    /// assert_eq!(BratsLesions::of(&reference, &prediction, [1, 1, 11], [1.0; 3], rule)?.fp(), 2);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn fp(&self) -> usize {
         self.false_positives
     }
 
     /// Number of counted reference lesions that no predicted component touches.
+    ///
+    /// ```
+    /// use fiel_kernels::instances::{BratsLesions, BratsRule};
+    /// let (reference, prediction) = ([1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
+    /// let rule = BratsRule { dilations: 0, ignored_mm3: 0.0, ..BratsRule::GLIOMA };
+    /// assert_eq!(BratsLesions::of(&reference, &prediction, [1, 1, 11], [1.0; 3], rule)?.fn_(), 3);
+    /// // Lesions of at most 1 mm³ left out, none is missed.
+    /// let rule = BratsRule { ignored_mm3: 1.0, ..rule };
+    /// assert_eq!(BratsLesions::of(&reference, &prediction, [1, 1, 11], [1.0; 3], rule)?.fn_(), 0);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn fn_(&self) -> usize {
         self.counted().filter(|l| l.predictions.is_empty()).count()
     }

@@ -86,6 +86,12 @@ impl MatchRule {
     }
 
     /// The rule's name: `greedy_iou`, `hungarian`, `any_overlap` or `maximize_merge`.
+    ///
+    /// ```
+    /// use fiel_kernels::instances::MatchRule;
+    /// assert_eq!(MatchRule::PANOPTIC.name(), "greedy_iou");
+    /// assert_eq!(MatchRule::AnyOverlap.name(), "any_overlap");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Self::GreedyIou { .. } => "greedy_iou",
@@ -119,7 +125,14 @@ impl IouThreshold {
         Err(InputError::Setting { what: "IoU threshold", value, expected: "above 0 and at most 1" })
     }
 
-    /// The number.
+    /// The number, above 0 and at most 1.
+    ///
+    /// ```
+    /// use fiel_kernels::instances::{IouThreshold, MatchRule};
+    /// assert_eq!(IouThreshold::new(0.25)?.get(), 0.25);
+    /// assert!(matches!(MatchRule::LESION, MatchRule::GreedyIou { threshold } if threshold.get() == 0.1));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn get(self) -> f64 {
         self.0
     }
@@ -188,6 +201,17 @@ pub struct Matching {
 
 impl Matching {
     /// The pairs, ascending by reference.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::{MatchRule, Overlaps};
+    /// let reference = Components::of_instances(&[1u8, 1, 0, 2, 2, 2, 2], [1, 1, 7])?;
+    /// let prediction = Components::of_instances(&[0u8, 1, 0, 2, 2, 2, 0], [1, 1, 7])?;
+    /// let matching = Overlaps::between(&reference, &prediction)?.matched(MatchRule::AnyOverlap);
+    /// let found: Vec<_> = matching.pairs().iter().map(|m| (m.reference, m.prediction, m.iou)).collect();
+    /// assert_eq!(found, [(0, 0, 0.5), (1, 1, 0.75)]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn pairs(&self) -> &[Matched] {
         &self.pairs
     }

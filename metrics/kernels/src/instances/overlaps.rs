@@ -57,16 +57,44 @@ impl Overlaps {
     }
 
     /// Pairs that share voxels, ascending by reference, then prediction.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::{Overlap, Overlaps};
+    /// let reference = Components::of_instances(&[1u8, 1, 2, 3], [1, 1, 4])?;
+    /// let prediction = Components::of_instances(&[0u8, 5, 5, 0], [1, 1, 4])?;
+    /// let pair = |reference| Overlap { reference, prediction: 0, voxels: 1 };
+    /// assert_eq!(Overlaps::between(&reference, &prediction)?.pairs(), [pair(0), pair(1)]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn pairs(&self) -> &[Overlap] {
         &self.pairs
     }
 
     /// Voxels of each reference instance.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::Overlaps;
+    /// let reference = Components::of_instances(&[1u8, 1, 2, 3], [1, 1, 4])?;
+    /// let prediction = Components::of_instances(&[0u8, 5, 5, 0], [1, 1, 4])?;
+    /// assert_eq!(Overlaps::between(&reference, &prediction)?.reference_voxels(), [2, 1, 1]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn reference_voxels(&self) -> &[u64] {
         &self.reference_voxels
     }
 
     /// Voxels of each predicted instance.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::Overlaps;
+    /// let reference = Components::of_instances(&[1u8, 1, 2, 3], [1, 1, 4])?;
+    /// let prediction = Components::of_instances(&[0u8, 5, 5, 0], [1, 1, 4])?;
+    /// assert_eq!(Overlaps::between(&reference, &prediction)?.prediction_voxels(), [2]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn prediction_voxels(&self) -> &[u64] {
         &self.prediction_voxels
     }

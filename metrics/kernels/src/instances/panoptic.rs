@@ -7,16 +7,43 @@ use crate::components::Components;
 
 impl Matching {
     /// Number of pairs: reference instances that were found.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::{MatchRule, Overlaps};
+    /// let reference = Components::of_instances(&[1u8, 2, 3, 4, 0, 0], [1, 1, 6])?;
+    /// let prediction = Components::of_instances(&[1u8, 0, 0, 0, 2, 3], [1, 1, 6])?;
+    /// assert_eq!(Overlaps::between(&reference, &prediction)?.matched(MatchRule::LESION).tp(), 1);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn tp(&self) -> usize {
         self.pairs.len()
     }
 
     /// Number of predicted instances without a pair; those that were merged into a pair do not count.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::{MatchRule, Overlaps};
+    /// let reference = Components::of_instances(&[1u8, 2, 3, 4, 0, 0], [1, 1, 6])?;
+    /// let prediction = Components::of_instances(&[1u8, 0, 0, 0, 2, 3], [1, 1, 6])?;
+    /// assert_eq!(Overlaps::between(&reference, &prediction)?.matched(MatchRule::LESION).fp(), 2);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn fp(&self) -> usize {
         self.predictions - self.pairs.len()
     }
 
     /// Number of reference instances without a pair.
+    ///
+    /// ```
+    /// use fiel_kernels::components::Components;
+    /// use fiel_kernels::instances::{MatchRule, Overlaps};
+    /// let reference = Components::of_instances(&[1u8, 2, 3, 4, 0, 0], [1, 1, 6])?;
+    /// let prediction = Components::of_instances(&[1u8, 0, 0, 0, 2, 3], [1, 1, 6])?;
+    /// assert_eq!(Overlaps::between(&reference, &prediction)?.matched(MatchRule::LESION).fn_(), 3);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn fn_(&self) -> usize {
         self.references - self.pairs.len()
     }

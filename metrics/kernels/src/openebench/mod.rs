@@ -37,6 +37,16 @@ impl Participants {
     ///
     /// # Errors
     /// No participant, no metric, more than 31 metrics, rows that are not full, a value that is not finite.
+    ///
+    /// ```
+    /// use fiel_kernels::openebench::Participants;
+    /// use fiel_kernels::ranking::Direction::{HigherIsBetter, LowerIsBetter};
+    /// // Recall and runtime of three participants.
+    /// let points = [0.9, 10.0, 0.8, 40.0, 0.2, 20.0];
+    /// assert_eq!(Participants::new(&points, &[HigherIsBetter, LowerIsBetter])?.len(), 3);
+    /// assert!(Participants::new(&points[..5], &[HigherIsBetter, LowerIsBetter]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(points: &[f64], directions: &[Direction]) -> Result<Self, InputError> {
         let width = directions.len();
         if points.is_empty() || width == 0 {
@@ -62,11 +72,26 @@ impl Participants {
     }
 
     /// Number of participants.
+    ///
+    /// ```
+    /// use fiel_kernels::openebench::Participants;
+    /// use fiel_kernels::ranking::Direction::HigherIsBetter;
+    /// assert_eq!(Participants::new(&[0.9, 0.8, 0.2, 0.9, 0.8, 0.1], &[HigherIsBetter; 2])?.len(), 3);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.points.len() / self.directions.len()
     }
 
-    /// Never: there is at least one participant.
+    /// Whether there is none: never, as [`Participants::new`] refuses that.
+    ///
+    /// ```
+    /// use fiel_kernels::openebench::Participants;
+    /// use fiel_kernels::ranking::Direction::HigherIsBetter;
+    /// assert!(!Participants::new(&[0.9], &[HigherIsBetter])?.is_empty());
+    /// assert!(Participants::new(&[], &[HigherIsBetter]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.points.is_empty()
     }
@@ -84,6 +109,16 @@ impl Participants {
     ///
     /// Where higher is better, the median itself is on the better side; where lower is better, on the worse side.
     /// Classes are 1 to 4 for two metrics.
+    ///
+    /// ```
+    /// use fiel_kernels::openebench::Participants;
+    /// use fiel_kernels::ranking::Direction::{HigherIsBetter, LowerIsBetter};
+    /// // Recall and runtime of four participants; their medians are 0.5 and 25.
+    /// let points = [0.9, 10.0, 0.8, 40.0, 0.2, 20.0, 0.1, 30.0];
+    /// let participants = Participants::new(&points, &[HigherIsBetter, LowerIsBetter])?;
+    /// assert_eq!(participants.square_quartiles(), [1, 3, 2, 4]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn square_quartiles(&self) -> Vec<u32> {
         let mut classes = vec![1; self.len()];
         for (axis, direction) in self.directions.iter().enumerate() {
@@ -107,6 +142,17 @@ impl Participants {
     ///
     /// # Errors
     /// A metric without a positive value although one is negative: dividing by the largest would reverse it.
+    ///
+    /// ```
+    /// use fiel_kernels::openebench::Participants;
+    /// use fiel_kernels::ranking::Direction::{HigherIsBetter, LowerIsBetter};
+    /// let points = [0.9, 10.0, 0.8, 40.0, 0.2, 20.0, 0.1, 30.0];
+    /// let participants = Participants::new(&points, &[HigherIsBetter, LowerIsBetter])?;
+    /// assert_eq!(participants.diagonal_quartiles()?, [1, 2, 3, 4]);
+    /// let below_zero = Participants::new(&[-0.9, -0.2], &[HigherIsBetter])?;
+    /// assert!(below_zero.diagonal_quartiles().is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn diagonal_quartiles(&self) -> Result<Vec<u32>, InputError> {
         let scores = normalised_sums(&self.points, &self.directions)?;
         let [first, second, third] = [0.25, 0.5, 0.75].map(|level| quantile(&scores, level));

@@ -61,6 +61,9 @@ impl Counts {
     ///
     /// Dice 1945, <https://doi.org/10.2307/1932409>.
     ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`].
+    ///
     /// ```
     /// # use fiel_kernels::{Undefined, overlap::count_masks};
     /// assert_eq!(count_masks(&[1, 1, 0], &[0, 1, 1])?.dice(), Ok(0.5));
@@ -72,6 +75,9 @@ impl Counts {
     }
 
     /// Intersection over union (Jaccard), in [0, 1]; undefined when both are empty.
+    ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`].
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
@@ -110,6 +116,9 @@ impl Counts {
 
     /// Sensitivity (recall, true positive rate), in [0, 1]; undefined when the reference is empty.
     ///
+    /// # Errors
+    /// [`Undefined::ReferenceEmpty`].
+    ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
     /// assert_eq!(count_masks(&[1, 1, 0], &[0, 1, 1])?.sensitivity(), Ok(0.5));
@@ -120,6 +129,9 @@ impl Counts {
     }
 
     /// Precision (positive predictive value), in [0, 1]; undefined when the prediction is empty.
+    ///
+    /// # Errors
+    /// [`Undefined::PredictionEmpty`].
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
@@ -132,6 +144,9 @@ impl Counts {
 
     /// Specificity (true negative rate), in [0, 1]; undefined when the reference fills the image.
     ///
+    /// # Errors
+    /// [`Undefined::ZeroDenominator`] where the reference fills the image.
+    ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
     /// assert_eq!(count_masks(&[1, 0, 0, 0, 0], &[0, 1, 0, 0, 0])?.specificity(), Ok(0.75));
@@ -142,6 +157,9 @@ impl Counts {
     }
 
     /// Negative predictive value, in [0, 1]; undefined when the prediction fills the image.
+    ///
+    /// # Errors
+    /// [`Undefined::ZeroDenominator`] where the prediction fills the image.
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
@@ -154,6 +172,9 @@ impl Counts {
 
     /// Share of voxels on which both agree, in [0, 1].
     ///
+    /// # Errors
+    /// [`Undefined::ZeroDenominator`] without a voxel.
+    ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
     /// assert_eq!(count_masks(&[1, 1, 0, 0], &[0, 1, 0, 0])?.accuracy(), Ok(0.75));
@@ -165,6 +186,9 @@ impl Counts {
 
     /// Mean of sensitivity and specificity, in [0, 1]; undefined where either is.
     ///
+    /// # Errors
+    /// [`Undefined::ReferenceEmpty`]; [`Undefined::ZeroDenominator`] where the reference fills the image.
+    ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
     /// assert_eq!(count_masks(&[1, 1, 0, 0], &[0, 1, 0, 0])?.balanced_accuracy(), Ok(0.75));
@@ -175,6 +199,9 @@ impl Counts {
     }
 
     /// Sensitivity + specificity - 1 (Youden's J), in [-1, 1]; undefined where either is.
+    ///
+    /// # Errors
+    /// [`Undefined::ReferenceEmpty`]; [`Undefined::ZeroDenominator`] where the reference fills the image.
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
@@ -188,6 +215,9 @@ impl Counts {
     /// Cohen's kappa, in [-1, 1]; undefined when both are empty or both fill the image.
     ///
     /// Cohen 1960, <https://doi.org/10.1177/001316446002000104>.
+    ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`]; [`Undefined::ZeroDenominator`] where both fill the image.
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
@@ -207,6 +237,10 @@ impl Counts {
     /// Matthews' correlation coefficient, in [-1, 1]; undefined when either is empty or fills the image.
     ///
     /// Matthews 1975, <https://doi.org/10.1016/0005-2795(75)90109-9>.
+    ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`], [`Undefined::ReferenceEmpty`], [`Undefined::PredictionEmpty`];
+    /// [`Undefined::ZeroDenominator`] where one fills the image.
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
@@ -233,6 +267,9 @@ impl Counts {
     /// when both are empty.
     ///
     /// Taha & Hanbury 2015, <https://doi.org/10.1186/s12880-015-0068-x>.
+    ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`].
     ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;

@@ -134,6 +134,9 @@ impl Counts {
 
     /// (Predicted - reference volume) / reference volume, at least -1; undefined when the reference is empty.
     ///
+    /// # Errors
+    /// [`Undefined::ReferenceEmpty`].
+    ///
     /// ```
     /// # use fiel_kernels::overlap::count_masks;
     /// assert_eq!(count_masks(&[1, 1, 0], &[0, 1, 0])?.relative_volume_error(), Ok(-0.5));

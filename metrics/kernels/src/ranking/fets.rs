@@ -13,10 +13,19 @@ pub struct Institution {
 }
 
 impl Institution {
-    /// Takes the tables of the metrics.
+    /// Takes the tables of the metrics, in the order that all institutions have.
     ///
     /// # Errors
     /// No metric, tables of different numbers of algorithms, a missing value.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Institution, Table};
+    /// let dice = Table::new(&[Some(0.9), None], 2, Direction::HigherIsBetter)?;
+    /// let hd95 = Table::complete(&[3.0, 5.0], 2, Direction::LowerIsBetter)?;
+    /// assert!(Institution::new(vec![dice.clone(), hd95.clone()]).is_err());
+    /// assert!(Institution::new(vec![dice.fill(0.0)?, hd95]).is_ok());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(metrics: Vec<Table>) -> Result<Self, InputError> {
         let algorithms =
             metrics.first().ok_or(InputError::Empty("the metrics of an institution"))?.algorithms;

@@ -33,7 +33,13 @@ impl Alpha {
         })
     }
 
-    /// The level.
+    /// The level, above 0 and below 1.
+    ///
+    /// ```
+    /// # use fiel_kernels::ranking::Alpha;
+    /// assert_eq!((Alpha::P05.level(), Alpha::new(0.01)?.level()), (0.05, 0.01));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn level(self) -> f64 {
         self.0
     }
@@ -73,7 +79,14 @@ impl Ranking {
         Self { aggregates: aggregates.iter().map(known).collect(), ranks }
     }
 
-    /// Groups of algorithms that share a rank, best first.
+    /// Groups of algorithms that share a rank, best first; within a group in ascending order.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Method, Table};
+    /// let table = Table::complete(&[0.7, 0.9, 0.7], 3, Direction::HigherIsBetter)?;
+    /// assert_eq!(table.rank(Method::MeanThenRank).tie_groups(), [vec![1], vec![0, 2]]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn tie_groups(&self) -> Vec<Vec<usize>> {
         super::ranks::tie_groups(&self.ranks)
     }

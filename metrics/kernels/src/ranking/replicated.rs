@@ -43,6 +43,17 @@ impl ReplicatedRanking {
     ///
     /// # Errors
     /// No metric, algorithm or replicate; lists of unequal length; a value that is NaN.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{MetricReplicates, ReplicatedRanking};
+    /// let error = MetricReplicates { full: vec![1.0, 2.0], replicates: vec![vec![1.0, 3.0], vec![2.0, 1.0]] };
+    /// let seconds = MetricReplicates { full: vec![9.0, 4.0], replicates: vec![vec![9.0, 4.0]; 2] };
+    /// assert_eq!(ReplicatedRanking::new(std::slice::from_ref(&error))?.share_first(0), 0.5);
+    /// // With both metrics the first algorithm is ahead in one and behind in the other, or behind in both.
+    /// assert_eq!(ReplicatedRanking::new(&[error, seconds])?.rank_range(0), [1, 2]);
+    /// assert!(ReplicatedRanking::new(&[]).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn new(metrics: &[MetricReplicates]) -> Result<Self, InputError> {
         let first = metrics.first().ok_or(InputError::Empty("the metrics"))?;
         let (algorithms, count) = (first.full.len(), first.replicates.len());
@@ -67,11 +78,33 @@ impl ReplicatedRanking {
     }
 
     /// Number of replicates.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{MetricReplicates, ReplicatedRanking};
+    /// let error = MetricReplicates { full: vec![1.0, 2.0], replicates: vec![vec![1.0, 2.0]; 40] };
+    /// assert_eq!(ReplicatedRanking::new(&[error])?.replicates(), 40);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn replicates(&self) -> usize {
         self.replicates.len()
     }
 
     /// The ranks that an algorithm has in the middle 95 % of the replicates: lowest and highest.
+    ///
+    /// # Panics
+    /// There is no such algorithm.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{MetricReplicates, ReplicatedRanking};
+    /// // Ahead in 38 of 40 replicates: of the two others one is left out.
+    /// let replicates = [vec![vec![1.0, 2.0]; 38], vec![vec![2.0, 1.0]; 2]].concat();
+    /// let ranking = ReplicatedRanking::new(&[MetricReplicates { full: vec![1.0, 2.0], replicates }])?;
+    /// assert_eq!(ranking.rank_range(0), [1, 2]);
+    /// let replicates = [vec![vec![1.0, 2.0]; 39], vec![vec![2.0, 1.0]]].concat();
+    /// let ranking = ReplicatedRanking::new(&[MetricReplicates { full: vec![1.0, 2.0], replicates }])?;
+    /// assert_eq!(ranking.rank_range(0), [1, 1]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn rank_range(&self, algorithm: usize) -> [u32; 2] {
         let mut ranks: Vec<u32> = self.ranks.iter().map(|row| row[algorithm]).collect();
         ranks.sort_unstable();
@@ -81,12 +114,36 @@ impl ReplicatedRanking {
     }
 
     /// Share of the replicates in which an algorithm has rank 1, alone or not.
+    ///
+    /// # Panics
+    /// There is no such algorithm.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{MetricReplicates, ReplicatedRanking};
+    /// let replicates = vec![vec![1.0, 2.0], vec![1.0, 2.0], vec![1.0, 1.0], vec![2.0, 1.0]];
+    /// let ranking = ReplicatedRanking::new(&[MetricReplicates { full: vec![1.0, 2.0], replicates }])?;
+    /// assert_eq!((ranking.share_first(0), ranking.share_first(1)), (0.75, 0.5));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn share_first(&self, algorithm: usize) -> f64 {
         self.ranks.iter().filter(|row| row[algorithm] == 1).count() as f64 / self.ranks.len() as f64
     }
 
     /// 95 % percentile interval of how much better `a` is than `b` over the same replicates: in the metric's unit, or in
     /// mean ranks where several metrics order.
+    ///
+    /// # Panics
+    /// There is no such algorithm.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{MetricReplicates, ReplicatedRanking};
+    /// // Leads of 0, 1, 2, ..., 40 over the same replicates.
+    /// let replicates = (0..=40).map(|lead| vec![5.0, 5.0 + f64::from(lead)]).collect();
+    /// let ranking = ReplicatedRanking::new(&[MetricReplicates { full: vec![5.0, 25.0], replicates }])?;
+    /// assert_eq!(ranking.lead(0, 1), [1.0, 39.0]);
+    /// assert_eq!(ranking.lead(1, 0), [-39.0, -1.0]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn lead(&self, a: usize, b: usize) -> [f64; 2] {
         let mut leads: Vec<f64> = self.replicates.iter().map(|row| row[b] - row[a]).collect();
         leads.sort_unstable_by(f64::total_cmp);
@@ -96,6 +153,18 @@ impl ReplicatedRanking {
 
     /// Groups of algorithms in the given order (best first), from 1: an algorithm belongs to the group of the one above
     /// unless its distance to the group's first has an interval above zero.
+    ///
+    /// # Panics
+    /// There is no such algorithm.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{MetricReplicates, ReplicatedRanking};
+    /// let replicates = vec![vec![4.0, 1.0, 2.0], vec![4.0, 2.0, 1.0]];
+    /// let ranking = ReplicatedRanking::new(&[MetricReplicates { full: vec![4.0, 1.0, 2.0], replicates }])?;
+    /// // Algorithms 1 and 2 change places; 0 is behind both always.
+    /// assert_eq!(ranking.groups(&[1, 2, 0]), [1, 1, 2]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn groups(&self, best_first: &[usize]) -> Vec<u32> {
         let mut groups = Vec::with_capacity(best_first.len());
         let (mut group, mut leader) = (0, None);
@@ -114,6 +183,15 @@ impl ReplicatedRanking {
     ///
     /// # Errors
     /// [`Undefined::Constant`] where all algorithms tie over all cases, or in every replicate.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{MetricReplicates, ReplicatedRanking};
+    /// let replicates = vec![vec![1.0, 2.0], vec![1.0, 2.0], vec![1.0, 2.0], vec![2.0, 1.0]];
+    /// let ranking = ReplicatedRanking::new(&[MetricReplicates { full: vec![1.0, 2.0], replicates }])?;
+    /// let (mean, [_, high]) = ranking.kendall_tau().expect("the algorithms differ");
+    /// assert_eq!((mean, high), (0.5, 1.0));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn kendall_tau(&self) -> Result<(f64, [f64; 2]), Undefined> {
         let tau = |row: &Vec<f64>| RankedPairs::new(&self.full, row).ok()?.kendall().tau_b().ok();
         let mut found: Vec<f64> = self.replicates.iter().filter_map(tau).collect();

@@ -59,21 +59,61 @@ impl Significance {
 
     /// p-value of `first` being better than `second`; `None` for one algorithm and itself, and where all
     /// differences are zero.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Adjustment, Alpha, Direction, Significance, Table};
+    /// let values: Vec<f64> = (0..20).flat_map(|i| [0.8 + 0.001 * f64::from(i), 0.7]).collect();
+    /// let table = Table::complete(&values, 2, Direction::HigherIsBetter)?;
+    /// let tests = Significance::of(&table, Alpha::P05, Adjustment::None);
+    /// // Twenty differences, all positive: 3.90 standard deviations out.
+    /// assert!(tests.p(0, 1).is_some_and(|p| (p - 4.78e-5).abs() < 1e-7));
+    /// assert!(tests.p(1, 0).is_some_and(|p| p > 0.999));
+    /// assert_eq!(tests.p(0, 0), None);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn p(&self, first: usize, second: usize) -> Option<f64> {
         self.cell(&self.p, first, second)
     }
 
-    /// The same, corrected for the number of tests.
+    /// The same, corrected for the number of tests as [`Significance::of`] was told.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Adjustment, Alpha, Direction, Significance, Table};
+    /// let values: Vec<f64> = (0..20).flat_map(|i| [0.8 + 0.001 * f64::from(i), 0.7]).collect();
+    /// let table = Table::complete(&values, 2, Direction::HigherIsBetter)?;
+    /// let tests = Significance::of(&table, Alpha::P05, Adjustment::Holm);
+    /// // The smaller of two p-values counts twice.
+    /// assert_eq!(tests.adjusted_p(0, 1), tests.p(0, 1).map(|p| 2.0 * p));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn adjusted_p(&self, first: usize, second: usize) -> Option<f64> {
         self.cell(&self.adjusted, first, second)
     }
 
     /// Whether `first` is significantly better than `second`: corrected p at most alpha.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Adjustment, Alpha, Direction, Significance, Table};
+    /// let values: Vec<f64> = (0..20).flat_map(|i| [0.8 + 0.001 * f64::from(i), 0.7]).collect();
+    /// let table = Table::complete(&values, 2, Direction::LowerIsBetter)?;
+    /// let tests = Significance::of(&table, Alpha::P05, Adjustment::Holm);
+    /// assert!(tests.beats(1, 0) && !tests.beats(0, 1));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn beats(&self, first: usize, second: usize) -> bool {
         self.adjusted_p(first, second).is_some_and(|p| p <= self.alpha.level())
     }
 
     /// Number of algorithms that each algorithm beats.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Adjustment, Alpha, Direction, Significance, Table};
+    /// let values: Vec<f64> = (0..20).flat_map(|i| [0.7, 0.8 + 0.001 * f64::from(i), 0.6]).collect();
+    /// let table = Table::complete(&values, 3, Direction::HigherIsBetter)?;
+    /// let tests = Significance::of(&table, Alpha::P05, Adjustment::Holm);
+    /// assert_eq!(tests.beaten(), [1, 2, 0]);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn beaten(&self) -> Vec<u32> {
         let wins = |i| (0..self.algorithms).map(|j| u32::from(self.beats(i, j))).sum();
         (0..self.algorithms).map(wins).collect()

@@ -82,6 +82,14 @@ impl Table {
     ///
     /// # Errors
     /// As [`Table::new`].
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Table};
+    /// let table = Table::complete(&[0.9, 0.8, 0.7, 0.6, 0.5, 0.4], 2, Direction::HigherIsBetter)?;
+    /// assert_eq!((table.cases(), table.algorithms(), table.missing()), (3, 2, 0));
+    /// assert!(Table::complete(&[0.9, 0.8, 0.7], 2, Direction::HigherIsBetter).is_err());
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn complete(values: &[f64], algorithms: usize, direction: Direction) -> Result<Self, InputError> {
         let values: Vec<Option<f64>> = values.iter().copied().map(Some).collect();
         Self::new(&values, algorithms, direction)
@@ -108,26 +116,58 @@ impl Table {
     }
 
     /// Number of cases.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Table};
+    /// assert_eq!(Table::complete(&[0.9, 0.8, 0.7, 0.6, 0.5, 0.4], 2, Direction::HigherIsBetter)?.cases(), 3);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn cases(&self) -> usize {
         self.values.len() / self.algorithms
     }
 
     /// Number of algorithms.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Table};
+    /// assert_eq!(Table::complete(&[0.9, 0.8, 0.7, 0.6, 0.5, 0.4], 2, Direction::HigherIsBetter)?.algorithms(), 2);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn algorithms(&self) -> usize {
         self.algorithms
     }
 
     /// Which values are better.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Table};
+    /// assert_eq!(Table::complete(&[3.0, 5.0], 2, Direction::LowerIsBetter)?.direction(), Direction::LowerIsBetter);
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn direction(&self) -> Direction {
         self.direction
     }
 
     /// Number of missing values.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Table};
+    /// let table = Table::new(&[Some(0.9), None, Some(0.8), Some(0.7)], 2, Direction::HigherIsBetter)?;
+    /// assert_eq!((table.missing(), table.fill(0.0)?.missing()), (1, 0));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn missing(&self) -> usize {
         self.values.iter().filter(|v| v.is_nan()).count()
     }
 
     /// The value of an algorithm on a case; `None` where it is missing or there is no such cell.
+    ///
+    /// ```
+    /// use fiel_kernels::ranking::{Direction, Table};
+    /// let table = Table::new(&[Some(0.9), None, Some(0.8), Some(0.7)], 2, Direction::HigherIsBetter)?;
+    /// assert_eq!((table.value(1, 0), table.value(0, 1), table.value(2, 0)), (Some(0.8), None, None));
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn value(&self, case: usize, algorithm: usize) -> Option<f64> {
         if algorithm >= self.algorithms {
             return None;

@@ -166,6 +166,19 @@ impl SecondMoments {
     /// # Errors
     /// [`Undefined::TooFew`] for less than two pairs; [`Undefined::Constant`] where nothing varies or differs;
     /// [`InputError::Setting`] for a level outside (0, 1).
+    ///
+    /// ```
+    /// use fiel_kernels::Undefined;
+    /// use fiel_kernels::regression::{Pairs, SecondMoments};
+    /// // Predicted 1, 2, 3 where the reference is 2, 3, 4.
+    /// let third = 2.0 / 3.0;
+    /// let moments = SecondMoments { n: 3.0, predicted: third, reference: third, covariance: third, shift: -1.0 };
+    /// let of_pairs = Pairs::new(&[1.0, 2.0, 3.0], &[2.0, 3.0, 4.0])?.concordance(0.95)??;
+    /// assert!((moments.concordance(0.95)??.value - of_pairs.value).abs() < 1e-15);
+    /// let constant = SecondMoments { predicted: 0.0, reference: 0.0, covariance: 0.0, shift: 0.0, ..moments };
+    /// assert_eq!(constant.concordance(0.95)?, Err(Undefined::Constant));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn concordance(&self, level: f64) -> Result<Result<Concordance, Undefined>, InputError> {
         let z = critical_value(level)?;
         let Self { n, predicted: s1, reference: s2, covariance: s12, shift } = *self;

@@ -58,6 +58,10 @@ fn finite(value: f64) -> Result<f64, Undefined> {
 impl<'a> Pairs<'a> {
     /// Checks the input.
     ///
+    /// # Errors
+    /// [`InputError::Length`] and [`InputError::Empty`] for lists of unequal length or without values,
+    /// [`InputError::Value`], with its place, for a value that is NaN or beyond 1e150 in size.
+    ///
     /// ```
     /// use fiel_kernels::regression::Pairs;
     ///

@@ -80,6 +80,11 @@ pub struct MeanSquares {
 impl<'a> Ratings<'a> {
     /// Checks the input, row-major: the ratings of one subject stand together.
     ///
+    /// # Errors
+    /// [`InputError::Empty`] without ratings; [`InputError::Setting`] for fewer than two raters or subjects and for
+    /// rows that are not full; [`InputError::Value`], with its place, for a rating that is NaN or beyond 1e150 in
+    /// size.
+    ///
     /// ```
     /// use fiel_kernels::regression::Ratings;
     ///
@@ -166,6 +171,17 @@ impl MeanSquares {
     ///
     /// # Errors
     /// [`Undefined::ZeroDenominator`] where nothing varies; [`InputError::Setting`] for a level outside (0, 1).
+    ///
+    /// ```
+    /// use fiel_kernels::regression::{IccForm, MeanSquares};
+    /// // Three subjects, whose ratings by two raters are 1 and 2, 2 and 3, 3 and 4.
+    /// let squares =
+    ///     MeanSquares { cases: 3.0, rater_count: 2.0, subjects: 2.0, raters: 1.5, residual: 0.0, within: 0.5 };
+    /// let value = |form| squares.icc(form, 0.95).map(|icc| icc.map(|icc| icc.value));
+    /// assert_eq!(value(IccForm::OneWaySingle)?, Ok(0.6));
+    /// assert_eq!(value(IccForm::TwoWayMixedSingle)?, Ok(1.0)); // a constant offset is no inconsistency
+    /// # Ok::<(), fiel_kernels::InputError>(())
+    /// ```
     pub fn icc(&self, form: IccForm, level: f64) -> Result<Result<Icc, Undefined>, InputError> {
         critical_value(level)?;
         let (value, f, interval) = match form {

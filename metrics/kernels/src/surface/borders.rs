@@ -57,6 +57,9 @@ impl BorderDistances {
     ///
     /// Huttenlocher et al. 1993, <https://doi.org/10.1109/34.232073>.
     ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`], [`Undefined::ReferenceEmpty`] or [`Undefined::PredictionEmpty`].
+    ///
     /// ```
     /// # use fiel_kernels::surface::{Grid, MasksOnGrid};
     /// let grid = Grid::plane([5, 1], [2.0, 1.0])?;
@@ -108,6 +111,9 @@ impl BorderDistances {
     /// Average symmetric surface distance, mm: the mean of all distances of both directions together; undefined when
     /// either mask is empty.
     ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`], [`Undefined::ReferenceEmpty`] or [`Undefined::PredictionEmpty`].
+    ///
     /// ```
     /// # use fiel_kernels::surface::{Grid, MasksOnGrid};
     /// let grid = Grid::plane([5, 1], [2.0, 1.0])?;
@@ -121,6 +127,9 @@ impl BorderDistances {
     }
 
     /// Mean average surface distance, mm: the mean of the two directed means; undefined when either mask is empty.
+    ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`], [`Undefined::ReferenceEmpty`] or [`Undefined::PredictionEmpty`].
     ///
     /// ```
     /// # use fiel_kernels::surface::{Grid, MasksOnGrid};

@@ -220,6 +220,9 @@ impl<'a> MasksOnGrid<'a> {
 
     /// Boundary IoU, as [`LabelsOnGrid::boundary_iou`].
     ///
+    /// # Errors
+    /// As [`LabelsOnGrid::boundary_iou`].
+    ///
     /// ```
     /// # use fiel_kernels::surface::{Grid, MasksOnGrid};
     /// let grid = Grid::plane([2, 1], [1.0, 1.0])?;
@@ -231,6 +234,9 @@ impl<'a> MasksOnGrid<'a> {
     }
 
     /// Distance between the centroids, mm; undefined when either mask is empty.
+    ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`], [`Undefined::ReferenceEmpty`] or [`Undefined::PredictionEmpty`].
     ///
     /// ```
     /// # use fiel_kernels::surface::{Grid, MasksOnGrid};

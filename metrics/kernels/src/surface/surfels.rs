@@ -195,6 +195,9 @@ impl SurfelDistances {
 
     /// Hausdorff distance between the surfels, mm; undefined when either mask is empty.
     ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`], [`Undefined::ReferenceEmpty`] or [`Undefined::PredictionEmpty`].
+    ///
     /// ```
     /// # use fiel_kernels::surface::{Grid, MasksOnGrid};
     /// let grid = Grid::plane([4, 1], [2.0, 1.0])?;
@@ -227,6 +230,9 @@ impl SurfelDistances {
 
     /// Mean distances weighted by area, mm: reference to prediction, prediction to reference; undefined when either
     /// mask is empty.
+    ///
+    /// # Errors
+    /// [`Undefined::BothEmpty`], [`Undefined::ReferenceEmpty`] or [`Undefined::PredictionEmpty`].
     ///
     /// ```
     /// # use fiel_kernels::surface::{Grid, MasksOnGrid};

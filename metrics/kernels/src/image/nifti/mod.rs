@@ -21,6 +21,10 @@ use std::path::Path;
 
 /// Reads an image as floating-point values, scaled as its header says.
 ///
+/// # Errors
+/// [`ImageError::Io`] if the file cannot be read, else [`ImageError::File`], naming it, around what
+/// [`parse_nifti_f32`] says.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_f32, write_nifti_i16};
 /// let folder = tempfile::tempdir().unwrap();
@@ -34,6 +38,10 @@ pub fn read_nifti_f32(path: &Path, limits: &ReadLimits) -> Result<Volume<f32>, I
 }
 
 /// Reads a mask: every voxel must be 0 or 1, whatever type they are stored in.
+///
+/// # Errors
+/// [`ImageError::Io`] if the file cannot be read, else [`ImageError::File`], naming it, around what
+/// [`parse_nifti_mask`] says.
 ///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_mask, write_nifti_mask};
@@ -49,6 +57,10 @@ pub fn read_nifti_mask(path: &Path, limits: &ReadLimits) -> Result<Volume<u8>, I
 
 /// [`read_nifti_f32`] for the bytes of a `.nii` or `.nii.gz` file.
 ///
+/// # Errors
+/// [`ImageError::Field`] for a header that is damaged or of a kind that is not read, [`ImageError::TooLarge`] beyond
+/// the limits, [`ImageError::Data`] for voxels that are damaged or missing. Values may be NaN or infinite.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_i16, parse_nifti_f32};
 /// let map = Volume { geometry: Geometry::axis_aligned([2, 2, 1], [1.0; 3]), data: vec![0, 1, -300, 0] };
@@ -60,6 +72,9 @@ pub fn parse_nifti_f32(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<f32>,
 }
 
 /// [`read_nifti_mask`] for the bytes of a `.nii` or `.nii.gz` file.
+///
+/// # Errors
+/// As [`parse_nifti_f32`], but [`ImageError::Label`], with its place, for a voxel that is neither 0 nor 1.
 ///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_mask, parse_nifti_mask};
@@ -74,6 +89,9 @@ pub fn parse_nifti_mask(bytes: &[u8], limits: &ReadLimits) -> Result<Volume<u8>,
 /// Writes the same voxels, in the same type and scaling, below a clean uncompressed NIfTI-1 header: nothing of
 /// the original header but its grid survives (no description, no extension, no file name). Where NIfTI-1 cannot hold
 /// a NIfTI-2 file's scaling, the scaled values are written in double precision.
+///
+/// # Errors
+/// As [`parse_nifti_f32`]; [`ImageError::Header`] for an axis that NIfTI-1 cannot tell (more than 32,767 voxels).
 ///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, encode_nifti_mask, recode_nifti};

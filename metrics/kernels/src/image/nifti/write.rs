@@ -10,6 +10,9 @@ use std::path::Path;
 
 /// Writes a floating-point image, compressed if the name ends in `.gz`.
 ///
+/// # Errors
+/// As [`encode_nifti_f32`]; [`ImageError::Io`] if the file cannot be written.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_f32, write_nifti_f32};
 /// let folder = tempfile::tempdir().unwrap();
@@ -23,6 +26,9 @@ pub fn write_nifti_f32(path: &Path, volume: &Volume<f32>) -> Result<(), ImageErr
 }
 
 /// Writes an image of 16-bit integers, compressed if the name ends in `.gz`.
+///
+/// # Errors
+/// As [`encode_nifti_i16`]; [`ImageError::Io`] if the file cannot be written.
 ///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_image_i16, write_nifti_i16};
@@ -38,6 +44,9 @@ pub fn write_nifti_i16(path: &Path, volume: &Volume<i16>) -> Result<(), ImageErr
 
 /// Writes a mask, compressed if the name ends in `.gz`.
 ///
+/// # Errors
+/// As [`encode_nifti_mask`]; [`ImageError::Io`] if the file cannot be written.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, ReadLimits, Volume, read_nifti_mask, write_nifti_mask};
 /// let folder = tempfile::tempdir().unwrap();
@@ -52,6 +61,10 @@ pub fn write_nifti_mask(path: &Path, volume: &Volume<u8>) -> Result<(), ImageErr
 
 /// The bytes of an uncompressed floating-point image.
 ///
+/// # Errors
+/// [`ImageError::Data`] if there is not a voxel for each place of the grid, [`ImageError::Header`] for an axis of no
+/// or of more than 32,767 voxels.
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, Volume, encode_nifti_f32};
 /// let image = Volume { geometry: Geometry::axis_aligned([2, 1, 1], [1.0; 3]), data: vec![0.5, -1.5f32] };
@@ -63,6 +76,9 @@ pub fn encode_nifti_f32(volume: &Volume<f32>) -> Result<Vec<u8>, ImageError> {
 
 /// The bytes of an uncompressed image of 16-bit integers.
 ///
+/// # Errors
+/// As [`encode_nifti_f32`].
+///
 /// ```
 /// use fiel_kernels::image::{Geometry, Volume, encode_nifti_i16};
 /// let image = Volume { geometry: Geometry::axis_aligned([2, 1, 1], [1.0; 3]), data: vec![40, -1000i16] };
@@ -73,6 +89,9 @@ pub fn encode_nifti_i16(volume: &Volume<i16>) -> Result<Vec<u8>, ImageError> {
 }
 
 /// The bytes of an uncompressed mask.
+///
+/// # Errors
+/// As [`encode_nifti_f32`].
 ///
 /// ```
 /// use fiel_kernels::image::{Geometry, Volume, encode_nifti_mask};
