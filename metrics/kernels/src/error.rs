@@ -131,8 +131,8 @@ pub enum ImageError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The bytes are not a NIfTI-1 file that this crate reads.
-    #[error("not a readable NIfTI-1 image: {0}")]
+    /// The image cannot be written as NIfTI-1.
+    #[error("NIfTI-1 cannot hold this image: {0}")]
     Header(String),
     /// The image is larger than the reader may accept.
     #[error("the image is too large: {what} is {found}, the limit is {limit}")]
