@@ -5,7 +5,7 @@ use crate::assess::Options;
 use crate::error::MetricError;
 use crate::fixed;
 use crate::registry::{MetricId, MetricSpec};
-use crate::table_file::TableFile;
+use crate::table_file::{Numeric, TableFile};
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
 use std::path::Path;
@@ -16,15 +16,31 @@ pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
     Ok(TableFile::read(path, None)?.frame)
 }
 
-/// One column of a table's file as numbers, `None` where a value is missing.
+/// One column of a table's file as numbers, `None` where a value is missing (empty, `NA`, NaN or the like).
 pub fn read_f64_column(path: &Path, column: &str) -> Result<Vec<Option<f64>>, MetricError> {
-    let file = TableFile::read(path, None)?;
+    let file = TableFile::read(path, Some(0))?;
     if let Some(problem) = file.unread(column) {
         return Err(MetricError::File { path: path.to_owned(), problem });
     }
     need(&file.frame, &[column])?;
-    numeric(&file.frame, &[column])?;
-    Ok(file.frame.column(column)?.cast(&DataType::Float64)?.f64()?.iter().collect())
+    let cells = file.frame.column(column)?;
+    let cells: Vec<Numeric> = if cells.dtype().is_string() {
+        cells.str()?.iter().map(|text| Numeric::of_text(text.unwrap_or_default())).collect()
+    } else {
+        numeric(&file.frame, &[column])?;
+        let of_number = |number: Option<f64>| number.map_or(Numeric::Missing, Numeric::of_number);
+        cells.cast(&DataType::Float64)?.f64()?.iter().map(of_number).collect()
+    };
+    let number = |(i, cell): (usize, Numeric)| match cell {
+        Numeric::Missing => Ok(None),
+        Numeric::Number(number) => Ok(Some(number)),
+        Numeric::Other => Err(MetricError::Column {
+            column: column.to_owned(),
+            expected: "number",
+            found: format!("row {} holds something else", i + 1),
+        }),
+    };
+    cells.into_iter().enumerate().map(number).collect()
 }
 
 /// Cases of a classification table that enter a metric.

@@ -5,7 +5,10 @@ mod claims;
 mod csv;
 mod footer;
 mod ipc;
+mod numeric;
 mod parquet;
+
+pub(crate) use numeric::Numeric;
 
 use crate::error::MetricError;
 use polars::prelude::*;
