@@ -121,5 +121,8 @@ fn damaged(kind: &str, error: &PolarsError) -> String {
 }
 
 fn twice(name: &str) -> String {
+    if name.is_empty() {
+        return "two columns have no name; name them in the header, or delete them".to_owned();
+    }
     format!("two columns are called `{name}`; rename one")
 }

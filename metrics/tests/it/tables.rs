@@ -216,7 +216,9 @@ fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
         (b"", "the file is empty"),
         (b"\n\n", "the file is empty"),
         (b"y,p,p\n1,0.9,1\n", "two columns are called `p`"),
-        (b"y,p,p_duplicated_0,p\n1,0.9,1,1\n", "several columns have one name"),
+        (b"y,p,p_duplicated_0,p\n1,0.9,1,1\n", "two columns are called `p`"),
+        (b"\xef\xbb\xbf\r\n\"y\",p,y\r\n1,0.9,1\r\n", "two columns are called `y`"),
+        (b"y,p,,\n1,0.9,,\n", "two columns have no name"),
         (b"x^2,y,p\n1,1,0.9\n", "give its first column another name"),
         (b"y;p\r\n1;0,9\r\n0;0,2\r\n", "columns are separated by semicolons"),
         (b"\n\"y, or not\"\tp\n1\t0.9\n", "columns are separated by tabs"),
@@ -232,6 +234,17 @@ fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
         assert!(refused.contains(expected) && refused.contains("t.csv"), "{expected}: {refused}");
         let own = ["Schema", "ragged", "feature", "dtype", "offset", "duplication"];
         assert!(!own.iter().any(|word| refused.contains(word)), "polars' own words: {refused}");
+    }
+}
+
+#[test]
+fn odd_names_of_columns_are_names() {
+    let (_folder, plain) = written("plain.csv", FOUR);
+    for odd in ["p_duplicated_0", "y_duplicated_1", "\"p,y\"", "#", "# of case"] {
+        let header = format!("{odd},y,p");
+        let text = FOUR.replace("y,p", &header).replace("1,0.", "#7,1,0.").replace("0,0.", "#8,0,0.");
+        let (_other, path) = written("t.csv", text);
+        assert_eq!(scored(&path, None).unwrap(), scored(&plain, None).unwrap(), "{odd}");
     }
 }
 
@@ -261,6 +274,7 @@ fn what_is_wrong_with_a_parquet_or_arrow_file_is_said_in_plain_words() {
         ("t.arrow", FOUR.as_bytes().to_vec(), "this is not an Arrow IPC file"),
         ("t.feather", b"FEA1\0\0\0\0 FEA1".to_vec(), "write it in version 2"),
         ("t.arrow", std::fs::read(table("twice.arrow")).unwrap(), "several columns have one name"),
+        ("t.parquet", std::fs::read(table("twice.parquet")).unwrap(), "two columns are called `p`"),
         ("t.arrows", cut("stream.arrows"), "damaged or cut"),
         (
             "t.arrow",
