@@ -25,7 +25,7 @@ const OTHERS: [(&[u8], &str); 13] = [
 ];
 
 /// Text in UTF-8: a header that names the columns, then rows, with commas between values, decimal points in numbers, and double
-/// quotes around a value that has commas. The types of columns are guessed from `rows` rows: all for none, text
+/// quotes around a value that has commas. Comments are refused. The types of columns are guessed from `rows` rows: all for none, text
 /// for 0.
 pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, String> {
     if let Some((_, kind)) = OTHERS.iter().find(|(start, _)| bytes.starts_with(start)) {
@@ -39,6 +39,7 @@ pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, Strin
         let row = Rows::of(&bytes[..e.valid_up_to()]).count().saturating_sub(1);
         return Err(format!("{} holds bytes that are not UTF-8; save the file in UTF-8", spoken(row)));
     }
+    check_comments(bytes)?;
     check_separators(bytes)?;
     check_names(bytes)?;
     let frame = CsvReadOptions::default()
@@ -58,6 +59,25 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
     }
     let end = rest.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
     &rest[..end]
+}
+
+/// Refuses lines of comments before the header. The name of the first column may begin with `#` as well, but then the header has as
+/// many fields as the rows.
+fn check_comments(bytes: &[u8]) -> Result<(), String> {
+    let fields = |line: &[u8]| Rows::of(line).next().map_or(0, |row| row.fields);
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let is_marked = |line: &&[u8]| line.starts_with(b"#");
+    let Some(plain) = lines.clone().find(|line| !is_marked(line) && !line.trim_ascii().is_empty()) else {
+        return Ok(());
+    };
+    let wanted = fields(plain);
+    if lines.by_ref().take_while(is_marked).any(|line| fields(line) != wanted) {
+        return Err(
+            "the file begins with lines of comments (`#`), which a table cannot have; delete them, so that its first line names the columns"
+                .to_owned(),
+        );
+    }
+    Ok(())
 }
 
 /// Refuses a header that has a name twice: polars would call the second column something else.
