@@ -86,18 +86,41 @@ fn labels_of_a_byte_and_streams_score_as_their_csv_twin() {
 
 #[test]
 fn columns_of_other_types_are_left_out_and_named_where_needed() {
-    for unused in ["x_map.parquet", "x_struct.arrow"] {
+    for unused in ["x_map.parquet", "x_struct.arrow", "x_dense.arrow"] {
         assert!(read_f64_column(&table(unused), "p").is_ok(), "{unused}");
     }
     for (name, column, kind) in [
         ("dec.arrow", "p", "decimal"),
         ("x_map.parquet", "x", "largelist"),
         ("x_struct.arrow", "x", "struct"),
+        ("x_dense.arrow", "x", "union"),
     ] {
         let refused = read_f64_column(&table(name), column).unwrap_err().to_string();
         let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
         assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
     }
+}
+
+#[test]
+fn categories_that_grow_from_batch_to_batch_are_what_they_are_called() {
+    for name in ["delta.arrow", "delta.arrows", "replaced.arrows"] {
+        let grade = [3.0, 1.0, 2.0, 3.0].map(Some);
+        assert_eq!(read_f64_column(&table(name), "grade").unwrap(), grade, "{name}");
+        let groups = scored(&table(name), Some("site")).unwrap().by.unwrap().groups;
+        let found: Vec<_> = groups.iter().map(|(site, group)| (site.as_str(), group.n)).collect();
+        assert_eq!(found, [("far beyond the mountains", 1), ("north", 2), ("south", 1)], "{name}");
+    }
+    // The schema, two dictionaries, a batch, what is added to the dictionaries, a batch, the end.
+    let whole = std::fs::read(table("delta.arrows")).unwrap();
+    let starts: Vec<usize> =
+        (0..whole.len()).step_by(8).filter(|&at| whole[at..].starts_with(&[0xff; 4])).collect();
+    assert_eq!(starts.len(), 8);
+    let (added, rest) = (&whole[starts[4]..starts[5]], &whole[starts[5]..]);
+    let first = [&whole[..starts[1]], added].concat();
+    let (_folder, path) = written("t.arrows", first);
+    assert!(refused(&path).contains("it says of itself what is not so"), "{}", refused(&path));
+    let (_other, path) = written("t.arrows", [&whole[..starts[4]], &added.repeat(15_000), rest].concat());
+    assert!(refused(&path).contains("added in too many steps"), "{}", refused(&path));
 }
 
 #[test]
@@ -282,7 +305,7 @@ fn what_is_wrong_with_a_parquet_or_arrow_file_is_said_in_plain_words() {
         (
             "t.arrow",
             std::fs::read(table("x_view.arrow")).unwrap(),
-            "the column `x` is of a type that Fiel does not know",
+            "the column `x` is of type list view, and Fiel cannot read past it; leave it out",
         ),
         (
             "t.arrow",
