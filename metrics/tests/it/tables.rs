@@ -86,7 +86,7 @@ fn labels_of_a_byte_and_streams_score_as_their_csv_twin() {
 
 #[test]
 fn columns_of_other_types_are_left_out_and_named_where_needed() {
-    for unused in ["x_map.parquet", "x_struct.arrow", "x_dense.arrow"] {
+    for unused in ["x_map.parquet", "x_struct.arrow", "x_dense.arrow", "x_time.parquet", "x_time.arrow"] {
         assert!(read_f64_column(&table(unused), "p").is_ok(), "{unused}");
     }
     for (name, column, kind) in [
@@ -94,10 +94,16 @@ fn columns_of_other_types_are_left_out_and_named_where_needed() {
         ("x_map.parquet", "x", "largelist"),
         ("x_struct.arrow", "x", "struct"),
         ("x_dense.arrow", "x", "union"),
+        ("x_time.parquet", "stay", "duration"),
+        ("x_time.arrow", "stay", "duration"),
+        ("x_time.parquet", "day", "date32"),
+        ("x_time.arrow", "day", "date32"),
     ] {
         let refused = read_f64_column(&table(name), column).unwrap_err().to_string();
         let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
         assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
+        let advice = if name.starts_with("x_time") { "say the unit in its name" } else { "or as text" };
+        assert!(refused.contains(advice), "{refused}");
     }
 }
 

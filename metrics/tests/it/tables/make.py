@@ -59,6 +59,11 @@ frame.to_feather(HERE / "missing_category.arrow")
 with ipc.new_stream(HERE / "missing_category.arrows", pyarrow.Schema.from_pandas(frame)) as writer:
     writer.write_table(pyarrow.Table.from_pandas(frame))
 
+# Numbers whose unit is in their type alone.
+stay, day = pyarrow.array([1, 2, 3, 4], pyarrow.duration("s")), pyarrow.array([1, 2, 3, 4], pyarrow.date32())
+write("x_time.parquet", stay=stay, day=day)
+write("x_time.arrow", stay=stay, day=day)
+
 # Categories that grow from one batch to the next: the new ones alone, or all of them again.
 batches = [
     pyarrow.record_batch(
