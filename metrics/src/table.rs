@@ -5,19 +5,32 @@ use crate::assess::Options;
 use crate::error::MetricError;
 use crate::fixed;
 use crate::registry::{MetricId, MetricSpec};
-use crate::table_file::TableFile;
+use crate::table_file::{Numeric, TableFile};
 use fiel_schemas::challenge::FailedCases;
 use polars::prelude::*;
 use std::path::Path;
 
-/// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`; streams: `.arrows`), otherwise CSV with a header whose column types are found over all rows.
-/// Columns that hold neither numbers nor text are left out.
+/// Reads a table by its name: `.parquet`, Arrow IPC (`.arrow`, `.feather`, `.ipc`; streams: `.arrows`), otherwise CSV with a
+/// header whose column types are found over all rows. Columns that hold neither numbers nor text are left out.
+///
+/// # Errors
+/// [`MetricError::File`] for a file that cannot be read, is damaged, or claims more than its size allows.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("cases.csv");
+/// std::fs::write(&path, "case_id,dice\na,0.75\nb,0.5\n")?;
+/// let table = fiel_metrics::table::read(&path)?;
+/// assert_eq!(table.shape(), (2, 2));
+/// assert_eq!(table.column("dice")?.f64()?.sum(), Some(1.25));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
     Ok(TableFile::read(path, None)?.frame)
 }
 
-/// One column of a table's file as numbers in the order of its rows, `None` where a value is missing; `true` and
-/// `false` count as 1 and 0. The file is one that [`read`] takes.
+/// One column of a table's file as numbers in the order of its rows, `None` where a value is missing (empty, `NA`, NaN or
+/// the like); `true` and `false` count as 1 and 0. The file is one that [`read`] takes.
 ///
 /// # Errors
 /// [`MetricError::File`] for a file that cannot be read or a column of a type that is left out,
@@ -36,13 +49,29 @@ pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read_f64_column(path: &Path, column: &str) -> Result<Vec<Option<f64>>, MetricError> {
-    let file = TableFile::read(path, None)?;
+    let file = TableFile::read(path, Some(0))?;
     if let Some(problem) = file.unread(column) {
         return Err(MetricError::File { path: path.to_owned(), problem });
     }
     need(&file.frame, &[column])?;
-    numeric(&file.frame, &[column])?;
-    Ok(file.frame.column(column)?.cast(&DataType::Float64)?.f64()?.iter().collect())
+    let cells = file.frame.column(column)?;
+    let cells: Vec<Numeric> = if cells.dtype().is_string() {
+        cells.str()?.iter().map(|text| Numeric::of_text(text.unwrap_or_default())).collect()
+    } else {
+        numeric(&file.frame, &[column])?;
+        let of_number = |number: Option<f64>| number.map_or(Numeric::Missing, Numeric::of_number);
+        cells.cast(&DataType::Float64)?.f64()?.iter().map(of_number).collect()
+    };
+    let number = |(i, cell): (usize, Numeric)| match cell {
+        Numeric::Missing => Ok(None),
+        Numeric::Number(number) => Ok(Some(number)),
+        Numeric::Other => Err(MetricError::Column {
+            column: column.to_owned(),
+            expected: "number",
+            found: format!("row {} holds something else", i + 1),
+        }),
+    };
+    cells.into_iter().enumerate().map(number).collect()
 }
 
 /// Cases of a classification table that enter a metric.

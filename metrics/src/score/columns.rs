@@ -1,7 +1,7 @@
 //! Tables whose every bad value is reported with its row.
 
 use crate::error::{MetricError, ScoreError};
-use crate::table_file::TableFile;
+use crate::table_file::{Numeric, TableFile};
 use polars::prelude::*;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -56,13 +56,13 @@ impl Columns {
         self.file.frame.column(name).is_ok()
     }
 
-    /// A column as words, each row having one.
+    /// A column as words, each row having one. Only an empty cell is missing: `NA` may be the name of a site.
     pub(crate) fn words(&self, name: &str) -> Result<Vec<String>, ScoreError> {
         let word = |(i, text): (usize, Option<String>)| {
             text.filter(|t| !t.is_empty()).ok_or_else(|| ScoreError::Row {
                 path: self.path.clone(),
                 row: i + 1,
-                problem: format!("`{name}` is empty"),
+                problem: missing(name, "", "one"),
             })
         };
         self.text(name)?.into_iter().enumerate().map(word).collect()
@@ -94,13 +94,16 @@ impl Columns {
     }
 
     /// The text of each row and the number that it is: that of a column of numbers as it is, not by way of text.
-    fn read_numbers(&self, name: &str) -> Result<Vec<(String, Option<f64>)>, ScoreError> {
+    fn read_numbers(&self, name: &str) -> Result<Vec<(String, Numeric)>, ScoreError> {
         let exact = self.file.frame.column(name).ok().filter(|c| c.dtype().is_primitive_numeric());
         let exact = exact.and_then(|c| c.cast(&DataType::Float64).ok());
         let exact = exact.as_ref().and_then(|c| c.f64().ok());
         let read = |(row, text): (usize, Option<String>)| {
             let text = text.unwrap_or_default();
-            let number = exact.map_or_else(|| number(&text), |column| column.get(row));
+            let number = match exact {
+                Some(column) => column.get(row).map_or(Numeric::Missing, Numeric::of_number),
+                None => Numeric::of_text(&text),
+            };
             (text, number)
         };
         Ok(self.text(name)?.into_iter().enumerate().map(read).collect())
@@ -108,9 +111,9 @@ impl Columns {
 
     /// A column of finite numbers of which some may be missing.
     pub(crate) fn optional_numbers(&self, name: &str) -> Result<Vec<Option<f64>>, ScoreError> {
-        let given = |(i, (text, number)): (usize, (String, Option<f64>))| match (text.trim(), number) {
-            ("" | "NA" | "null", _) => Ok(None),
-            (_, Some(value)) if value.is_finite() => Ok(Some(value)),
+        let given = |(i, (text, number)): (usize, (String, Numeric))| match number {
+            Numeric::Missing => Ok(None),
+            Numeric::Number(value) if value.is_finite() => Ok(Some(value)),
             _ => Err(ScoreError::Row {
                 path: self.path.clone(),
                 row: i + 1,
@@ -122,23 +125,20 @@ impl Columns {
         self.read_numbers(name)?.into_iter().enumerate().map(given).collect()
     }
 
-    /// A column of numbers, each satisfying `valid`.
+    /// A column of numbers, none missing and each satisfying `valid`.
     pub(crate) fn numbers(
         &self,
         name: &str,
         expected: &str,
         valid: fn(f64) -> bool,
     ) -> Result<Vec<f64>, ScoreError> {
-        let checked = |(row, (text, number)): (usize, (String, Option<f64>))| {
-            number.filter(|v| valid(*v)).ok_or_else(|| ScoreError::Row {
-                path: self.path.clone(),
-                row: row + 1,
-                problem: if text.is_empty() {
-                    format!("`{name}` is empty, not {expected}")
-                } else {
-                    format!("`{name}` is {text:?}, not {expected}")
-                },
-            })
+        let checked = |(row, (text, number)): (usize, (String, Numeric))| {
+            let problem = match number {
+                Numeric::Number(value) if valid(value) => return Ok(value),
+                Numeric::Missing => missing(name, &text, expected),
+                _ => format!("`{name}` is {text:?}, not {expected}"),
+            };
+            Err(ScoreError::Row { path: self.path.clone(), row: row + 1, problem })
         };
         self.read_numbers(name)?.into_iter().enumerate().map(checked).collect()
     }
@@ -170,11 +170,11 @@ impl Columns {
     }
 }
 
-/// The number that a text is: truths are 1 and 0, as they are in a column of booleans.
-pub(crate) fn number(text: &str) -> Option<f64> {
-    match text.trim() {
-        "true" | "True" | "TRUE" => Some(1.0),
-        "false" | "False" | "FALSE" => Some(0.0),
-        text => text.parse().ok(),
+/// What is wrong with a cell that has no value, as its text says.
+pub(super) fn missing(column: &str, text: &str, needed: &str) -> String {
+    if text.trim().is_empty() {
+        format!("`{column}` is missing (the cell is empty); every row needs {needed}")
+    } else {
+        format!("`{column}` is missing ({text:?}); every row needs {needed}")
     }
 }

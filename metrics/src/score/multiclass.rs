@@ -1,9 +1,10 @@
 //! One class of several.
 
-use super::columns::{self, Columns};
+use super::columns::{Columns, missing};
 use super::measured::{self, NoValue, Valued};
 use super::{Request, ScoreError, ScoreReport};
 use crate::registry::{Level, MetricId, MetricTask};
+use crate::table_file::Numeric;
 use fiel_kernels::calibration::{Bandwidth, BinEdges, ClassForecasts, Grouping};
 use fiel_kernels::classification::{Average, ClassScores, ConfusionMatrix, KappaWeights};
 use std::collections::HashMap;
@@ -21,7 +22,8 @@ pub struct MulticlassFiles<'a> {
     /// Column of the decided classes' names; without it the class of the highest score, the first of equals, is decided.
     pub decision: Option<&'a str>,
     /// All classes in their order; empty for those of the score columns in the order of the table, or without these for those
-    /// that occur, in the order of their numbers or else of their names.
+    /// that occur, in the order of their numbers or else of their names. What stands for a missing value (`NA`, `None`) is a class
+    /// only where it is named.
     pub classes: &'a [String],
     /// Column of case names; by default `case_id`, without one the row's number.
     pub case: Option<&'a str>,
@@ -71,10 +73,13 @@ pub fn multiclass(files: &MulticlassFiles<'_>, request: &Request) -> Result<Scor
     let in_set = |column: &str, words: Vec<String>| -> Result<Vec<usize>, ScoreError> {
         let class = |(i, word): (usize, String)| {
             let found = number.get(word.as_str()).or_else(|| number.get(whole(&word).as_str()));
-            found.copied().ok_or_else(|| ScoreError::Row {
-                path: columns.path().to_owned(),
-                row: i + 1,
-                problem: format!("`{column}` is {word:?}, none of the classes {}", classes.join(", ")),
+            found.copied().ok_or_else(|| {
+                let problem = if is_missing(&word) {
+                    missing(column, &word, "a class; if it is one, name all classes with `--classes`")
+                } else {
+                    format!("`{column}` is {word:?}, none of the classes {}", classes.join(", "))
+                };
+                ScoreError::Row { path: columns.path().to_owned(), row: i + 1, problem }
             })
         };
         words.into_iter().enumerate().map(class).collect()
@@ -127,9 +132,14 @@ fn scored_classes(
     Ok(found)
 }
 
+/// Whether this stands for a missing value where no class is called so.
+fn is_missing(word: &str) -> bool {
+    Numeric::of_text(word) == Numeric::Missing
+}
+
 /// The classes that occur: by their numbers if all are numbers, else by their names.
 fn occurring(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut found: Vec<String> = words.collect();
+    let mut found: Vec<String> = words.filter(|word| !is_missing(word)).collect();
     found.sort();
     found.dedup();
     let number = |word: &String| word.trim().parse::<f64>().ok().filter(|n| n.is_finite());
@@ -142,8 +152,10 @@ fn occurring(words: impl Iterator<Item = String>) -> Vec<String> {
 /// A whole number without its fraction, `1` for `1.0`: a column of whole numbers becomes one of fractions where a value is
 /// missing, and its classes stay what they are. Truths are 1 and 0, whether they are written out or not.
 fn whole(word: &str) -> String {
-    let number = columns::number(word).filter(|n| n.fract() == 0.0 && n.abs() < 1e15);
-    number.map_or_else(|| word.to_owned(), |number| format!("{number:.0}"))
+    match Numeric::of_text(word) {
+        Numeric::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => format!("{number:.0}"),
+        _ => word.to_owned(),
+    }
 }
 
 /// The number of each class.

@@ -24,8 +24,8 @@ pub(super) struct Batches {
 pub(super) struct Values {
     /// The values, or their numbers in the dictionary.
     pub(super) array: ArrayRef,
-    /// What the values are numbers of, for categories.
-    pub(super) dictionary: Option<ArrayRef>,
+    /// What the values are numbers of, for categories, as [`Arriving::categories`] gives it.
+    pub(super) dictionary: Option<Series>,
 }
 
 /// A column that is read.
@@ -37,6 +37,18 @@ pub(super) struct Arriving {
     /// The type that it is read as.
     kind: ArrowDataType,
     read: Series,
+}
+
+impl Arriving {
+    /// What a dictionary of this column says that its categories are.
+    pub(super) fn categories(&self, array: ArrayRef) -> Result<Series, String> {
+        let name = &self.field.name;
+        series(name, &Values { array, dictionary: None }, &self.kind).map_err(|e| damaged(name, &e))
+    }
+}
+
+fn damaged(name: &str, error: &PolarsError) -> String {
+    format!("the column `{name}` is damaged; write the file anew ({error})")
 }
 
 type Field = polars_arrow::datatypes::Field;
@@ -71,8 +83,7 @@ impl Batches {
             let name = &column.field.name;
             for values in values {
                 let read = series(name, values, &column.kind);
-                read.and_then(|read| column.read.append(&read).map(drop))
-                    .map_err(|e| format!("the column `{name}` is damaged; write the file anew ({e})"))?;
+                read.and_then(|read| column.read.append(&read).map(drop)).map_err(|e| damaged(name, &e))?;
             }
             if column.read.len() != self.rows {
                 return Err(format!(
@@ -139,5 +150,5 @@ fn series(name: &PlSmallStr, values: &Values, kind: &ArrowDataType) -> PolarsRes
     if keys.null_count() != values.array.null_count() {
         return Err(polars_err!(OutOfBounds: "a category below 0"));
     }
-    whole(dictionary.as_ref(), kind)?.take(keys.u32()?)
+    dictionary.take(keys.u32()?)
 }

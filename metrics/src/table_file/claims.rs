@@ -3,7 +3,9 @@
 
 use super::is_plausible;
 use polars_arrow_format::ipc::planus::ReadAsRoot;
-use polars_arrow_format::ipc::{FieldRef, FooterRef, MessageHeaderRef, MessageRef, SchemaRef, TypeRef};
+use polars_arrow_format::ipc::{
+    FieldRef, FooterRef, MessageHeaderRef, MessageRef, SchemaRef, TypeRef, UnionMode,
+};
 
 /// What every message begins with.
 pub(super) const CONTINUATION: [u8; 4] = [0xff; 4];
@@ -101,30 +103,42 @@ pub(super) fn schema_of_file(bytes: &[u8]) -> Option<SchemaRef<'_>> {
 }
 
 /// Checks that a schema is neither large nor deep, and of types that polars knows. Its parts may be shared, so that a short one can
-/// have endless fields. Gives the name of a column that is not so.
+/// have endless fields. Says of a column that is not so what it is.
 pub(super) fn check_schema(schema: SchemaRef<'_>) -> Option<Result<(), String>> {
     let mut left = FIELDS;
     for field in schema.fields().ok()?? {
         let field = field.ok()?;
-        if fields(field, DEPTH, &mut left).is_none() {
-            return Some(Err(field.name().ok()?.unwrap_or_default().to_owned()));
+        if let Err(what) = fields(field, DEPTH, &mut left)? {
+            let name = field.name().ok()?.unwrap_or_default();
+            return Some(Err(format!("the column `{name}` is {what}")));
         }
     }
     Some(Ok(()))
 }
 
-fn fields(field: FieldRef<'_>, depth: usize, left: &mut usize) -> Option<()> {
+fn fields(field: FieldRef<'_>, depth: usize, left: &mut usize) -> Option<Result<(), &'static str>> {
     use TypeRef as T;
-    let depth = depth.checked_sub(1)?;
-    *left = left.checked_sub(1)?;
-    // polars has none of them yet, and panics.
-    if let T::RunEndEncoded(_) | T::ListView(_) | T::LargeListView(_) = field.type_().ok()?? {
-        return None;
+    let (Some(depth), Some(rest)) = (depth.checked_sub(1), left.checked_sub(1)) else {
+        return Some(Err("nested too deep, or of too many parts"));
+    };
+    *left = rest;
+    let Ok(Some(kind)) = field.type_() else { return Some(Err("of a type that Fiel does not know")) };
+    // polars can neither read nor skip them, and panics.
+    let unknown = match kind {
+        T::RunEndEncoded(_) => Some("of type run-end encoded"),
+        T::ListView(_) | T::LargeListView(_) => Some("of type list view"),
+        T::Union(kind) if kind.mode().ok()? == UnionMode::Sparse => Some("of type sparse union"),
+        _ => None,
+    };
+    if let Some(unknown) = unknown {
+        return Some(Err(unknown));
     }
     for child in field.children().ok()?.into_iter().flatten() {
-        fields(child.ok()?, depth, left)?;
+        if let Err(what) = fields(child.ok()?, depth, left)? {
+            return Some(Err(what));
+        }
     }
-    Some(())
+    Some(Ok(()))
 }
 
 /// The message that begins at a position, and where it ends.

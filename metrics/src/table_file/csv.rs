@@ -3,10 +3,8 @@
 use super::{TableFile, twice};
 use polars::prelude::*;
 use polars_io::prelude::CsvReadOptions;
+use std::collections::HashSet;
 use std::io::Cursor;
-
-/// What polars puts between a name and a number where the header has the name twice.
-const AGAIN: &str = "_duplicated_";
 
 /// How files begin that are no table of text, and what they are.
 const OTHERS: [(&[u8], &str); 13] = [
@@ -26,11 +24,14 @@ const OTHERS: [(&[u8], &str); 13] = [
     (b"\xfe\xff", "text in UTF-16; save it in UTF-8"),
 ];
 
-/// The types of columns are guessed from `rows` rows: all for none, text for 0.
+/// Text in UTF-8: a header that names the columns, then rows, with commas between values, decimal points in numbers, and double
+/// quotes around a value that has commas. Comments are refused. The types of columns are guessed from `rows` rows: all for none, text
+/// for 0.
 pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, String> {
     if let Some((_, kind)) = OTHERS.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Err(format!("the file is {kind}"));
     }
+    let bytes = trimmed(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err("the file is empty; a table begins with a row of column names".to_owned());
     }
@@ -38,22 +39,69 @@ pub(super) fn read(bytes: &[u8], rows: Option<usize>) -> Result<TableFile, Strin
         let row = Rows::of(&bytes[..e.valid_up_to()]).count().saturating_sub(1);
         return Err(format!("{} holds bytes that are not UTF-8; save the file in UTF-8", spoken(row)));
     }
+    check_comments(bytes)?;
     check_separators(bytes)?;
-    // Blank lines at the end are no rows.
-    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
-    let bytes = &bytes[..end];
+    check_names(bytes)?;
     let frame = CsvReadOptions::default()
         .with_has_header(true)
         .with_infer_schema_length(rows)
         .into_reader_with_file_handle(Cursor::new(bytes))
         .finish()
         .map_err(|e| reason(bytes, &e))?;
-    // So polars calls the second of two columns of one name.
-    let again = |name: &&PlSmallStr| name.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with(AGAIN);
-    if let Some(name) = frame.get_column_names().into_iter().find(again) {
-        return Err(twice(name.rsplit_once(AGAIN).map_or(name.as_str(), |(name, _)| name)));
-    }
     Ok(TableFile { frame, unread: Vec::new() })
+}
+
+/// A file without the mark of UTF-8 and without blank lines before the header and behind the last row, which polars skips as well.
+fn trimmed(bytes: &[u8]) -> &[u8] {
+    let mut rest = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    while let Some(behind) = rest.strip_prefix(b"\n").or_else(|| rest.strip_prefix(b"\r\n")) {
+        rest = behind;
+    }
+    let end = rest.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+    &rest[..end]
+}
+
+/// Refuses lines of comments before the header. The name of the first column may begin with `#` as well, but then the header has as
+/// many fields as the rows.
+fn check_comments(bytes: &[u8]) -> Result<(), String> {
+    let fields = |line: &[u8]| Rows::of(line).next().map_or(0, |row| row.fields);
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    let is_marked = |line: &&[u8]| line.starts_with(b"#");
+    let Some(plain) = lines.clone().find(|line| !is_marked(line) && !line.trim_ascii().is_empty()) else {
+        return Ok(());
+    };
+    let wanted = fields(plain);
+    if lines.by_ref().take_while(is_marked).any(|line| fields(line) != wanted) {
+        return Err(
+            "the file begins with lines of comments (`#`), which a table cannot have; delete them, so that its first line names the columns"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a header that has a name twice: polars would call the second column something else.
+fn check_names(bytes: &[u8]) -> Result<(), String> {
+    let header = Rows::of(bytes).next().map_or(bytes, |row| row.text);
+    let header = header.strip_suffix(b"\r").unwrap_or(header);
+    // A comma is part of a name if it is between quotes, and quotes count only in a name that begins with one.
+    let (mut is_start, mut may_quote, mut is_quoted) = (true, false, false);
+    let names = header.split(|byte| {
+        if is_start {
+            (may_quote, is_quoted) = (*byte == b'"', false);
+        }
+        is_quoted ^= may_quote && *byte == b'"';
+        is_start = *byte == b',' && !is_quoted;
+        is_start
+    });
+    let mut known = HashSet::new();
+    for name in names {
+        let name = name.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(name);
+        if !known.insert(name) {
+            return Err(twice(&String::from_utf8_lossy(name)));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses what spreadsheets of many countries call CSV: columns separated by semicolons or tabs, of numbers with decimal commas;
@@ -86,7 +134,7 @@ fn check_separators(bytes: &[u8]) -> Result<(), String> {
 
 /// Why polars could not read the file.
 fn reason(bytes: &[u8], error: &PolarsError) -> String {
-    let rows: Vec<Row> = Rows::of(bytes).collect();
+    let rows: Vec<Row<'_>> = Rows::of(bytes).collect();
     let header = rows.first().map_or(0, |row| row.fields);
     if let Some((i, row)) = rows.iter().enumerate().find(|(_, row)| row.fields > header) {
         return format!(
@@ -101,9 +149,6 @@ fn reason(bytes: &[u8], error: &PolarsError) -> String {
             spoken(i)
         );
     }
-    if let PolarsError::Duplicate(_) = error {
-        return "several columns have one name; rename them".to_owned();
-    }
     let found = error.to_string();
     format!("the file could not be read as CSV ({})", found.lines().next().unwrap_or_default())
 }
@@ -114,7 +159,9 @@ fn spoken(row: usize) -> String {
 }
 
 /// What a row of text consists of.
-struct Row {
+struct Row<'a> {
+    /// All of it, without the line feed.
+    text: &'a [u8],
     fields: usize,
     /// Whether the file ends within quotes of this row.
     is_open: bool,
@@ -131,10 +178,10 @@ impl<'a> Rows<'a> {
     }
 }
 
-impl Iterator for Rows<'_> {
-    type Item = Row;
+impl<'a> Iterator for Rows<'a> {
+    type Item = Row<'a>;
 
-    fn next(&mut self) -> Option<Row> {
+    fn next(&mut self) -> Option<Row<'a>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -144,13 +191,13 @@ impl Iterator for Rows<'_> {
                 b'"' => is_open = !is_open,
                 b',' if !is_open => fields += 1,
                 b'\n' if !is_open => {
+                    let text = &self.rest[..i];
                     self.rest = &self.rest[i + 1..];
-                    return Some(Row { fields, is_open });
+                    return Some(Row { text, fields, is_open });
                 }
                 _ => {}
             }
         }
-        self.rest = &[];
-        Some(Row { fields, is_open })
+        Some(Row { text: std::mem::take(&mut self.rest), fields, is_open })
     }
 }

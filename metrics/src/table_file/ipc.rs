@@ -1,15 +1,17 @@
 //! Arrow IPC: files (also called Feather) and streams.
 
-use super::arrow::{Batches, Values};
+use super::arrow::{Arriving, Batches, MOST_ROWS, Values};
 use super::claims::{self, Claims, Message};
 use super::{TableFile, damaged};
-use polars::prelude::{ArrowDataType, ArrowSchema, PolarsError};
+use polars::prelude::{ArrayRef, ArrowDataType, ArrowSchema, PlHashMap, PlSmallStr, PolarsError, Series};
 use polars_arrow::datatypes::Field;
 use polars_arrow::io::ipc::IpcSchema;
-use polars_arrow::io::ipc::read::common::{read_dictionary, read_record_batch};
-use polars_arrow::io::ipc::read::{Dictionaries, read_file_metadata, read_stream_metadata};
-use polars_arrow_format::ipc::{MessageHeaderRef, SchemaRef};
+use polars_arrow::io::ipc::read::common::read_record_batch;
+use polars_arrow::io::ipc::read::{read_file_metadata, read_stream_metadata};
+use polars_arrow::record_batch::RecordBatchT;
+use polars_arrow_format::ipc::{DictionaryBatchRef, MessageHeaderRef, RecordBatchRef, SchemaRef};
 use polars_utils::bool::UnsafeBool;
+use std::collections::HashMap;
 use std::io::Cursor;
 
 /// What files begin and end with.
@@ -59,10 +61,8 @@ fn stream(bytes: &[u8]) -> Result<TableFile, String> {
 }
 
 fn check(schema: Option<SchemaRef<'_>>) -> Result<(), String> {
-    schema.and_then(claims::check_schema).ok_or_else(false_claim)?.map_err(|column| {
-        format!(
-            "the column `{column}` is of a type that Fiel does not know, or nested too deep; leave it out, or write the file as CSV"
-        )
+    schema.and_then(claims::check_schema).ok_or_else(false_claim)?.map_err(|what| {
+        format!("{what}, and Fiel cannot read past it; leave it out, or write the file as CSV")
     })
 }
 
@@ -77,40 +77,23 @@ fn table(schema: &ArrowSchema, ipc: &IpcSchema, messages: &[Message<'_>]) -> Res
     // For categories their numbers are read, which stand for something only where a value is not missing: polars would refuse
     // what is there otherwise, and pandas writes -1.
     let keys: ArrowSchema = schema.iter_values().map(|field| (field.name.clone(), keys(field))).collect();
-    let used = |id: i64| positions.iter().any(|&at| ipc.fields[at].dictionary_id == Some(id));
-    let (mut dictionaries, mut scratch) = (Dictionaries::default(), Vec::new());
-    for Message { head, body } in messages {
-        let mut reader = Cursor::new(*body);
-        let version = head.version().map_err(|_| false_claim())?;
-        match head.header().ok().flatten() {
-            Some(MessageHeaderRef::DictionaryBatch(batch)) if batch.id().is_ok_and(used) => {
-                let checked = UnsafeBool::default();
-                read_dictionary(batch, schema, ipc, &mut dictionaries, &mut reader, 0, &mut scratch, checked)
-                    .map_err(|e| failed(&e))?;
+    let mut dictionaries = Dictionaries::default();
+    for message in messages {
+        match message.head.header().ok().flatten() {
+            Some(MessageHeaderRef::DictionaryBatch(batch)) => {
+                let id = batch.id().map_err(|_| false_claim())?;
+                let of_id = |column: &&Arriving| ipc.fields[column.position].dictionary_id == Some(id);
+                if let Some(column) = batches.columns().iter().find(of_id) {
+                    dictionaries.add(id, batch, column, ipc, message)?;
+                }
             }
             // The reader takes one column at least.
             Some(MessageHeaderRef::RecordBatch(batch)) if !positions.is_empty() => {
-                let checked = UnsafeBool::default();
-                let batch = read_record_batch(
-                    batch,
-                    &keys,
-                    ipc,
-                    Some(&positions),
-                    None,
-                    &dictionaries,
-                    version,
-                    &mut reader,
-                    0,
-                    &mut scratch,
-                    checked,
-                )
-                .map_err(|e| failed(&e))?;
+                let batch = decoded(batch, &keys, ipc, Some(&positions), message)?;
                 let rows = batch.len();
                 let values = positions.iter().zip(batch.into_arrays()).map(|(&at, array)| {
-                    let dictionary = match ipc.fields[at].dictionary_id {
-                        None => None,
-                        Some(id) => Some(dictionaries.get(&id).cloned().ok_or_else(false_claim)?),
-                    };
+                    let dictionary =
+                        ipc.fields[at].dictionary_id.map(|id| dictionaries.get(id)).transpose()?;
                     Ok(vec![Values { array, dictionary }])
                 });
                 batches.push(rows, &values.collect::<Result<Vec<_>, String>>()?)?;
@@ -119,6 +102,84 @@ fn table(schema: &ArrowSchema, ipc: &IpcSchema, messages: &[Message<'_>]) -> Res
         }
     }
     batches.finish()
+}
+
+/// The rows of a message, of all columns or of those at these positions, of which there is one at least.
+fn decoded(
+    batch: RecordBatchRef<'_>,
+    columns: &ArrowSchema,
+    ipc: &IpcSchema,
+    positions: Option<&[usize]>,
+    message: &Message<'_>,
+) -> Result<RecordBatchT<ArrayRef>, String> {
+    let version = message.head.version().map_err(|_| false_claim())?;
+    let (mut reader, mut scratch) = (Cursor::new(message.body), Vec::new());
+    read_record_batch(
+        batch,
+        columns,
+        ipc,
+        positions,
+        None,
+        // Numbers of categories are read as what they are.
+        &PlHashMap::default(),
+        version,
+        &mut reader,
+        0,
+        &mut scratch,
+        UnsafeBool::default(),
+    )
+    .map_err(|e| failed(&e))
+}
+
+/// What categories are called, so far.
+#[derive(Default)]
+struct Dictionaries {
+    known: HashMap<i64, Series>,
+    /// Categories that were copied when others were added to them.
+    copied: usize,
+}
+
+impl Dictionaries {
+    /// Takes a message's categories in place of those known, or behind them.
+    fn add(
+        &mut self,
+        id: i64,
+        batch: DictionaryBatchRef<'_>,
+        column: &Arriving,
+        ipc: &IpcSchema,
+        message: &Message<'_>,
+    ) -> Result<(), String> {
+        let ArrowDataType::Dictionary(_, kind, _) = &column.field.dtype else { return Err(false_claim()) };
+        let only = Field::new(PlSmallStr::EMPTY, (**kind).clone(), true);
+        let ipc = IpcSchema {
+            fields: vec![ipc.fields[column.position].clone()],
+            is_little_endian: ipc.is_little_endian,
+        };
+        let is_delta = batch.is_delta().map_err(|_| false_claim())?;
+        let data = batch.data().ok().flatten().ok_or_else(false_claim)?;
+        let columns = ArrowSchema::from_iter([(PlSmallStr::EMPTY, only)]);
+        let found = decoded(data, &columns, &ipc, None, message)?.into_arrays().pop();
+        let found = column.categories(found.ok_or_else(false_claim)?)?;
+        if !is_delta {
+            self.known.insert(id, found);
+            return Ok(());
+        }
+        let known = self.known.get_mut(&id).ok_or_else(false_claim)?;
+        self.copied = self.copied.saturating_add(known.len()).saturating_add(found.len());
+        if self.copied > MOST_ROWS {
+            return Err(format!(
+                "categories of the column `{}` are added in too many steps; write the file with its dictionaries whole",
+                column.field.name
+            ));
+        }
+        known.append(&found).map_err(|e| failed(&e))?;
+        *known = known.rechunk();
+        Ok(())
+    }
+
+    fn get(&self, id: i64) -> Result<Series, String> {
+        self.known.get(&id).cloned().ok_or_else(false_claim)
+    }
 }
 
 /// A field of categories as one of their numbers; any other as it is.

@@ -5,7 +5,10 @@ mod claims;
 mod csv;
 mod footer;
 mod ipc;
+mod numeric;
 mod parquet;
+
+pub(crate) use numeric::Numeric;
 
 use crate::error::MetricError;
 use polars::prelude::*;
@@ -23,6 +26,9 @@ const MOST_BYTES: u64 = 8 << 30;
 fn is_plausible(bytes: u64, file: &[u8]) -> bool {
     bytes <= MOST_BYTES.min((256 << 20) + 4096 * file.len() as u64)
 }
+
+/// How the names of types begin that measure time.
+const TIMES: [&str; 4] = ["date", "duration", "interval", "time"];
 
 /// What a file holds.
 pub(crate) struct TableFile {
@@ -65,9 +71,13 @@ impl TableFile {
     /// Why this column was left out, if it was.
     pub(crate) fn unread(&self, column: &str) -> Option<String> {
         let (name, kind) = self.unread.iter().find(|(name, _)| name == column)?;
-        Some(format!(
-            "the column `{name}` is of type {kind}, which Fiel does not read; save it as numbers or as text"
-        ))
+        // A duration is a number whose unit only its type says, and a metric could not tell seconds from days.
+        let advice = if TIMES.iter().any(|time| kind.starts_with(time)) {
+            "save it as numbers of one unit, and say the unit in its name (`time_days`)"
+        } else {
+            "save it as numbers or as text"
+        };
+        Some(format!("the column `{name}` is of type {kind}, which Fiel does not read; {advice}"))
     }
 }
 
@@ -88,8 +98,8 @@ thread_local! {
 
 /// Runs a decoder. Those of polars check much of what they take for granted in a file by panicking.
 ///
-/// From the first call on, the process's panic hook leaves out what is caught here, of this thread; of polars' own threads it
-/// still tells.
+/// From the first call on, the process's panic hook leaves out what is caught here, of this thread. Of polars' own threads, on which
+/// it parses CSV, the hook still tells: they work for the whole process, and nothing at the panic says for whom.
 fn guarded(decode: impl FnOnce() -> Result<TableFile, String>) -> Result<TableFile, String> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
@@ -118,5 +128,8 @@ fn damaged(kind: &str, error: &PolarsError) -> String {
 }
 
 fn twice(name: &str) -> String {
+    if name.is_empty() {
+        return "two columns have no name; name them in the header, or delete them".to_owned();
+    }
     format!("two columns are called `{name}`; rename one")
 }

@@ -3,6 +3,7 @@
 use super::arrow::{Arriving, Batches, MOST_ROWS, Values};
 use super::{TableFile, damaged, footer, is_plausible, twice};
 use polars::prelude::ArrowDataType;
+use polars_arrow::datatypes::TimeUnit;
 use polars_parquet::parquet::schema::types::{ParquetType, PrimitiveLogicalType};
 use polars_parquet::read::{
     BasicDecompressor, PageReader, RowGroupMetadata, column_iter_to_arrays, infer_schema, read_metadata,
@@ -32,13 +33,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<TableFile, String> {
         "the Parquet file is damaged, or its columns are nested too deep; write it anew, or as CSV".to_owned()
     };
     let footer = footer::rewritten(bytes).ok_or_else(odd)?;
-    let metadata = read_metadata(&mut Cursor::new(&footer)).map_err(|e| damaged("Parquet", &e))?;
+    let metadata = read_metadata(&mut Cursor::new(&footer.file)).map_err(|e| damaged("Parquet", &e))?;
     let mut names = HashSet::new();
     if let Some(field) = metadata.schema().fields().iter().find(|field| !names.insert(field.name())) {
         return Err(twice(field.name()));
     }
     let mut schema = infer_schema(&metadata).map_err(|e| damaged("Parquet", &e))?;
-    for column in metadata.schema().fields() {
+    for (position, column) in metadata.schema().fields().iter().enumerate() {
+        if footer.durations.binary_search(&position).is_ok()
+            && let Some(field) = schema.get_mut(column.name())
+        {
+            field.dtype = ArrowDataType::Duration(TimeUnit::Nanosecond);
+        }
         // The one type that polars reads if it is told.
         if let ParquetType::PrimitiveType(kind) = column
             && kind.logical_type == Some(PrimitiveLogicalType::Float16)

@@ -68,9 +68,7 @@ fn every_public_function_has_an_example_that_is_run() {
         for at in 0..lines.len() {
             let Some(name) = public_function(&lines, at) else { continue };
             seen += 1;
-            // The example of `table::read_f64_column` shows both.
-            let is_shown_beside = name == "read" && path.ends_with("src/table.rs");
-            if !is_shown_beside && !has_example(&documentation(&lines, at)) {
+            if !has_example(&documentation(&lines, at)) {
                 without.push(format!("{}:{}: {name}", path.display(), at + 1));
             }
         }

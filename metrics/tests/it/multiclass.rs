@@ -144,9 +144,9 @@ fn what_is_wrong_is_named_with_file_and_row() {
     for (text, expected) in [
         ("y,pa,pb\na,0.5,0.5\nc,0.5,0.5\n", "row 2: `y` is \"c\", none of the classes a, b"),
         ("y,pa,pb\na,0.5,0.6\n", "row 1: the probabilities of the classes sum to 1.1"),
-        ("y,pa,pb\na,0.5,0.5\nb,NaN,0.5\n", "row 2: `pa` is \"NaN\""),
+        ("y,pa,pb\na,0.5,0.5\nb,NaN,0.5\n", "row 2: `pa` is missing (\"NaN\")"),
         ("y,pa,pb\na,1.5,-0.5\n", "row 1: `pa` is \"1.5\""),
-        ("y,pa,pb\n,0.5,0.5\n", "row 1: `y` is empty"),
+        ("y,pa,pb\n,0.5,0.5\n", "row 1: `y` is missing (the cell is empty)"),
         ("y,pa\na,1\n", "1 columns are named `p`"),
         ("x,pa,pb\na,0.5,0.5\n", "no column `y`"),
         ("y,pa,pb\n", "no rows"),

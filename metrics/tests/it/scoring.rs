@@ -64,10 +64,10 @@ fn a_table_gives_the_documented_object() {
 fn every_problem_names_the_file_and_the_row() {
     let folder = tempfile::tempdir().unwrap();
     for (text, expected) in [
-        ("y,p\n1,0.5\n0,NaN\n", "row 2: `p` is \"NaN\""),
+        ("y,p\n1,0.5\n0,NaN\n", "row 2: `p` is missing (\"NaN\")"),
         ("y,p\n1,0.5\n0,inf\n", "row 2: `p`"),
         ("y,p\n1,1.5\n", "row 1: `p` is \"1.5\""),
-        ("y,p\n1,\n", "row 1: `p` is empty"),
+        ("y,p\n1,\n", "row 1: `p` is missing (the cell is empty); every row needs a probability"),
         ("y,p\n2,0.5\n", "row 1: `y` is \"2\""),
         ("y,p\nyes,0.5\n", "row 1: `y` is \"yes\""),
         ("y,q\n1,0.5\n", "no column `p`"),

@@ -1,5 +1,6 @@
 //! Tables as other programs write them: `tables/make.py` made those of the folder.
 
+use fiel_metrics::rank::{RankFiles, RankReport, RankRequest, metric_column, rank};
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
     ClassificationFiles, MulticlassFiles, Request, ScoreReport, SurvivalFiles, classification, multiclass,
@@ -30,6 +31,15 @@ fn scored(table: &Path, by: Option<&str>) -> Result<ScoreReport, ScoreError> {
 
 fn refused(path: &Path) -> String {
     scored(path, None).expect_err(&path.display().to_string()).to_string()
+}
+
+/// Ranks the column `dice`.
+fn ranked(table: &Path) -> Result<RankReport, ScoreError> {
+    let metrics = [metric_column("dice").unwrap()];
+    let (case, algorithm) = ("case", "algorithm");
+    let files = RankFiles { table, case, algorithm, metrics: &metrics, institution: None };
+    let request = RankRequest { alpha: 0.05, replicates: 0, seed: 1, as_challenge_r: false };
+    rank(&files, &request, |_, _| ())
 }
 
 const FOUR: &str = "y,p\n1,0.9\n0,0.2\n1,0.7\n0,0.4\n";
@@ -76,18 +86,111 @@ fn labels_of_a_byte_and_streams_score_as_their_csv_twin() {
 
 #[test]
 fn columns_of_other_types_are_left_out_and_named_where_needed() {
-    for unused in ["x_map.parquet", "x_struct.arrow"] {
+    for unused in ["x_map.parquet", "x_struct.arrow", "x_dense.arrow", "x_time.parquet", "x_time.arrow"] {
         assert!(read_f64_column(&table(unused), "p").is_ok(), "{unused}");
     }
     for (name, column, kind) in [
         ("dec.arrow", "p", "decimal"),
         ("x_map.parquet", "x", "largelist"),
         ("x_struct.arrow", "x", "struct"),
+        ("x_dense.arrow", "x", "union"),
+        ("x_time.parquet", "stay", "duration"),
+        ("x_time.arrow", "stay", "duration"),
+        ("x_time.parquet", "day", "date32"),
+        ("x_time.arrow", "day", "date32"),
     ] {
         let refused = read_f64_column(&table(name), column).unwrap_err().to_string();
         let expected = format!("the column `{column}` is of type {kind}, which Fiel does not read");
         assert!(refused.contains(name) && refused.contains(&expected), "{refused}");
+        let advice = if name.starts_with("x_time") { "say the unit in its name" } else { "or as text" };
+        assert!(refused.contains(advice), "{refused}");
     }
+}
+
+#[test]
+fn categories_that_grow_from_batch_to_batch_are_what_they_are_called() {
+    for name in ["delta.arrow", "delta.arrows", "replaced.arrows"] {
+        let grade = [3.0, 1.0, 2.0, 3.0].map(Some);
+        assert_eq!(read_f64_column(&table(name), "grade").unwrap(), grade, "{name}");
+        let groups = scored(&table(name), Some("site")).unwrap().by.unwrap().groups;
+        let found: Vec<_> = groups.iter().map(|(site, group)| (site.as_str(), group.n)).collect();
+        assert_eq!(found, [("far beyond the mountains", 1), ("north", 2), ("south", 1)], "{name}");
+    }
+    // The schema, two dictionaries, a batch, what is added to the dictionaries, a batch, the end.
+    let whole = std::fs::read(table("delta.arrows")).unwrap();
+    let starts: Vec<usize> =
+        (0..whole.len()).step_by(8).filter(|&at| whole[at..].starts_with(&[0xff; 4])).collect();
+    assert_eq!(starts.len(), 8);
+    let (added, rest) = (&whole[starts[4]..starts[5]], &whole[starts[5]..]);
+    let first = [&whole[..starts[1]], added].concat();
+    let (_folder, path) = written("t.arrows", first);
+    assert!(refused(&path).contains("it says of itself what is not so"), "{}", refused(&path));
+    let (_other, path) = written("t.arrows", [&whole[..starts[4]], &added.repeat(15_000), rest].concat());
+    assert!(refused(&path).contains("added in too many steps"), "{}", refused(&path));
+}
+
+#[test]
+fn a_missing_value_is_counted_by_ranks_and_refused_by_scores_however_it_is_written() {
+    use polars::prelude::*;
+    use polars_io::prelude::ParquetWriter;
+    let results = |value: &str| format!("case,algorithm,dice\nk,a,0.5\nk,b,0.4\nl,a,{value}\nl,b,0.4\n");
+    let spelt =
+        ["", "NA", " NA ", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None", "NaN", "nan", "-nan"];
+    for value in spelt {
+        for (column, text) in
+            [("p", format!("y,p\n1,0.9\n0,{value}\n")), ("y", format!("y,p\n1,0.9\n{value},0.2\n"))]
+        {
+            let (_folder, path) = written("t.csv", text);
+            let refused = refused(&path);
+            let expected = format!("row 2: `{column}` is missing (");
+            assert!(refused.contains("t.csv") && refused.contains(&expected), "{value}: {refused}");
+            assert_eq!(read_f64_column(&path, column).unwrap()[1], None, "{value}");
+        }
+        let (_folder, path) = written("t.csv", results(value));
+        assert_eq!(ranked(&path).unwrap().metrics["dice"].missing, 1, "{value}");
+    }
+    for value in ["-", ".", "none", "inf", "0,9"] {
+        let (_folder, path) = written("t.csv", format!("y,p\n1,0.9\n0,\"{value}\"\n"));
+        assert!(
+            refused(&path).contains(&format!("row 2: `p` is {value:?}, not a prob")),
+            "{}",
+            refused(&path)
+        );
+        let (_folder, path) = written("t.csv", results(&format!("\"{value}\"")));
+        let refused = ranked(&path).unwrap_err().to_string();
+        assert!(refused.contains(&format!("row 3: `dice` is {value:?}, not a finite number")), "{refused}");
+    }
+    for value in [None, Some(f64::NAN)] {
+        let (_folder, path) = written("t.parquet", "");
+        let write = |mut frame: DataFrame| {
+            ParquetWriter::new(std::fs::File::create(&path).unwrap()).finish(&mut frame).unwrap();
+        };
+        write(df!("y" => [1, 0], "p" => [Some(0.9), value]).unwrap());
+        assert!(refused(&path).contains("row 2: `p` is missing ("), "{}", refused(&path));
+        assert_eq!(read_f64_column(&path, "p").unwrap(), [Some(0.9), None]);
+        let (case, algorithm) = (["k", "k", "l", "l"], ["a", "b", "a", "b"]);
+        let dice = [Some(0.5), Some(0.4), value, Some(0.4)];
+        write(df!("case" => case, "algorithm" => algorithm, "dice" => dice).unwrap());
+        assert_eq!(ranked(&path).unwrap().metrics["dice"].missing, 1);
+    }
+}
+
+#[test]
+fn what_may_be_a_word_is_missing_only_where_it_cannot_be_one() {
+    let (_folder, path) = written("t.csv", "y,p,site\n1,0.9,NA\n0,0.2,NA\n1,0.7,None\n0,0.4,None\n");
+    let groups = scored(&path, Some("site")).unwrap().by.unwrap().groups;
+    assert_eq!(groups.keys().collect::<Vec<_>>(), ["NA", "None"]);
+    let (_other, path) = written("t.csv", "y,d\na,a\nb,NA\nNA,NA\nb,b\n");
+    let decided = |classes: &[String]| {
+        let (label, decision) = ("y", Some("d"));
+        let files = MulticlassFiles { table: &path, label, scores: None, decision, classes, case: None };
+        let request = Request::new(MetricTask::Multiclass, &["multiclass_accuracy".to_owned()]).unwrap();
+        multiclass(&files, &request)
+    };
+    let refused = decided(&[]).unwrap_err().to_string();
+    assert!(refused.contains("row 3: `y` is missing (\"NA\")") && refused.contains("--classes"), "{refused}");
+    let named = ["a", "b", "NA"].map(str::to_owned);
+    assert_eq!(decided(&named).unwrap().metrics["multiclass_accuracy"].value, Some(0.75));
 }
 
 #[test]
@@ -142,7 +245,12 @@ fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
         (b"", "the file is empty"),
         (b"\n\n", "the file is empty"),
         (b"y,p,p\n1,0.9,1\n", "two columns are called `p`"),
-        (b"y,p,p_duplicated_0,p\n1,0.9,1,1\n", "several columns have one name"),
+        (b"y,p,p_duplicated_0,p\n1,0.9,1,1\n", "two columns are called `p`"),
+        (b"\xef\xbb\xbf\r\n\"y\",p,y\r\n1,0.9,1\r\n", "two columns are called `y`"),
+        (b"y,p,,\n1,0.9,,\n", "two columns have no name"),
+        (b"# by a scanner\ny,p\n1,0.9\n", "begins with lines of comments"),
+        (b"# one; \"two\n\n#three\ny,p\n1,0.9\n", "begins with lines of comments"),
+        (b"# a, b, c\ny,p\n1,0.9\n", "begins with lines of comments"),
         (b"x^2,y,p\n1,1,0.9\n", "give its first column another name"),
         (b"y;p\r\n1;0,9\r\n0;0,2\r\n", "columns are separated by semicolons"),
         (b"\n\"y, or not\"\tp\n1\t0.9\n", "columns are separated by tabs"),
@@ -158,6 +266,17 @@ fn what_is_wrong_with_a_csv_file_is_said_in_plain_words() {
         assert!(refused.contains(expected) && refused.contains("t.csv"), "{expected}: {refused}");
         let own = ["Schema", "ragged", "feature", "dtype", "offset", "duplication"];
         assert!(!own.iter().any(|word| refused.contains(word)), "polars' own words: {refused}");
+    }
+}
+
+#[test]
+fn odd_names_of_columns_are_names() {
+    let (_folder, plain) = written("plain.csv", FOUR);
+    for odd in ["p_duplicated_0", "y_duplicated_1", "\"p,y\"", "#", "# of case"] {
+        let header = format!("{odd},y,p");
+        let text = FOUR.replace("y,p", &header).replace("1,0.", "#7,1,0.").replace("0,0.", "#8,0,0.");
+        let (_other, path) = written("t.csv", text);
+        assert_eq!(scored(&path, None).unwrap(), scored(&plain, None).unwrap(), "{odd}");
     }
 }
 
@@ -192,7 +311,17 @@ fn what_is_wrong_with_a_parquet_or_arrow_file_is_said_in_plain_words() {
         (
             "t.arrow",
             std::fs::read(table("x_view.arrow")).unwrap(),
-            "the column `x` is of a type that Fiel does not know",
+            "the column `x` is of type list view, and Fiel cannot read past it; leave it out",
+        ),
+        (
+            "t.arrow",
+            std::fs::read(table("x_sparse.arrow")).unwrap(),
+            "the column `x` is of type sparse union",
+        ),
+        (
+            "t.arrow",
+            std::fs::read(table("x_runs.arrow")).unwrap(),
+            "the column `x` is of type run-end encoded",
         ),
     ] {
         let (_folder, path) = written(name, bytes);
@@ -203,9 +332,15 @@ fn what_is_wrong_with_a_parquet_or_arrow_file_is_said_in_plain_words() {
 
 #[test]
 fn damaged_files_are_refused_or_read_and_nothing_panics() {
-    for name in
-        ["small.parquet", "small.arrow", "stream.arrows", "categories.arrows", "pandas_category.parquet"]
-    {
+    for name in [
+        "small.parquet",
+        "x_time.parquet",
+        "small.arrow",
+        "delta.arrow",
+        "stream.arrows",
+        "categories.arrows",
+        "pandas_category.parquet",
+    ] {
         let whole = std::fs::read(table(name)).unwrap();
         let (_folder, path) = written(name, "");
         let mut refused = 0;

@@ -19,7 +19,8 @@ Examples:
 
 The table has a row per case and algorithm; a metric of the registry knows which end is better, any other column says it
 with `:higher`, `:lower` or `:near=1`. Where the best value lies inside the range (calibration_slope, bias), what is
-ranked is each value's distance from it. An empty value is missing: means leave it out, ranks within a case put it last.")]
+ranked is each value's distance from it. A missing value (an empty cell, `NA`, `N/A`, `null`, `None`, `NaN`) is counted as
+such: means leave it out, ranks within a case put it last. `fiel score --help` says what tables look like.")]
 pub(crate) struct Args {
     /// Table: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
     #[arg(long, value_name = "FILE")]

@@ -29,6 +29,10 @@ Examples:
   fiel score detection --reference nodules.csv --prediction marks.csv --images scans.csv --metrics cpm
   fiel score regression --table volumes.csv --reference measured --prediction predicted --ci bca
 
+A CSV table is text in UTF-8: a first line that names the columns, each name once, then a line for each row, with commas between
+values, points in numbers, double quotes around a text that has commas, and no lines of comments. Every row needs a value: where
+a number is missing (an empty cell, `NA`, `N/A`, `null`, `None`, `NaN`), the row is named and nothing is scored.
+
 `fiel metrics` lists the metrics of each task with their conventions and parameters.")]
 pub(crate) struct Args {
     #[command(subcommand)]

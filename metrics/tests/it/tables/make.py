@@ -59,6 +59,43 @@ frame.to_feather(HERE / "missing_category.arrow")
 with ipc.new_stream(HERE / "missing_category.arrows", pyarrow.Schema.from_pandas(frame)) as writer:
     writer.write_table(pyarrow.Table.from_pandas(frame))
 
+# Numbers whose unit is in their type alone.
+stay, day = pyarrow.array([1, 2, 3, 4], pyarrow.duration("s")), pyarrow.array([1, 2, 3, 4], pyarrow.date32())
+write("x_time.parquet", stay=stay, day=day)
+write("x_time.arrow", stay=stay, day=day)
+
+# Categories that grow from one batch to the next: the new ones alone, or all of them again.
+batches = [
+    pyarrow.record_batch(
+        {
+            "y": Y[at : at + 2],
+            "p": P[at : at + 2],
+            "site": pyarrow.DictionaryArray.from_arrays(sites, ["north", "south", "far beyond the mountains"][:known]),
+            "grade": pyarrow.DictionaryArray.from_arrays(sites, [3, 1, 2][:known]),
+        }
+    )
+    for at, known, sites in ((0, 2, [0, 1]), (2, 3, [2, 0]))
+]
+deltas = ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+for name, new, options in (
+    ("delta.arrow", ipc.new_file, deltas),
+    ("delta.arrows", ipc.new_stream, deltas),
+    ("replaced.arrows", ipc.new_stream, None),
+):
+    with new(HERE / name, batches[0].schema, options=options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+kinds, ints = pyarrow.array([0, 0, 0, 0], pyarrow.int8()), pyarrow.array([1, 2, 3, 4])
+for name, x in (
+    ("x_sparse.arrow", pyarrow.UnionArray.from_sparse(kinds, [ints])),
+    ("x_dense.arrow", pyarrow.UnionArray.from_dense(kinds, pyarrow.array([0, 1, 2, 3], pyarrow.int32()), [ints])),
+    ("x_runs.arrow", pyarrow.RunEndEncodedArray.from_arrays([2, 4], [1, 2])),
+):
+    table = pyarrow.table({"y": Y, "p": P, "x": x})
+    with ipc.new_file(HERE / name, table.schema) as writer:
+        writer.write_table(table)
+
 views = pyarrow.array([[1]] * 4, pyarrow.list_view(pyarrow.int32()))
 write("x_view.arrow", x=views)
 write("x_view.parquet", x=views)
