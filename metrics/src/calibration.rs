@@ -191,6 +191,10 @@ fn answer(error: Error, bins: &[(u64, u64, i128)], n: u64, bound: f64) -> Result
         return Ok(Answer::default());
     }
     let value = error_value(error, bins, n)?;
+    // Of one case there is nothing to draw from.
+    if n < 2 {
+        return Ok(Answer { value: Some(value), ci95: None, bound });
+    }
     let mut rng = Rng::new(0x000f_1e1b);
     let replicates = (0..REPLICATES).filter_map(|_| replicate(error, bins, &mut rng)).collect();
     let ci95 = stats::percentile_interval(replicates, value)

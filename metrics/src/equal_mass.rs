@@ -148,6 +148,10 @@ fn groups(s: &Scores) -> Vec<Group> {
 }
 
 fn bootstrap(metric: &MetricId, groups: &[Group], value: f64, bound: f64) -> Option<[f64; 2]> {
+    // Of one case there is nothing to draw from.
+    if groups.iter().map(|g| g.pos + g.neg).sum::<u64>() < 2 {
+        return None;
+    }
     let mut rng = Rng::new(0x000f_1e1c);
     let rounds = REPLICATES.min((MOST_DRAWS / groups.len().max(1)).max(100));
     let mut drawn = Vec::with_capacity(groups.len());

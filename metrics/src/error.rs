@@ -140,6 +140,14 @@ pub enum ScoreError {
         /// The image.
         path: PathBuf,
     },
+    /// A setting that cannot be, or does not fit the files.
+    #[error("`{option}`: {problem}")]
+    Setting {
+        /// The option of the command line that sets it.
+        option: &'static str,
+        /// What is wrong and what is allowed.
+        problem: String,
+    },
     /// A metric of another task was asked for.
     #[error("`{id}` is a metric of {found}, not of {wanted}; `fiel metrics` lists those of each task")]
     OtherTask {

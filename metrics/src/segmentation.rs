@@ -56,8 +56,8 @@ pub fn measure(
 
 /// As [`measure`], for each label of two label maps. Voxels whose label is neither 0 nor one of these are an error.
 ///
-/// An image of a single slice is a volume of one layer, of which every voxel is border, unless `plane` says that it is a
-/// plane, whose voxels have four neighbours.
+/// A reference of two axes is a plane, whose voxels have four neighbours. One of three axes and a single slice is a volume of
+/// one layer, of which every voxel is border, unless `plane` says that it is a plane too.
 ///
 /// # Errors
 /// [`ImageError::Geometry`] for label maps on different grids; [`ImageError::OtherLabel`], with its place, for a
@@ -128,7 +128,8 @@ impl<'a> Surfaces<'a> {
             return Ok(maps);
         }
         let geometry = &self.reference.geometry;
-        let grid = if self.plane { Grid::plane_of(geometry)? } else { Grid::volume_of(geometry)? };
+        let plane = self.plane || geometry.plane;
+        let grid = if plane { Grid::plane_of(geometry)? } else { Grid::volume_of(geometry)? };
         let maps = LabelsOnGrid::new(grid, &self.reference.data, &self.prediction.data, self.labels)?;
         Ok(self.cell.maps.get_or_init(|| maps))
     }

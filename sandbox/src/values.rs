@@ -249,6 +249,7 @@ fn geometry_of(grid: &Grid) -> Geometry {
         spacing_mm: grid.spacing_mm.into(),
         origin_mm: grid.origin_mm.into(),
         direction: [a, b, c, d, e, f, g, h, i],
+        plane: false,
     }
 }
 

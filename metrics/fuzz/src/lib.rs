@@ -8,7 +8,7 @@ const LIMITS: ReadLimits = ReadLimits { file_bytes: 1 << 20, voxels: 1 << 22, by
 
 /// Reads the bytes in every way, and holds what comes out against what must be true of it.
 pub fn read_in_every_way(bytes: &[u8]) {
-    let options = ReadOptions { limits: LIMITS, spacing_mm: Some([0.5, 1.0, 2.0]) };
+    let options = ReadOptions { limits: LIMITS, spacing: Some(Spacing::Volume([0.5, 1.0, 2.0])) };
     let image = parse_image_f32(bytes, &options).ok();
     if let Some(image) = &image {
         check(image);
@@ -41,7 +41,7 @@ pub fn read_in_every_way(bytes: &[u8]) {
 
 /// Whether the voxels fill the grid within the limits, and the grid is one that can be measured on.
 pub fn check<T>(volume: &Volume<T>) {
-    let Geometry { shape, spacing_mm, origin_mm, direction } = &volume.geometry;
+    let Geometry { shape, spacing_mm, origin_mm, direction, .. } = &volume.geometry;
     assert_eq!(volume.data.len(), shape.iter().product::<usize>());
     assert!(!volume.data.is_empty() && volume.data.len() as u64 <= LIMITS.voxels);
     assert!((volume.data.len() * size_of::<T>()) as u64 <= LIMITS.bytes);

@@ -35,7 +35,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         id: "map",
         name: "Mean average precision",
         short: "mAP",
-        reference: "mean over IoU of 0.50, 0.55, ... 0.95, precision interpolated at 101 points; Lin et al. 2014, arXiv:1405.0312",
+        reference: "mean over IoU of 0.50, 0.55, ... 0.95, precision interpolated at 101 points, of an image the 100 findings of highest score; Lin et al. 2014, arXiv:1405.0312",
         ..FINDINGS
     },
     MetricSpec {
@@ -49,7 +49,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
             range: (0.0, 1.0),
             is_integer: false,
         }),
-        reference: "precision interpolated at 101 points; Lin et al. 2014, arXiv:1405.0312",
+        reference: "precision interpolated at 101 points, of an image the 100 findings of highest score; Lin et al. 2014, arXiv:1405.0312",
         ..FINDINGS
     },
 ];

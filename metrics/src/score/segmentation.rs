@@ -7,7 +7,7 @@ use super::{Request, ScoreError, ScoreReport};
 use crate::registry::{MetricId, MetricTask};
 use crate::segmentation::{SegmentationCase, check, measure_labels};
 use fiel_kernels::image::{
-    Format, ReadLimits, ReadOptions, Volume, read_labels, read_mask, resample_nearest,
+    Format, ReadLimits, ReadOptions, Spacing, Volume, read_labels, read_mask, resample_nearest,
 };
 use fiel_kernels::{ImageError, Undefined};
 use rayon::prelude::*;
@@ -28,8 +28,9 @@ pub struct SegmentationFiles<'a> {
     pub labels: &'a [u8],
     /// Distance between voxels along the axes of files that do not tell it (NumPy: in the order of the array's axes), in
     /// millimetres; beside files of other formats it is an error.
-    pub spacing_mm: Option<[f64; 3]>,
-    /// Whether images of one slice are planes, whose voxels have four neighbours, rather than volumes of one layer.
+    pub spacing: Option<Spacing>,
+    /// Whether images of three axes and one slice are planes, as those of two axes are, whose voxels have four neighbours,
+    /// rather than volumes of one layer.
     pub plane: bool,
     /// Whether a prediction on another grid is put on the reference's (nearest neighbour) rather than refused.
     pub resample: bool,
@@ -45,7 +46,8 @@ pub struct SegmentationFiles<'a> {
 /// # Errors
 /// [`ScoreError::Pairing`] for a mask without counterpart; [`ScoreError::Image`], with the file, for an image that
 /// cannot be read, lies on another grid than its reference or holds other labels than those named;
-/// [`ScoreError::Spacing`] for a spacing beside an image that has its own; [`ScoreError::Missing`] and
+/// [`ScoreError::Spacing`] for a spacing beside an image that has its own; [`ScoreError::Setting`] for the label 0, for one that
+/// stands twice, and for volumes of several layers that are said to be planes; [`ScoreError::Missing`] and
 /// [`ScoreError::Table`] for strata that are not to be had.
 ///
 /// ```
@@ -67,7 +69,7 @@ pub struct SegmentationFiles<'a> {
 ///     write_nifti_mask(&prediction.join(name), &mask(answer))?;
 /// }
 /// let files = SegmentationFiles {
-///     reference: &reference, prediction: &prediction, labels: &[], spacing_mm: None, plane: false, resample: false,
+///     reference: &reference, prediction: &prediction, labels: &[], spacing: None, plane: false, resample: false,
 ///     strata: None,
 /// };
 /// let request = Request::new(MetricTask::Segmentation, &["dice".to_owned(), "hd".to_owned()])?;
@@ -82,6 +84,7 @@ pub fn segmentation(
     request: &Request,
     progress: impl Fn(usize, usize) + Sync,
 ) -> Result<ScoreReport, ScoreError> {
+    check_labels(files.labels)?;
     let pairs = pairs(files.reference, files.prediction)?;
     let metrics: Vec<MetricId> = request.metrics.iter().map(|m| m.1).collect();
     let done = AtomicUsize::new(0);
@@ -128,9 +131,30 @@ fn measure(
     if files.resample && !truth.geometry.same_grid(&answer.geometry) {
         answer = resample_nearest(&answer, &truth.geometry)?;
     }
+    if files.plane && !truth.geometry.shape.contains(&1) {
+        let [x, y, z] = truth.geometry.shape;
+        let problem = format!("{} has {x} x {y} x {z} voxels and no axis of one slice", reference.display());
+        return Err(ScoreError::Setting { option: "--plane", problem });
+    }
     let found = measure_labels(&truth, &answer, labels(files), files.plane, metrics)
         .map_err(|e| ImageError::File { path: prediction.to_owned(), source: Box::new(e) })?;
     Ok(found)
+}
+
+/// Whether labels can be asked for.
+fn check_labels(labels: &[u8]) -> Result<(), ScoreError> {
+    let refused = |problem| Err(ScoreError::Setting { option: "--labels", problem });
+    for (index, label) in labels.iter().enumerate() {
+        if *label == 0 {
+            return refused(
+                "0 is the background of every map and no label of its own; leave it out".to_owned(),
+            );
+        }
+        if labels[..index].contains(label) {
+            return refused(format!("{label} stands twice"));
+        }
+    }
+    Ok(())
 }
 
 fn labels<'a>(files: &SegmentationFiles<'a>) -> &'a [u8] {
@@ -140,10 +164,10 @@ fn labels<'a>(files: &SegmentationFiles<'a>) -> &'a [u8] {
 /// A mask or label map that holds no other label than those asked for.
 fn read(path: &Path, files: &SegmentationFiles<'_>) -> Result<Volume<u8>, ScoreError> {
     let named = |e| ImageError::File { path: path.to_owned(), source: Box::new(e) };
-    if files.spacing_mm.is_some() && format(path)?.is_some_and(|f| f != Format::Npy) {
+    if files.spacing.is_some() && format(path)?.is_some_and(|f| f != Format::Npy) {
         return Err(ScoreError::Spacing { path: path.to_owned() });
     }
-    let options = ReadOptions { limits: ReadLimits::default(), spacing_mm: files.spacing_mm };
+    let options = ReadOptions { limits: ReadLimits::default(), spacing: files.spacing };
     if files.labels.is_empty() {
         return Ok(read_mask(path, options)?);
     }

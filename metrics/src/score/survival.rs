@@ -38,7 +38,7 @@ pub struct SurvivalFiles<'a> {
 /// [`ScoreError::Table`] for a file that cannot be read, a column that it does not have, a column of curves that
 /// names no time, or no row; [`ScoreError::Row`], with its number, for a time below 0, an event that is neither 0
 /// nor 1, a risk that is no finite number, a curve's value that is no probability, or a case that stands twice;
-/// [`ScoreError::Missing`] for `integrated_brier` without curves.
+/// [`ScoreError::Missing`] for `integrated_brier` without curves, and for `td_auc` without a time.
 ///
 /// ```
 /// use fiel_metrics::registry::MetricTask;
@@ -57,6 +57,11 @@ pub struct SurvivalFiles<'a> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn survival(files: &SurvivalFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
+    // A time that nobody named would be in the unit of the table by chance.
+    if request.metrics.iter().any(|(asked, _)| asked == "td_auc") {
+        let what = "a time, in the unit of the table's times, such as `td_auc@365`";
+        return Err(ScoreError::Missing { id: "td_auc".to_owned(), what });
+    }
     let columns = Columns::read(files.table)?;
     let read = |columns: &Columns| -> Result<(Vec<f64>, Vec<bool>), ScoreError> {
         let time =

@@ -13,6 +13,7 @@ fn oblique() -> Geometry {
         spacing_mm: [0.75, 1.5, 2.5],
         origin_mm: [-12.5, 30.25, 7.0],
         direction: [c, -s, 0.0, s, c, 0.0, 0.0, 0.0, -1.0],
+        plane: false,
     }
 }
 

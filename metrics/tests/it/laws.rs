@@ -278,7 +278,7 @@ impl Tables {
             reference: &reference,
             prediction: &prediction,
             labels: &[],
-            spacing_mm: None,
+            spacing: None,
             plane: false,
             resample: false,
             strata: None,

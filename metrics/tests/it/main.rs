@@ -10,6 +10,7 @@ mod golden_values;
 mod hostile_images;
 mod laws;
 mod multiclass;
+mod planes;
 mod pooling;
 mod replicates;
 mod scoring;

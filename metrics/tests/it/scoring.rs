@@ -36,7 +36,7 @@ fn segmentation(
         reference,
         prediction,
         labels: &[],
-        spacing_mm: None,
+        spacing: None,
         plane: false,
         resample: false,
         strata: None,
@@ -202,7 +202,7 @@ fn every_metric_of_masks_is_measured_and_labels_apart() {
         reference: &reference,
         prediction: &prediction,
         labels: &[],
-        spacing_mm: None,
+        spacing: None,
         plane: false,
         resample: false,
         strata: None,
@@ -516,7 +516,7 @@ fn a_label_that_was_not_asked_for_names_its_own_file_and_the_option() {
             reference,
             prediction,
             labels: &[3],
-            spacing_mm: None,
+            spacing: None,
             plane: false,
             resample: false,
             strata: None,
@@ -525,5 +525,57 @@ fn a_label_that_was_not_asked_for_names_its_own_file_and_the_option() {
         let refused = fiel_metrics::score::segmentation(&files, &asked, |_, _| ()).unwrap_err().to_string();
         assert!(refused.contains("seven.nii") && !refused.contains("three.nii"), "{refused}");
         assert!(refused.contains("label 7") && refused.contains("`--labels`"), "{refused}");
+    }
+}
+
+#[test]
+fn boxes_of_any_unit_count_and_a_time_dependent_auc_needs_its_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    // One finding found and one false alarm ahead of it, in millimetres and in micrometres.
+    let found = [1.0, 1000.0].map(|unit| {
+        let of = |[from, to]: [f64; 2]| {
+            let ends = [from, from, from, to, to, to].map(|v| (v * unit).to_string());
+            format!("a,{}", ends.join(","))
+        };
+        let columns = "image,x_min,y_min,z_min,x_max,y_max,z_max";
+        let reference = at("ref.csv", &format!("{columns}\n{}\n", of([1.0, 4.0])));
+        let rows = format!("{columns},score\n{},0.9\n{},0.5\n", of([20.0, 23.0]), of([1.0, 4.0]));
+        let prediction = at("pred.csv", &rows);
+        let files = DetectionFiles { reference: &reference, prediction: &prediction, images: None };
+        let report = detection(&files, &request(MetricTask::Detection, &["map", "ap@0.5"])).unwrap();
+        [report.metrics["map"].value, report.metrics["ap@0.5"].value]
+    });
+    assert_eq!(found, [[Some(0.5); 2]; 2]);
+    let table = at("patients.csv", "days,died,risk\n100,1,0.9\n200,1,0.5\n300,0,0.1\n400,1,0.2\n");
+    let files = SurvivalFiles {
+        table: &table,
+        time: "days",
+        event: "died",
+        risk: "risk",
+        curve: None,
+        training: None,
+        case: None,
+    };
+    let scored = |id: &str| survival(&files, &request(MetricTask::Survival, &[id]));
+    let refused = scored("td_auc").unwrap_err().to_string();
+    assert!(refused.contains("td_auc@365"), "{refused}");
+    assert_eq!(scored("td_auc@250").unwrap().metrics["td_auc@250"].value, Some(1.0));
+}
+
+#[test]
+fn of_one_case_no_calibration_error_has_an_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = csv(folder.path(), "y,p\n1,0.9\n");
+    let files = ClassificationFiles { table: &table, label: "y", score: "p", compare: None, case: None };
+    let ids = ["ece@15", "ece.right_closed@15", "ece.equal_mass@15", "mce@15", "brier", "smece"];
+    let report =
+        fiel_metrics::score::classification(&files, &request(MetricTask::Classification, &ids)).unwrap();
+    for id in ids {
+        assert!(report.metrics[id].value.is_some() && report.metrics[id].ci95.is_none(), "{id}");
     }
 }

@@ -22,6 +22,7 @@ fn grid() -> Geometry {
         spacing_mm: [0.75, 0.75, 2.5],
         origin_mm: [-102.5, 31.25, 740.0],
         direction: [c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0],
+        plane: false,
     }
 }
 

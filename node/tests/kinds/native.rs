@@ -133,6 +133,7 @@ fn itk_sees_the_grid_that_the_platform_means() {
         spacing_mm: [0.75, 1.25, 2.5],
         origin_mm: [-102.5, 31.25, 740.0],
         direction: [c, 0.0, s, 0.0, -1.0, 0.0, -s, 0.0, c],
+        plane: false,
     };
     let nifti = image::encode_nifti_i16(&Volume { geometry: grid, data: (0..24).collect() }).unwrap();
     // Single precision is what NIfTI holds.

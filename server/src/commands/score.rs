@@ -3,6 +3,7 @@
 use super::output::{CommandError, OrFail, Result, say, say_json};
 use super::tables;
 use fiel_metrics::Options;
+use fiel_metrics::image::Spacing;
 use fiel_metrics::registry::MetricTask;
 use fiel_metrics::score::{
     ClassificationFiles, Comparison, DetectionFiles, Intervals, MulticlassFiles, RegressionFiles, Request,
@@ -95,7 +96,7 @@ enum Task {
         #[arg(long, value_name = "COLUMN")]
         score: String,
         /// Column of another model's probabilities: differences with paired intervals and tests (DeLong, Wilcoxon, permutation).
-        #[arg(long, value_name = "COLUMN")]
+        #[arg(long, value_name = "COLUMN", conflicts_with = "csv")]
         compare: Option<String>,
         /// With `--json`, give the ROC, precision-recall, decision and CORP reliability curves.
         #[arg(long, requires = "json")]
@@ -142,10 +143,11 @@ enum Task {
         #[arg(long, value_delimiter = ',', value_name = "LABEL,...")]
         labels: Vec<u8>,
         /// Distance between voxels in millimetres along each axis of NumPy arrays (`.npy`), which do not tell it, in the order of the
-        /// arrays' axes; two numbers for planes. An error beside files of other formats, which carry their own.
+        /// arrays' axes; two numbers for arrays of two axes, whose pixels count as 1 mm thick where a volume is asked for. An error
+        /// beside files of other formats, which carry their own.
         #[arg(long, value_name = "X,Y[,Z]", value_parser = spacing)]
-        spacing: Option<[f64; 3]>,
-        /// Take images of one slice as planes, whose voxels have four neighbours.
+        spacing: Option<Spacing>,
+        /// Take images of three axes and one slice as planes, whose voxels have four neighbours, as images of two axes are.
         #[arg(long)]
         plane: bool,
         /// Put predictions that lie on another grid on the reference's (nearest neighbour) instead of refusing them.
@@ -217,7 +219,7 @@ enum Task {
         #[arg(long, value_name = "COLUMN")]
         prediction: String,
         /// Column of another model's predictions: differences with paired intervals and tests (Wilcoxon, permutation).
-        #[arg(long, value_name = "COLUMN")]
+        #[arg(long, value_name = "COLUMN", conflicts_with = "csv")]
         compare: Option<String>,
         /// Column of case names; `case_id` where there is one, else the row number.
         #[arg(long, value_name = "COLUMN")]
@@ -250,9 +252,8 @@ pub(crate) fn run(args: &Args) -> Result {
         Task::Segmentation { reference, prediction, labels, spacing, plane, resample, strata, common } => {
             let request = request(MetricTask::Segmentation, common)?;
             let strata = strata.as_deref();
-            let (plane, resample, spacing_mm) = (*plane, *resample, *spacing);
-            let files =
-                SegmentationFiles { reference, prediction, labels, spacing_mm, plane, resample, strata };
+            let (plane, resample, spacing) = (*plane, *resample, *spacing);
+            let files = SegmentationFiles { reference, prediction, labels, spacing, plane, resample, strata };
             let bar = ProgressBar::new(0);
             bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} cases").or_fail()?);
             let report = segmentation(&files, &request, |done, total| {
@@ -263,7 +264,10 @@ pub(crate) fn run(args: &Args) -> Result {
             print(&report.or_fail()?, &request, common)
         }
         Task::Detection { reference, prediction, images, curves, common } => {
-            let request = Request { curves: *curves, ..request(MetricTask::Detection, common)? };
+            let mut request = Request { curves: *curves, ..request(MetricTask::Detection, common)? };
+            if common.metrics.is_empty() && has_points(reference) {
+                request.metrics = Request::new(MetricTask::Detection, &["cpm".to_owned()]).or_fail()?.metrics;
+            }
             let files = DetectionFiles { reference, prediction, images: images.as_deref() };
             print(&detection(&files, &request).or_fail()?, &request, common)
         }
@@ -282,12 +286,18 @@ pub(crate) fn run(args: &Args) -> Result {
     }
 }
 
-/// Two or three numbers above 0; the third axis of a plane has the spacing 1.
-fn spacing(text: &str) -> std::result::Result<[f64; 3], String> {
+/// Whether the findings of a table are points, which have other usual metrics than boxes. What is wrong with the table is said
+/// when it is scored.
+fn has_points(table: &Path) -> bool {
+    fiel_metrics::table::read(table).is_ok_and(|t| t.column("x_min").is_err() && t.column("x").is_ok())
+}
+
+/// Two or three numbers above 0.
+fn spacing(text: &str) -> std::result::Result<Spacing, String> {
     let number = |part: &str| part.trim().parse().ok().filter(|v: &f64| v.is_finite() && *v > 0.0);
     match text.split(',').map(number).collect::<Option<Vec<f64>>>().as_deref() {
-        Some(&[x, y]) => Ok([x, y, 1.0]),
-        Some(&[x, y, z]) => Ok([x, y, z]),
+        Some(&[x, y]) => Ok(Spacing::Plane([x, y])),
+        Some(&[x, y, z]) => Ok(Spacing::Volume([x, y, z])),
         _ => Err("two or three numbers of millimetres above 0, separated by commas".to_owned()),
     }
 }

@@ -90,7 +90,8 @@ fn mask(path: &Path, voxels: &[usize]) {
         data[i] = 1;
     }
     let direction = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    let geometry = Geometry { shape, spacing_mm: [1.0, 1.0, 5.0], origin_mm: [0.0; 3], direction };
+    let geometry =
+        Geometry { shape, spacing_mm: [1.0, 1.0, 5.0], origin_mm: [0.0; 3], direction, plane: false };
     fs_err::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
     write_nifti_mask(path, &Volume { geometry, data }).expect("the mask can be written");
 }
@@ -273,4 +274,18 @@ fn numpy_masks_score_as_their_nifti_twins_once_their_spacing_is_given() {
     for bad in ["0,1,1", "1", "1,1,1,1", "1,x,1", "1,-1", "NaN,1"] {
         assert_eq!(run("c", &["--spacing", bad]).code, 2, "{bad}");
     }
+}
+
+#[test]
+fn what_is_usual_fits_the_findings_and_a_comparison_is_never_left_out() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write(folder.path(), "nodules.csv", "image,x,y,z,diameter_mm\na,0,0,0,8\nb,5,5,5,6\n");
+    write(folder.path(), "marks.csv", "image,x,y,z,score\na,1,0,0,0.9\nb,50,0,0,0.8\n");
+    let points = ["detection", "--reference", "nodules.csv", "--prediction", "marks.csv", "--json"];
+    let ran = score(folder.path(), &points);
+    assert_eq!(ran.code, 0, "{}", ran.all());
+    assert!(ran.json()["metrics"]["cpm"]["value"].is_number(), "{}", ran.all());
+    write(folder.path(), "t.csv", "y,p,q\n1,0.9,0.8\n0,0.2,0.3\n1,0.4,0.1\n0,0.4,0.5\n");
+    let ran = score(folder.path(), &[TABLE, &["--compare", "q", "--csv"]].concat());
+    assert!(ran.code == 2 && ran.err.contains("--compare") && ran.err.contains("--csv"), "{}", ran.all());
 }

@@ -158,7 +158,8 @@ pub struct PrecisionSettings {
 }
 
 impl PrecisionSettings {
-    /// Those of COCO: IoU 0.5 to 0.95 in steps of 0.05, all sizes, at most 100 candidates per image and category.
+    /// Those of COCO: IoU 0.5 to 0.95 in steps of 0.05, all sizes, at most 100 candidates per image and category. (COCO's own
+    /// code ignores boxes of more than 1e10 square pixels, which its images cannot hold; here the unit may be a micrometre.)
     ///
     /// ```
     /// use fiel_kernels::detection::PrecisionSettings;
@@ -167,7 +168,7 @@ impl PrecisionSettings {
     pub fn coco() -> Self {
         let step = (0.95 - 0.5) / 9.0;
         let thresholds = (0..10).map(|i| if i == 9 { 0.95 } else { f64::from(i) * step + 0.5 }).collect();
-        Self { thresholds, sizes: [0.0, 1e10], candidates_max: 100 }
+        Self { thresholds, sizes: [0.0, f64::INFINITY], candidates_max: 100 }
     }
 
     /// With other thresholds of overlap (0 to 1, at least one).

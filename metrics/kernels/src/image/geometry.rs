@@ -18,6 +18,8 @@ pub struct Geometry {
     pub origin_mm: [f64; 3],
     /// Unit vectors of the axes as the columns of a matrix, stored row by row.
     pub direction: [f64; 9],
+    /// Whether the file has two axes only: a plane, not a volume of one layer. The third axis then has length 1.
+    pub plane: bool,
 }
 
 impl Geometry {
@@ -34,6 +36,7 @@ impl Geometry {
             spacing_mm,
             origin_mm: [0.0; 3],
             direction: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            plane: false,
         }
     }
 
@@ -132,7 +135,7 @@ impl Geometry {
                 ));
             }
         }
-        Ok(Self { shape, spacing_mm, origin_mm, direction })
+        Ok(Self { shape, spacing_mm, origin_mm, direction, plane: false })
     }
 
     /// The same for an affine in the LPS+ space of DICOM and ITK: the first two coordinates change sign.

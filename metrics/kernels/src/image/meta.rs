@@ -39,7 +39,7 @@ pub(super) fn open<'a>(
     let shape = shape(&header)?;
     let encoding = encoding(&header)?;
     check_size(shape, encoding.kind, limits)?;
-    let geometry = geometry(&header, shape)?;
+    let geometry = Geometry { plane: header.axes()? < 3, ..geometry(&header, shape)? };
     let data = match (header.data_file()?, data) {
         (None, _) => header.rest,
         (Some(_), Some(data)) => data,

@@ -24,8 +24,8 @@ pub use nifti::{
     read_nifti_mask, recode_nifti, write_nifti_f32, write_nifti_i16, write_nifti_mask,
 };
 pub use read::{
-    Format, ReadOptions, parse_image_f32, parse_image_i16, parse_label_runs, parse_labels, parse_mask,
-    read_image_f32, read_image_i16, read_label_runs, read_labels, read_mask,
+    Format, ReadOptions, Spacing, parse_image_f32, parse_image_i16, parse_label_runs, parse_labels,
+    parse_mask, read_image_f32, read_image_i16, read_label_runs, read_labels, read_mask,
 };
 pub use resample::resample_nearest;
 pub use runs::LabelRuns;

@@ -5,7 +5,7 @@
 use super::raster::{Raster, check_size};
 use super::stored::{Encoding, Stored};
 use super::stream::Stream;
-use super::{Geometry, ReadLimits};
+use super::{Geometry, ReadLimits, Spacing};
 use crate::error::ImageError;
 
 pub(super) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -15,20 +15,28 @@ const MAX_HEADER: usize = 1 << 16;
 /// Axis `i` of the array is axis `i` of the image.
 pub(super) fn open<'a>(
     bytes: &'a [u8],
-    spacing_mm: Option<[f64; 3]>,
+    spacing: Option<Spacing>,
     limits: &ReadLimits,
 ) -> Result<Raster<'a>, ImageError> {
     let (header, data) = split(bytes)?;
     let header = Header::parse(header)?;
     check_size(header.shape, header.encoding.kind, limits)?;
-    let Some([x, y, z]) = spacing_mm else {
-        return bad("spacing", "is not part of the format; give it beside the file (`--spacing X,Y,Z` of `fiel score segmentation`)".to_owned());
+    let [x, y, z] = match spacing {
+        Some(Spacing::Volume(spacing)) => spacing,
+        Some(Spacing::Plane([x, y])) if header.axes < 3 => [x, y, 1.0],
+        Some(Spacing::Plane(_)) => {
+            return bad("spacing", "as given has two numbers, the array three axes; give a number for each axis".to_owned());
+        }
+        None => return bad("spacing", "is not part of the format; give it beside the file (`--spacing X,Y,Z` of `fiel score segmentation`)".to_owned()),
     };
     let matrix = [x, 0.0, 0.0, 0.0, y, 0.0, 0.0, 0.0, z];
     if ![x, y, z].iter().all(|v| *v > 0.0) {
         return bad("spacing", format!("as given is ({x}, {y}, {z}) mm; it must be above 0"));
     }
-    let geometry = Geometry::from_affine(header.shape, matrix, [0.0; 3], FORMAT, "spacing")?;
+    let geometry = Geometry {
+        plane: header.axes < 3,
+        ..Geometry::from_affine(header.shape, matrix, [0.0; 3], FORMAT, "spacing")?
+    };
     // An array of one axis longer than 1 is the same in both orders.
     let last_axis_first = !header.fortran_order && header.shape.iter().filter(|&&n| n > 1).count() > 1;
     Ok(Raster { geometry, encoding: header.encoding, last_axis_first, stream: Stream::plain(data) })
@@ -66,6 +74,8 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), ImageError> {
 
 struct Header {
     shape: [usize; 3],
+    /// Axes of the array, at most 3.
+    axes: usize,
     encoding: Encoding,
     fortran_order: bool,
 }
@@ -98,7 +108,9 @@ impl Header {
             return bad("header", "goes on behind its dictionary".to_owned());
         }
         match (descr, fortran, shape) {
-            (Some(encoding), Some(fortran_order), Some(shape)) => Ok(Self { shape, encoding, fortran_order }),
+            (Some(encoding), Some(fortran_order), Some((shape, axes))) => {
+                Ok(Self { shape, axes, encoding, fortran_order })
+            }
             _ => bad("header", "lacks one of descr, fortran_order and shape".to_owned()),
         }
     }
@@ -177,7 +189,8 @@ impl<'a> Text<'a> {
         bad("fortran_order", "is neither True nor False".to_owned())
     }
 
-    fn shape(&mut self) -> Result<[usize; 3], ImageError> {
+    /// The lengths of the axes, and how many there are.
+    fn shape(&mut self) -> Result<([usize; 3], usize), ImageError> {
         let mut shape = [1; 3];
         let mut axes = 0;
         self.token(b'(')?;
@@ -209,6 +222,6 @@ impl<'a> Text<'a> {
         if axes == 0 {
             return bad("shape", "is (); one to three axes are read".to_owned());
         }
-        Ok(shape)
+        Ok((shape, axes))
     }
 }

@@ -8,6 +8,15 @@ use crate::error::ImageError;
 use std::io::Read;
 use std::path::Path;
 
+/// Distance between voxels along each axis, in millimetres, given beside a file that does not tell it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Spacing {
+    /// Of images of two axes. Voxels count as 1 mm thick where a volume is asked for.
+    Plane([f64; 2]),
+    /// Of images of three axes, or of two and how thick their voxels are.
+    Volume([f64; 3]),
+}
+
 /// How to read an image.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ReadOptions {
@@ -15,12 +24,12 @@ pub struct ReadOptions {
     pub limits: ReadLimits,
     /// Distance between voxels in millimetres of formats that do not tell it (`.npy`); without it such files are
     /// refused. Other formats do not use it.
-    pub spacing_mm: Option<[f64; 3]>,
+    pub spacing: Option<Spacing>,
 }
 
 impl From<&ReadLimits> for ReadOptions {
     fn from(limits: &ReadLimits) -> Self {
-        Self { limits: *limits, spacing_mm: None }
+        Self { limits: *limits, spacing: None }
     }
 }
 
@@ -322,7 +331,7 @@ fn open<'a>(bytes: &'a [u8], name: Option<Format>, options: &ReadOptions) -> Res
     match format(bytes, name)? {
         Format::Nifti => nifti::open(bytes, &options.limits).map(Opened::Raster),
         Format::MetaImage => meta::open(bytes, None, &options.limits).map(Opened::Raster),
-        Format::Npy => npy::open(bytes, options.spacing_mm, &options.limits).map(Opened::Raster),
+        Format::Npy => npy::open(bytes, options.spacing, &options.limits).map(Opened::Raster),
         Format::DicomSeg => dicom::open(bytes, &options.limits).map(Opened::Segments),
     }
 }

@@ -38,7 +38,7 @@ fn scaled(raster: Raster<'_>, limits: &ReadLimits) -> Result<Vec<u8>, ImageError
 }
 
 fn header(geometry: &Geometry, kind: Stored) -> String {
-    let Geometry { shape, spacing_mm, origin_mm, direction } = geometry;
+    let Geometry { shape, spacing_mm, origin_mm, direction, .. } = geometry;
     // Not a negation: zero must not become minus zero.
     let turned = |row: usize, value: f64| if row < 2 { 0.0 - value } else { value };
     // The direction of the first axis, then that of the second, ...

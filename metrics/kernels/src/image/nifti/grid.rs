@@ -28,9 +28,13 @@ fn sform(fields: &Fields) -> ([f64; 9], [f64; 3]) {
 
 fn pixdim(fields: &Fields) -> Result<[f64; 3], ImageError> {
     const NAMES: [&str; 3] = ["pixdim[1]", "pixdim[2]", "pixdim[3]"];
-    let sizes: [f64; 3] = std::array::from_fn(|i| fields.float(76, 104, i + 1));
-    for (name, size) in NAMES.into_iter().zip(sizes) {
-        if !(size.is_finite() && size > 0.0) {
+    let mut sizes: [f64; 3] = std::array::from_fn(|i| fields.float(76, 104, i + 1));
+    for (axis, (name, size)) in NAMES.into_iter().zip(&mut sizes).enumerate() {
+        // A plane need not say how thick it is.
+        if axis == 2 && fields.dim(0) < 3 && *size == 0.0 {
+            *size = 1.0;
+        }
+        if !(size.is_finite() && *size > 0.0) {
             return fields.bad(name, format!("is {size}; it must be finite and above 0"));
         }
     }

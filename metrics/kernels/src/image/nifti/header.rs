@@ -57,7 +57,7 @@ impl Header {
         check_size(shape, kind, limits)?;
         let offset = offset(&fields)?;
         let scale = scaling(&fields)?;
-        let geometry = grid::geometry(&fields, shape)?;
+        let geometry = Geometry { plane: fields.dim(0) < 3, ..grid::geometry(&fields, shape)? };
         Ok(Self { geometry, encoding: Encoding { kind, big_endian: fields.big_endian, scale }, offset })
     }
 }
@@ -144,7 +144,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn dim(&self, index: usize) -> i64 {
+    pub(super) fn dim(&self, index: usize) -> i64 {
         if self.two {
             i64::from_le_bytes(self.take(16 + 8 * index))
         } else {

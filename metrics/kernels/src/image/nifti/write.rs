@@ -145,7 +145,7 @@ pub(super) fn assemble(geometry: &Geometry, encoding: Encoding, data: &[u8]) -> 
     #[expect(clippy::cast_possible_truncation, reason = "the header stores single precision")]
     let float = |v: f64| (v as f32).to_le_bytes();
     put(0, &348i32.to_le_bytes());
-    put(40, &3i16.to_le_bytes());
+    put(40, &if geometry.plane { 2i16 } else { 3 }.to_le_bytes());
     for axis in 0..3 {
         // Both callers have checked that every axis fits.
         let length = i16::try_from(geometry.shape[axis]).unwrap_or(i16::MAX);

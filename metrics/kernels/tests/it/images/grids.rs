@@ -90,6 +90,7 @@ fn a_written_header_has_each_field_where_the_standard_puts_it() {
         spacing_mm: [0.75, 1.5, 2.5],
         origin_mm: [-12.5, 30.25, 7.0],
         direction: [0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, -1.0],
+        plane: false,
     };
     for (file, datatype, bits) in [
         (encode_nifti_mask(&volume(geometry.clone(), 1u8)).unwrap(), 2, 8),
@@ -111,6 +112,28 @@ fn a_written_header_has_each_field_where_the_standard_puts_it() {
         }
         assert_eq!(file[344..348], *b"n+1\0");
     }
+}
+
+#[test]
+fn an_image_of_two_axes_is_a_plane_and_stays_one() {
+    let layer = volume(Geometry::axis_aligned([3, 4, 1], [0.5, 1.5, 2.0]), 1u8);
+    let mut file = encode_nifti_mask(&layer).unwrap();
+    assert!(!parse_nifti_mask(&file, &ReadLimits::default()).unwrap().geometry.plane);
+    // Two axes, of which the file says no thickness, and no affine: dim[0], pixdim[3], sform_code.
+    file[40] = 2;
+    file[88..92].fill(0);
+    file[254] = 0;
+    let plane = parse_nifti_mask(&file, &ReadLimits::default()).unwrap();
+    let expected = Geometry { plane: true, ..Geometry::axis_aligned([3, 4, 1], [0.5, 1.5, 1.0]) };
+    assert_eq!(plane.geometry, expected);
+    assert_eq!(parse_nifti_mask(&encode_nifti_mask(&plane).unwrap(), &ReadLimits::default()).unwrap(), plane);
+    // Of three axes each has a size.
+    file[40] = 3;
+    assert!(parse_nifti_mask(&file, &ReadLimits::default()).is_err());
+    let meta = b"NDims = 2\nDimSize = 3 2\nElementSpacing = 0.5 1.5\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n";
+    let meta = parse_mask(&[&meta[..], &[0, 1, 1, 0, 1, 0]].concat(), &ReadLimits::default()).unwrap();
+    assert!(meta.geometry.plane);
+    assert_eq!(meta.geometry.spacing_mm[..2], [0.5, 1.5]);
 }
 
 #[test]
@@ -171,6 +194,7 @@ fn a_position_is_the_origin_and_the_steps_along_the_axes() {
         spacing_mm: [0.5, 2.0, 4.0],
         origin_mm: [1.0, 10.0, 100.0],
         direction: [0.0, -1.0, 0.0, 0.6, 0.0, -0.8, 0.8, 0.0, 0.6],
+        plane: false,
     };
     assert_eq!(grid.position([0.0; 3]), [1.0, 10.0, 100.0]);
     let found = grid.position([10.0, 3.0, -5.0]);

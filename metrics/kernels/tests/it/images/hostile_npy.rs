@@ -20,7 +20,8 @@ fn axes_are_those_of_the_array_in_both_orders() {
     let read = |bytes: &[u8]| parse_labels::<u8>(bytes, options()).unwrap();
     assert_eq!(read(&c).data, [0, 3, 1, 4, 2, 5]);
     assert_eq!(read(&f).data, [0, 1, 2, 3, 4, 5]);
-    assert_eq!(read(&c).geometry, Geometry::axis_aligned([2, 3, 1], [0.75, 1.25, 2.5]));
+    let plane = Geometry { plane: true, ..Geometry::axis_aligned([2, 3, 1], [0.75, 1.25, 2.5]) };
+    assert_eq!(read(&c).geometry, plane);
     let deep = six("{\"shape\":(1,2,3),\"fortran_order\":False,\"descr\":\"|i1\"}");
     assert_eq!(read(&deep).data, [0, 3, 1, 4, 2, 5]);
     assert_eq!(parse_label_runs(&c, options()).unwrap().to_volume().data, [0, 3, 1, 4, 2, 5]);
@@ -68,12 +69,31 @@ fn an_error_names_the_field_of_the_header() {
 #[test]
 fn the_spacing_is_the_callers_and_must_be_given() {
     let good = six("{'descr': '|u1', 'fortran_order': False, 'shape': (6,), }");
-    let read = |spacing_mm| parse_image_f32(&good, ReadOptions { spacing_mm, ..ReadOptions::default() });
-    assert!(read(Some([1.0, 2.0, 3.0])).is_ok());
-    for bad in [None, Some([0.0, 1.0, 1.0]), Some([1.0, -1.0, 1.0]), Some([1.0, 1.0, f64::NAN])] {
+    let read = |spacing| parse_image_f32(&good, ReadOptions { spacing, ..ReadOptions::default() });
+    assert!(read(Some(Spacing::Volume([1.0, 2.0, 3.0]))).is_ok());
+    let wrong = [[0.0, 1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, f64::NAN]].map(Spacing::Volume);
+    for bad in wrong.map(Some).into_iter().chain([None, Some(Spacing::Plane([1.0, 0.0]))]) {
         assert!(matches!(read(bad).unwrap_err(), ImageError::Field { field: "spacing", .. }), "{bad:?}");
     }
     assert!(parse_image_f32(&good, &ReadLimits::default()).is_err());
+}
+
+#[test]
+fn an_array_of_two_axes_is_a_plane_and_takes_two_numbers_or_three() {
+    let read = |shape: &str, spacing| {
+        let bytes = six(&format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"));
+        parse_image_f32(&bytes, ReadOptions { spacing: Some(spacing), ..ReadOptions::default() })
+    };
+    let (two, three) = (Spacing::Plane([0.5, 2.0]), Spacing::Volume([0.5, 2.0, 4.0]));
+    let plane = read("(2, 3)", two).unwrap().geometry;
+    assert_eq!((plane.plane, plane.shape, plane.spacing_mm), (true, [2, 3, 1], [0.5, 2.0, 1.0]));
+    let thick = read("(2, 3)", three).unwrap().geometry;
+    assert_eq!((thick.plane, thick.spacing_mm), (true, [0.5, 2.0, 4.0]));
+    assert!(!read("(2, 3, 1)", three).unwrap().geometry.plane);
+    // Of the third axis two numbers say nothing.
+    let refused = read("(2, 3, 1)", two).unwrap_err();
+    assert!(matches!(refused, ImageError::Field { field: "spacing", .. }), "{refused}");
+    assert!(refused.to_string().contains("three axes"), "{refused}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn grid() -> impl Strategy<Value = Geometry> {
             spacing_mm: [spacing, 2.0 * spacing, 0.7],
             origin_mm: [10.0 * angle, -3.0, 5.0],
             direction: [c, -s, 0.0, s, c, 0.0, 0.0, 0.0, -1.0],
+            plane: false,
         }
     })
 }
@@ -211,6 +212,7 @@ fn resampling_gives_the_same_bytes_for_any_number_of_threads() {
         spacing_mm: [0.9, 0.8, 1.1],
         origin_mm: [-3.0, 2.0, 1.0],
         direction: [c, -s, 0.0, s, c, 0.0, 0.0, 0.0, 1.0],
+        plane: false,
     };
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -45,7 +45,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 
 /// Limits, and a spacing for files that have none.
 fn options() -> ReadOptions {
-    ReadOptions { spacing_mm: Some([0.75, 1.25, 2.5]), ..ReadOptions::default() }
+    ReadOptions { spacing: Some(Spacing::Volume([0.75, 1.25, 2.5])), ..ReadOptions::default() }
 }
 
 /// Asserts that bytes are refused because of this field.

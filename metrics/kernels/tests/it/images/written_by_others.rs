@@ -21,6 +21,7 @@ fn grid(case: &Value) -> Geometry {
         spacing_mm: numbers(&case["spacing_mm"]).try_into().unwrap(),
         origin_mm: numbers(&case["origin_mm"]).try_into().unwrap(),
         direction: numbers(&case["direction"]).try_into().unwrap(),
+        plane: false,
     }
 }
 
