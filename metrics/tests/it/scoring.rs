@@ -527,3 +527,20 @@ fn a_label_that_was_not_asked_for_names_its_own_file_and_the_option() {
         assert!(refused.contains("label 7") && refused.contains("`--labels`"), "{refused}");
     }
 }
+
+#[test]
+fn a_number_too_large_to_be_squared_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("r.csv");
+    for (cells, place) in
+        [("1,2\n3,1e300", "row 2: `y` is \"1e300\""), ("-1e200,1\n3,1", "row 1: `x` is \"-1e200\"")]
+    {
+        std::fs::write(&table, format!("x,y\n{cells}\n")).unwrap();
+        let files =
+            RegressionFiles { table: &table, reference: "x", prediction: "y", compare: None, case: None };
+        let refused =
+            regression(&files, &request(MetricTask::Regression, &["rmse"])).unwrap_err().to_string();
+        assert!(refused.contains("r.csv") && refused.contains(place), "{refused}");
+        assert!(refused.contains("at most 1e150 in size") && refused.len() < 300, "{refused}");
+    }
+}
