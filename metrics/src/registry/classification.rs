@@ -32,10 +32,7 @@ const BINNINGS: &[Convention] = &[
         name: "right_closed",
         definition: "equal width, a score on an edge belongs to the lower bin, 0 to the first; as uncertainty-calibration",
     },
-    Convention {
-        name: "equal_mass",
-        definition: "bins of equally many sorted scores; Nixon et al. 2019, arXiv:1904.01685",
-    },
+    Convention { name: "equal_mass", definition: "bins of equally many sorted scores" },
 ];
 
 const DECISION: &str = "a case is called positive where its score is at least the threshold";
@@ -109,7 +106,7 @@ pub(super) const DISCRIMINATION: &[MetricSpec] = &[
         short: "Sens.",
         parameter: THRESHOLD,
         undefined: &[NoPositive],
-        reference: DECISION,
+        reference: "also recall; a case is called positive where its score is at least the threshold",
         ..FRACTION
     },
     MetricSpec {
@@ -145,7 +142,7 @@ pub(super) const DISCRIMINATION: &[MetricSpec] = &[
         short: "F1",
         parameter: THRESHOLD,
         undefined: &[ZeroDenominator],
-        reference: DECISION,
+        reference: "also f1_score; a case is called positive where its score is at least the threshold",
         ..FRACTION
     },
     MetricSpec {
@@ -230,7 +227,7 @@ pub(super) const CALIBRATION: &[MetricSpec] = &[
         short: "ECE",
         conventions: BINNINGS,
         parameter: BINS,
-        reference: "Guo et al. 2017, arXiv:1706.04599; with bins of equal mass (`ece.equal_mass`) also called ACE, adaptive calibration error",
+        reference: "Guo et al. 2017, arXiv:1706.04599; with bins of equal mass (`ece.equal_mass`) also called ACE, adaptive calibration error, Nixon et al. 2019, arXiv:1904.01685",
         ..ERROR
     },
     MetricSpec {

@@ -110,6 +110,8 @@ mod tests {
             ("c_index_harrel", &["c_index_harrell"]),
             ("Brier score", &["brier"]),
             ("briar", &["brier"]),
+            ("recall", &["sensitivity"]),
+            ("f1 score", &["f1", "multiclass_f1"]),
             ("nothing_like_it", &[]),
             ("", &[]),
             ("the", &[]),
