@@ -158,9 +158,9 @@ impl Data {
 /// What a case without a valid answer counts as, and how few cases a released cell may describe, is in the options.
 ///
 /// # Errors
-/// [`MetricError::UnknownMetric`] and [`MetricError::Parameter`] for the id; [`MetricError::OtherTask`] for a
-/// metric of a task that has no case tables; [`MetricError::Column`] for a column that is missing or of another
-/// type; [`MetricError::Case`], with the case's name and row, for a value outside its range;
+/// [`MetricError::UnknownMetric`], [`MetricError::Form`] and [`MetricError::Parameter`] for the id;
+/// [`MetricError::OtherTask`] for a metric of a task that has no case tables; [`MetricError::Column`] for a column that
+/// is missing or of another type; [`MetricError::Case`], with the case's name and row, for a value outside its range;
 /// [`MetricError::NoWorst`] where a case failed and no value is the worst; [`MetricError::Overflow`] and
 /// [`MetricError::Underflow`] for numbers that cannot be summed exactly.
 ///
@@ -347,8 +347,9 @@ pub fn merge(a: &Summary, b: &Summary) -> Result<Summary, MetricError> {
 /// value over the same cases held centrally; for metrics that no sums give, random effects over the sites, labelled so.
 ///
 /// # Errors
-/// [`MetricError::UnknownMetric`] and [`MetricError::Parameter`] for the id, [`MetricError::Mismatch`] for a
-/// summary of another kind than the metric's, [`MetricError::Malformed`] for one that contradicts itself.
+/// [`MetricError::UnknownMetric`], [`MetricError::Form`] and [`MetricError::Parameter`] for the id,
+/// [`MetricError::Mismatch`] for a summary of another kind than the metric's, [`MetricError::Malformed`] for one that contradicts
+/// itself.
 ///
 /// ```
 /// use fiel_metrics::{Options, assess, estimate, merge};

@@ -9,9 +9,24 @@ use thiserror::Error;
 pub enum MetricError {
     /// The metric id is not in the registry.
     #[error(
-        "there is no metric `{0}`; `fiel metrics` lists those that exist with their conventions and parameters"
+        "there is no metric `{id}`{nearest}; `fiel metrics` lists those that exist with their conventions and parameters"
     )]
-    UnknownMetric(String),
+    UnknownMetric {
+        /// The id as asked.
+        id: String,
+        /// The question whether another id is meant; empty where none is near.
+        nearest: String,
+    },
+    /// The metric is in the registry, but has no such convention or takes no parameter.
+    #[error("`{id}`: {problem}; {takes}")]
+    Form {
+        /// The id as asked.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+        /// What the metric does take.
+        takes: String,
+    },
     /// The metric measures answers of another kind than the table's.
     #[error("`{id}` is a metric of {found}, and cannot be computed from a case table of {wanted}")]
     OtherTask {
@@ -28,18 +43,14 @@ pub enum MetricError {
     )]
     NoWorst(String),
     /// The number after `@` is not one that the metric takes.
-    #[error("`{id}`: {name} must be {whole}from {low} to {high}")]
+    #[error("`{id}`: {name} must be {limits}")]
     Parameter {
         /// The id as asked.
         id: String,
         /// What the number is.
         name: &'static str,
-        /// Smallest value.
-        low: f64,
-        /// Largest value.
-        high: f64,
-        /// `a whole number ` or `a number `.
-        whole: &'static str,
+        /// The numbers allowed.
+        limits: String,
     },
     /// The case table lacks a column, or holds it in another type.
     #[error("the case table needs a column `{column}` of type {expected}: {found}")]
@@ -148,6 +159,9 @@ pub enum ScoreError {
         /// What is wrong and what is allowed.
         problem: String,
     },
+    /// A column of values stands twice among those to rank by.
+    #[error("`{0}` is given twice; each metric counts once")]
+    Twice(String),
     /// A metric of another task was asked for.
     #[error("`{id}` is a metric of {found}, not of {wanted}; `fiel metrics` lists those of each task")]
     OtherTask {

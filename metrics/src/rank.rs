@@ -1,7 +1,7 @@
 //! Rankings of algorithms from a table of cases, for the command line: no server, no challenge.
 
 use crate::error::ScoreError;
-use crate::registry::{self, Direction};
+use crate::registry::{self, Direction, MetricSpec};
 use crate::score::columns::Columns;
 use fiel_kernels::inference::Resamples;
 use fiel_kernels::openebench::Participants;
@@ -37,6 +37,8 @@ pub struct RankedMetric {
     pub direction: Direction,
     /// The best value, where it lies inside the metric's range. What is ranked is then each value's distance from it.
     pub nearest_to: Option<f64>,
+    /// Smallest and largest value, where the column is known to be the registry's metric.
+    pub range: Option<(f64, f64)>,
 }
 
 /// What to compute.
@@ -131,17 +133,20 @@ pub struct OverallRankings {
 }
 
 /// The direction of a metric: as written after a colon (`name:higher`, `name:lower`, `name:near=1`), else the
-/// registry's.
+/// registry's, whose range then holds for the values. A direction that is written leaves the range open: the column may
+/// be in another unit, such as per cent.
 ///
 /// # Errors
-/// Words for the person who wrote it: a name without a direction that the registry does not know, another word, a
-/// number that is none.
+/// Words for the person who wrote it: a name without a direction that the registry does not know, a direction other
+/// than the registry's, another word, a number that is none.
 ///
 /// ```
 /// use fiel_metrics::rank::metric_column;
 /// use fiel_metrics::registry::Direction;
 ///
 /// assert_eq!(metric_column("hd95")?.direction, Direction::LowerIsBetter);
+/// assert_eq!((metric_column("dice")?.range, metric_column("dice:higher")?.range), (Some((0.0, 1.0)), None));
+/// assert!(metric_column("dice:lower").is_err_and(|words| words.contains("higher is better")));
 /// // Best at 1, as the registry knows.
 /// assert_eq!(metric_column("calibration_slope")?.nearest_to, Some(1.0));
 /// let own = metric_column("my_score:higher")?;
@@ -150,27 +155,73 @@ pub struct OverallRankings {
 /// # Ok::<(), String>(())
 /// ```
 pub fn metric_column(text: &str) -> Result<RankedMetric, String> {
-    let metric =
-        |name: &str, direction, nearest_to| RankedMetric { name: name.to_owned(), direction, nearest_to };
-    if let Some((name, word)) = text.rsplit_once(':') {
-        return match (word, word.strip_prefix("near=")) {
-            ("higher", _) => Ok(metric(name, Direction::HigherIsBetter, None)),
-            ("lower", _) => Ok(metric(name, Direction::LowerIsBetter, None)),
-            (_, Some(number)) => match number.parse::<f64>() {
-                Ok(target) if target.is_finite() => Ok(metric(name, Direction::LowerIsBetter, Some(target))),
-                _ => Err(format!("`{number}` is no number")),
-            },
-            _ => Err(format!("`{word}` is neither `higher` nor `lower` nor `near=` with a number")),
-        };
+    let Some((name, word)) = text.rsplit_once(':') else {
+        let spec = registry::find(text).ok_or_else(|| {
+            format!(
+                "`{text}` is not in the registry: write `{text}:higher`, `{text}:lower` or `{text}:near=0`"
+            )
+        })?;
+        let (direction, nearest_to) = best(spec);
+        return Ok(RankedMetric { name: text.to_owned(), direction, nearest_to, range: Some(spec.range) });
+    };
+    let (direction, nearest_to) = match (word, word.strip_prefix("near=")) {
+        ("higher", _) => (Direction::HigherIsBetter, None),
+        ("lower", _) => (Direction::LowerIsBetter, None),
+        (_, Some(number)) => match number.parse::<f64>() {
+            Ok(target) if target.is_finite() => (Direction::LowerIsBetter, Some(target)),
+            _ => return Err(format!("`{number}` is no number")),
+        },
+        _ => return Err(format!("`{word}` is neither `higher` nor `lower` nor `near=` with a number")),
+    };
+    if let Some(known) = registry::find(name).map(best).filter(|known| *known != (direction, nearest_to)) {
+        return Err(format!(
+            "the registry says of `{name}` that {}; leave `:{word}` out, or give a column that holds something else \
+             another name",
+            in_words(known)
+        ));
     }
-    let spec = registry::find(text).ok_or_else(|| {
-        format!("`{text}` is not in the registry: write `{text}:higher`, `{text}:lower` or `{text}:near=0`")
-    })?;
-    Ok(if spec.is_best_inside() {
-        metric(text, Direction::LowerIsBetter, Some(spec.target))
-    } else {
-        metric(text, spec.direction, None)
-    })
+    Ok(RankedMetric { name: name.to_owned(), direction, nearest_to, range: None })
+}
+
+/// Which values of the registry's metric are better.
+fn best(spec: &MetricSpec) -> (Direction, Option<f64>) {
+    if spec.is_best_inside() { (Direction::LowerIsBetter, Some(spec.target)) } else { (spec.direction, None) }
+}
+
+fn in_words((direction, nearest_to): (Direction, Option<f64>)) -> String {
+    match (nearest_to, direction) {
+        (Some(target), _) => format!("nearer to {target} is better"),
+        (None, Direction::HigherIsBetter) => "higher is better".to_owned(),
+        (None, Direction::LowerIsBetter) => "lower is better".to_owned(),
+    }
+}
+
+/// How far beyond its range a value may lie: single precision rounds a mean of ones so.
+const ROUNDING: f64 = 1e-6;
+
+impl RankedMetric {
+    /// Refuses a value outside the registry's range, saying what is allowed.
+    fn check(&self, value: f64) -> Result<(), String> {
+        let Some((low, high)) = self.range else { return Ok(()) };
+        if (low - ROUNDING..=high + ROUNDING).contains(&value) {
+            return Ok(());
+        }
+        let limits = match (low.is_finite(), high.is_finite()) {
+            (true, false) => format!("at least {low}"),
+            (false, _) => format!("at most {high}"),
+            (true, true) => format!("from {low} to {high}"),
+        };
+        let better = match self.direction {
+            Direction::HigherIsBetter => "higher",
+            Direction::LowerIsBetter => "lower",
+        };
+        let name = &self.name;
+        let otherwise = match self.nearest_to {
+            Some(_) => "rename the column if it holds something else".to_owned(),
+            None => format!("write `{name}:{better}` if the column is in another unit"),
+        };
+        Err(format!("`{name}` is {value:?}, but the metric is {limits}; {otherwise}"))
+    }
 }
 
 /// Ranks algorithms by each metric and by all of them: by every usual method, with the tests of every pair and, over
@@ -182,8 +233,8 @@ pub fn metric_column(text: &str) -> Result<RankedMetric, String> {
 ///
 /// # Errors
 /// [`ScoreError::Table`] for a file or a column that cannot be read; [`ScoreError::Row`], with its number, for a
-/// value that is no number, a case and algorithm that stand twice, a case of two institutions;
-/// [`ScoreError::Input`] for a level outside 0 to 1.
+/// value that is no number or outside [`RankedMetric::range`], a case and algorithm that stand twice, a case of two
+/// institutions; [`ScoreError::Twice`] for a column that is given twice; [`ScoreError::Input`] for a level outside 0 to 1.
 ///
 /// ```
 /// use fiel_metrics::rank::{RankFiles, RankRequest, metric_column, rank};
@@ -213,6 +264,10 @@ pub fn rank(
     request: &RankRequest,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<RankReport, ScoreError> {
+    let mut names = BTreeSet::new();
+    if let Some(twice) = files.metrics.iter().find(|metric| !names.insert(&metric.name)) {
+        return Err(ScoreError::Twice(twice.name.clone()));
+    }
     let values = Values::read(files)?;
     let alpha = Alpha::new(request.alpha)?;
     let methods = [
@@ -244,7 +299,7 @@ pub fn rank(
             progress(m * methods.len() + k + 1, total);
         }
         let significance = significance(&table, alpha, &rankings["mean-then-rank"].ranks);
-        let &RankedMetric { ref name, direction, nearest_to } = metric;
+        let &RankedMetric { ref name, direction, nearest_to, .. } = metric;
         let (missing, methods) = (table.missing(), rankings);
         metrics
             .insert(name.clone(), MetricRankings { direction, nearest_to, missing, methods, significance });
@@ -354,7 +409,8 @@ impl Values {
         for metric in files.metrics {
             let mut cells = vec![None; cases.len() * algorithms.len()];
             let ranked = |value: f64| metric.nearest_to.map_or(value, |target| (value - target).abs());
-            for (cell, value) in at.iter().zip(columns.optional_numbers(&metric.name)?) {
+            for (i, (cell, value)) in at.iter().zip(columns.optional_numbers(&metric.name)?).enumerate() {
+                value.map_or(Ok(()), |value| metric.check(value)).map_err(|problem| row(i, problem))?;
                 cells[*cell] = value.map(ranked);
             }
             table.push(cells);

@@ -207,9 +207,9 @@ pub fn merge_replicates(a: &Replicates, b: &Replicates) -> Result<Replicates, Me
 /// each other anew, and is exact to first order where sites are alike.
 ///
 /// # Errors
-/// [`MetricError::UnknownMetric`] and [`MetricError::Parameter`] for the id; for metrics that are no mean,
-/// [`MetricError::Mismatch`] for a summary of another kind than the metric's and [`MetricError::Malformed`] for one
-/// that contradicts itself.
+/// [`MetricError::UnknownMetric`], [`MetricError::Form`] and [`MetricError::Parameter`] for the id; for metrics that
+/// are no mean, [`MetricError::Mismatch`] for a summary of another kind than the metric's and
+/// [`MetricError::Malformed`] for one that contradicts itself.
 ///
 /// ```
 /// use fiel_metrics::{Draws, MetricReplicates, Options, ReplicatedRanking, assess, estimate, merge};

@@ -183,12 +183,12 @@ impl<'a> Case<'a> {
             "voxel_specificity" => counts.specificity(),
             "volume_error_ml" => Ok(counts.absolute_volume_error_ml(self.voxel)),
             "relative_volume_error" => counts.relative_volume_error().map(f64::abs),
-            "pq" => self.matching(MatchRule::PANOPTIC)?.pq(),
-            "sq" => self.matching(MatchRule::PANOPTIC)?.sq(),
-            "rq" => self.matching(MatchRule::PANOPTIC)?.rq(),
-            "lesion_f1" => self.matching(lesion_rule(metric)?)?.lesion_f1(),
-            "lesion_sensitivity" => self.matching(lesion_rule(metric)?)?.lesion_sensitivity(),
-            "lesion_precision" => self.matching(lesion_rule(metric)?)?.lesion_precision(),
+            "pq" => self.matching(rule(metric, MatchRule::PANOPTIC)?)?.pq(),
+            "sq" => self.matching(rule(metric, MatchRule::PANOPTIC)?)?.sq(),
+            "rq" => self.matching(rule(metric, MatchRule::PANOPTIC)?)?.rq(),
+            "lesion_f1" => self.matching(rule(metric, MatchRule::LESION)?)?.lesion_f1(),
+            "lesion_sensitivity" => self.matching(rule(metric, MatchRule::LESION)?)?.lesion_sensitivity(),
+            "lesion_precision" => self.matching(rule(metric, MatchRule::LESION)?)?.lesion_precision(),
             "false_positive_volume_ml" => {
                 Ok(false_positive_volume_ml(self.lesions()?, self.voxel.cubic_mm())?)
             }
@@ -292,9 +292,13 @@ fn parameter(metric: &MetricId) -> f64 {
     metric.parameter.unwrap_or(0.0)
 }
 
-fn lesion_rule(metric: &MetricId) -> Result<MatchRule, InputError> {
-    let least = parameter(metric);
-    if least == 0.0 { Ok(MatchRule::AnyOverlap) } else { MatchRule::greedy_iou(least) }
+/// How instances are matched: from the IoU after `@` on, any overlap for 0; where the id has none, as usual.
+fn rule(metric: &MetricId, usual: MatchRule) -> Result<MatchRule, InputError> {
+    match metric.parameter {
+        None => Ok(usual),
+        Some(0.0) => Ok(MatchRule::AnyOverlap),
+        Some(least) => MatchRule::greedy_iou(least),
+    }
 }
 
 /// Distance between opposite corner voxels.

@@ -3,6 +3,16 @@
 use std::path::PathBuf;
 use thiserror::Error;
 
+/// A number as errors show it: very large and very small ones in exponent form, not with hundreds of digits.
+fn shown(value: f64) -> String {
+    let size = value.abs();
+    if size.is_finite() && size > 0.0 && !(1e-5..1e15).contains(&size) {
+        format!("{value:e}")
+    } else {
+        value.to_string()
+    }
+}
+
 /// Input that no measure may be computed from.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum InputError {
@@ -22,7 +32,7 @@ pub enum InputError {
         right_len: usize,
     },
     /// A value is outside what is allowed there: not finite, below zero, not a probability, ...
-    #[error("{what} at index {index} is {value}; it must be {expected}")]
+    #[error("{what} at index {index} is {}; it must be {expected}", shown(*.value))]
     Value {
         /// Name of the list.
         what: &'static str,
@@ -34,7 +44,7 @@ pub enum InputError {
         expected: &'static str,
     },
     /// A setting (tolerance, number of bins, quantile, ...) is outside what is allowed.
-    #[error("{what} is {value}; it must be {expected}")]
+    #[error("{what} is {}; it must be {expected}", shown(*.value))]
     Setting {
         /// Name of the setting.
         what: &'static str,
@@ -148,7 +158,10 @@ pub enum ImageError {
     #[error("the image's data are damaged: {0}")]
     Data(String),
     /// A mask holds something other than 0 and 1.
-    #[error("voxel {index:?} of the mask is {value}; a mask holds 0 (background) and 1 (foreground) only")]
+    #[error(
+        "voxel {index:?} of the mask is {}; a mask holds 0 (background) and 1 (foreground) only",
+        shown(*.value)
+    )]
     Label {
         /// Position of the voxel.
         index: [usize; 3],
@@ -194,7 +207,10 @@ pub enum ImageError {
         problem: String,
     },
     /// A label map holds something other than labels.
-    #[error("voxel {index:?} of the label map is {value}; labels are whole numbers from 0 to {limit}")]
+    #[error(
+        "voxel {index:?} of the label map is {}; labels are whole numbers from 0 to {limit}",
+        shown(*.value)
+    )]
     LabelMap {
         /// Position of the voxel.
         index: [usize; 3],
@@ -204,7 +220,7 @@ pub enum ImageError {
         limit: u32,
     },
     /// A voxel's value does not fit the type that was asked for.
-    #[error("voxel {index:?} is {value}; {expected}")]
+    #[error("voxel {index:?} is {}; {expected}", shown(*.value))]
     Voxel {
         /// Position of the voxel.
         index: [usize; 3],
@@ -223,4 +239,30 @@ pub enum ImageError {
         /// The other segment.
         second: u16,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::InputError;
+
+    #[test]
+    fn values_of_any_size_are_shown_shortly() {
+        for (value, text) in [
+            (1e300, "1e300"),
+            (-1.5e200, "-1.5e200"),
+            (1e-300, "1e-300"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+            (0.0, "0"),
+            (-0.25, "-0.25"),
+            (0.000_01, "0.00001"),
+            (1_000_000.0, "1000000"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ] {
+            let of_list = InputError::Value { what: "risk", index: 3, value, expected: "small" };
+            assert_eq!(of_list.to_string(), format!("risk at index 3 is {text}; it must be small"));
+            let of_setting = InputError::Setting { what: "horizon", value, expected: "small" };
+            assert_eq!(of_setting.to_string(), format!("horizon is {text}; it must be small"));
+        }
+    }
 }

@@ -10,18 +10,18 @@ const ERROR: MetricSpec =
     MetricSpec { direction: LowerIsBetter, target: 0.0, undefined: &[TooFew], ..FRACTION };
 
 const THRESHOLD: Option<Parameter> =
-    Some(Parameter { name: "threshold", unit: "", default: 0.5, range: (0.0, 1.0), is_integer: false });
+    Some(Parameter { name: "threshold", unit: "", default: Some(0.5), range: (0.0, 1.0), is_integer: false });
 
 const OPERATING_POINT: Option<Parameter> = Some(Parameter {
     name: "operating point",
     unit: "",
-    default: 0.95,
+    default: Some(0.95),
     range: (0.0, 1.0),
     is_integer: false,
 });
 
 const BINS: Option<Parameter> =
-    Some(Parameter { name: "bins", unit: "", default: 15.0, range: (1.0, 1000.0), is_integer: true });
+    Some(Parameter { name: "bins", unit: "", default: Some(15.0), range: (1.0, 1000.0), is_integer: true });
 
 const BINNINGS: &[Convention] = &[
     Convention {
@@ -42,7 +42,7 @@ pub(super) const DISCRIMINATION: &[MetricSpec] = &[
         id: "auc",
         name: "Area under the ROC curve",
         short: "AUC",
-        reference: "Mann-Whitney statistic, ties one half; interval: DeLong et al. 1988, doi:10.2307/2531595",
+        reference: "also AUROC, roc_auc; Mann-Whitney statistic, ties one half; interval: DeLong et al. 1988, doi:10.2307/2531595",
         ..CONTRAST
     },
     MetricSpec {
@@ -60,7 +60,7 @@ pub(super) const DISCRIMINATION: &[MetricSpec] = &[
         parameter: Some(Parameter {
             name: "largest false positive rate",
             unit: "",
-            default: 0.1,
+            default: Some(0.1),
             range: (0.001, 1.0),
             is_integer: false,
         }),
@@ -106,7 +106,7 @@ pub(super) const DISCRIMINATION: &[MetricSpec] = &[
         short: "Sens.",
         parameter: THRESHOLD,
         undefined: &[NoPositive],
-        reference: DECISION,
+        reference: "also recall; a case is called positive where its score is at least the threshold",
         ..FRACTION
     },
     MetricSpec {
@@ -142,7 +142,7 @@ pub(super) const DISCRIMINATION: &[MetricSpec] = &[
         short: "F1",
         parameter: THRESHOLD,
         undefined: &[ZeroDenominator],
-        reference: DECISION,
+        reference: "also f1_score; a case is called positive where its score is at least the threshold",
         ..FRACTION
     },
     MetricSpec {
@@ -227,7 +227,7 @@ pub(super) const CALIBRATION: &[MetricSpec] = &[
         short: "ECE",
         conventions: BINNINGS,
         parameter: BINS,
-        reference: "Guo et al. 2017, arXiv:1706.04599",
+        reference: "Guo et al. 2017, arXiv:1706.04599; with bins of equal mass (`ece.equal_mass`) also called ACE, adaptive calibration error, Nixon et al. 2019, arXiv:1904.01685",
         ..ERROR
     },
     MetricSpec {

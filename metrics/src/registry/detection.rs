@@ -45,7 +45,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         parameter: Some(Parameter {
             name: "smallest IoU of a match",
             unit: "",
-            default: 0.5,
+            default: Some(0.5),
             range: (0.0, 1.0),
             is_integer: false,
         }),

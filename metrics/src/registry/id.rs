@@ -1,6 +1,6 @@
 //! Ids of metrics: `base`, `base.convention`, `base@parameter`, `base.convention@parameter`.
 
-use super::{Convention, MetricSpec, all};
+use super::{Convention, MetricSpec, all, near};
 use crate::error::MetricError;
 use std::fmt;
 
@@ -30,8 +30,9 @@ impl MetricId {
     /// Reads an id: a bare one means the default convention and parameter.
     ///
     /// # Errors
-    /// [`MetricError::UnknownMetric`] for a metric or a convention that does not exist, or a parameter where it
-    /// takes none; [`MetricError::Parameter`] for one outside its range, with that range.
+    /// [`MetricError::UnknownMetric`] for a metric that does not exist, with those that may be meant;
+    /// [`MetricError::Form`] for a convention that it does not have, or a parameter where it takes none, with what it
+    /// does take; [`MetricError::Parameter`] for a parameter outside its range, with that range.
     ///
     /// ```
     /// use fiel_metrics::registry::MetricId;
@@ -39,13 +40,15 @@ impl MetricId {
     /// let hd95 = MetricId::parse("hd95.pooled")?;
     /// assert_eq!((hd95.spec.unit, hd95.convention(), hd95.parameter), ("mm", Some("pooled"), None));
     /// assert_eq!(MetricId::parse("sensitivity@specificity=0.9")?.parameter, Some(0.9));
-    /// assert!(MetricId::parse("hd95.median").is_err());
+    /// let refused = MetricId::parse("hd95.median").unwrap_err().to_string();
+    /// assert!(refused.contains("`hd95.pooled`"), "{refused}");
+    /// let refused = MetricId::parse("AUROC").unwrap_err().to_string();
+    /// assert!(refused.contains("did you mean `auc`"), "{refused}");
     /// let refused = MetricId::parse("ece@1.5").unwrap_err().to_string();
     /// assert!(refused.contains("a whole number"), "{refused}");
     /// # Ok::<(), fiel_metrics::MetricError>(())
     /// ```
     pub fn parse(id: &str) -> Result<Self, MetricError> {
-        let unknown = || MetricError::UnknownMetric(id.to_owned());
         let (head, value) = match id.split_once('@') {
             // `sensitivity@specificity=0.95` is the metric `sensitivity@specificity` at 0.95.
             Some((head, rest)) => match rest.split_once('=') {
@@ -59,24 +62,30 @@ impl MetricId {
             Some((base, convention)) => (base, Some(convention)),
             None => (head.as_str(), None),
         };
-        let spec = all().find(|m| m.id == base).ok_or_else(unknown)?;
+        let spec = all().find(|m| m.id == base).ok_or_else(|| MetricError::UnknownMetric {
+            id: id.to_owned(),
+            nearest: near::suggestion(base),
+        })?;
+        let refused =
+            |problem: String| MetricError::Form { id: id.to_owned(), problem, takes: near::takes(spec) };
         let definition = match convention {
             None => spec.conventions.first(),
-            Some(name) => Some(spec.conventions.iter().find(|c| c.name == name).ok_or_else(unknown)?),
+            Some(name) => Some(
+                (spec.conventions.iter().find(|c| c.name == name))
+                    .ok_or_else(|| refused(near::no_convention(spec, name)))?,
+            ),
         };
         let parameter = match (spec.parameter, value) {
             (None, None) => None,
-            (None, Some(_)) => return Err(unknown()),
-            (Some(p), None) => Some(p.default),
+            (None, Some(_)) => return Err(refused("it takes no parameter".to_owned())),
+            (Some(p), None) => p.default,
             (Some(p), Some(text)) => {
                 let value = text.parse::<f64>().ok().filter(|v| (p.range.0..=p.range.1).contains(v));
                 let value = value.filter(|v| !p.is_integer || v.fract() == 0.0);
                 Some(value.ok_or_else(|| MetricError::Parameter {
                     id: id.to_owned(),
                     name: p.name,
-                    low: p.range.0,
-                    high: p.range.1,
-                    whole: if p.is_integer { "a whole number " } else { "a number " },
+                    limits: p.limits(),
                 })?)
             }
         };
@@ -120,7 +129,7 @@ impl MetricId {
         match (self.spec.parameter, self.parameter) {
             (Some(p), Some(value)) if !p.unit.is_empty() => format!("{} {value} {}", self.spec.short, p.unit),
             (Some(p), Some(value))
-                if self.spec.id.contains('@') || value.to_bits() != p.default.to_bits() =>
+                if self.spec.id.contains('@') || p.default.map(f64::to_bits) != Some(value.to_bits()) =>
             {
                 format!("{} {value}", self.spec.short)
             }
@@ -195,6 +204,10 @@ mod tests {
         check("sensitivity@specificity=0.9", "sensitivity@specificity=0.9/1");
         check("sensitivity@specificity", "sensitivity@specificity=0.95/1");
         check("sensitivity@0.3", "sensitivity@0.3/1");
+        check("c_index_uno", "c_index_uno/1");
+        check("c_index_uno@365", "c_index_uno@365/1");
+        check("pq", "pq/1");
+        check("pq@0.5", "pq@0.5/1");
     }
 
     #[test]
@@ -210,6 +223,9 @@ mod tests {
             "nsd@x",
             "nsd@nan",
             "f1@2",
+            "c_index_uno@0",
+            "c_index_uno@inf",
+            "pq@1.5",
         ] {
             assert!(MetricId::parse(id).is_err(), "{id}");
         }

@@ -7,6 +7,7 @@ mod classification;
 mod detection;
 mod id;
 mod multiclass;
+mod near;
 mod regression;
 mod segmentation;
 mod survival;
@@ -94,12 +95,34 @@ pub struct Parameter {
     pub name: &'static str,
     /// Its unit, empty for pure numbers.
     pub unit: &'static str,
-    /// Used where the id gives none.
-    pub default: f64,
+    /// Used where the id gives none; `None` where the metric does without then.
+    pub default: Option<f64>,
     /// Smallest and largest value allowed.
     pub range: (f64, f64),
     /// Whether only whole numbers are allowed.
     pub is_integer: bool,
+}
+
+impl Parameter {
+    /// The numbers allowed, in words, with their unit.
+    ///
+    /// ```
+    /// use fiel_metrics::registry::find;
+    /// let limits = |id| find(id).and_then(|spec| spec.parameter).map(|p| p.limits());
+    /// assert_eq!(limits("ece").as_deref(), Some("a whole number from 1 to 1000"));
+    /// assert_eq!(limits("nsd").as_deref(), Some("a number from 0 to 1000 mm"));
+    /// assert_eq!(limits("c_index_uno").as_deref(), Some("a number above 0"));
+    /// ```
+    pub fn limits(&self) -> String {
+        let kind = if self.is_integer { "a whole number" } else { "a number" };
+        let (low, high) = self.range;
+        let words = match (low <= f64::MIN_POSITIVE && low > 0.0, high >= f64::MAX) {
+            (true, true) => format!("{kind} above 0"),
+            (false, true) => format!("{kind} of at least {low} {}", self.unit),
+            _ => format!("{kind} from {low} to {high} {}", self.unit),
+        };
+        words.trim_end().to_owned()
+    }
 }
 
 /// What a metric is.
@@ -271,7 +294,7 @@ mod tests {
                 spec.id
             );
             if let Some(p) = spec.parameter {
-                assert!((p.range.0..=p.range.1).contains(&p.default), "{}", spec.id);
+                assert!(p.default.is_none_or(|v| (p.range.0..=p.range.1).contains(&v)), "{}", spec.id);
             }
         }
     }

@@ -9,7 +9,7 @@ const DECIDED: MetricSpec = MetricSpec { task: MetricTask::Multiclass, undefined
 const ERROR: MetricSpec = MetricSpec { direction: LowerIsBetter, target: 0.0, ..DECIDED };
 
 const BINS: Option<Parameter> =
-    Some(Parameter { name: "bins", unit: "", default: 15.0, range: (1.0, 1000.0), is_integer: true });
+    Some(Parameter { name: "bins", unit: "", default: Some(15.0), range: (1.0, 1000.0), is_integer: true });
 
 const EDGES: &[Convention] = &[
     Convention {
@@ -53,7 +53,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         parameter: Some(Parameter {
             name: "k",
             unit: "",
-            default: 2.0,
+            default: Some(2.0),
             range: (1.0, 4096.0),
             is_integer: true,
         }),
@@ -175,7 +175,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         parameter: Some(Parameter {
             name: "bandwidth",
             unit: "",
-            default: 0.5,
+            default: Some(0.5),
             range: (1e-6, 100.0),
             is_integer: false,
         }),

@@ -31,16 +31,25 @@ const SURFEL: &str =
     "surface elements at voxel corners, weighted by their area; as DeepMind's surface-distance";
 
 const fn tolerance_mm(default: f64) -> Parameter {
-    Parameter { name: "tolerance", unit: "mm", default, range: (0.0, 1000.0), is_integer: false }
+    Parameter {
+        name: "tolerance",
+        unit: "mm",
+        default: Some(default),
+        range: (0.0, 1000.0),
+        is_integer: false,
+    }
 }
 
 const OVERLAP_OF_LESIONS: Parameter = Parameter {
     name: "smallest IoU of a match",
     unit: "",
-    default: 0.1,
+    default: Some(0.1),
     range: (0.0, 1.0),
     is_integer: false,
 };
+
+/// Of panoptic quality, which bare ids compute from one half on.
+const OVERLAP_OF_INSTANCES: Option<Parameter> = Some(Parameter { default: None, ..OVERLAP_OF_LESIONS });
 
 const BRATS: &[Convention] = &[
     Convention {
@@ -52,8 +61,20 @@ const BRATS: &[Convention] = &[
 ];
 
 pub(super) const METRICS: &[MetricSpec] = &[
-    MetricSpec { id: "dice", name: "Dice similarity", short: "Dice", ..OVERLAP },
-    MetricSpec { id: "iou", name: "Intersection over union", short: "IoU", ..OVERLAP },
+    MetricSpec {
+        id: "dice",
+        name: "Dice similarity",
+        short: "Dice",
+        reference: "also DSC, F1 of voxels; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
+        ..OVERLAP
+    },
+    MetricSpec {
+        id: "iou",
+        name: "Intersection over union",
+        short: "IoU",
+        reference: "also Jaccard index; Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
+        ..OVERLAP
+    },
     MetricSpec {
         id: "f_beta",
         name: "F-beta of voxels",
@@ -61,7 +82,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         parameter: Some(Parameter {
             name: "beta",
             unit: "",
-            default: 2.0,
+            default: Some(2.0),
             range: (0.01, 100.0),
             is_integer: false,
         }),
@@ -130,7 +151,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         parameter: Some(Parameter {
             name: "width in voxels",
             unit: "",
-            default: 2.0,
+            default: Some(2.0),
             range: (1e-6, 100.0),
             is_integer: false,
         }),
@@ -181,22 +202,25 @@ pub(super) const METRICS: &[MetricSpec] = &[
         id: "pq",
         name: "Panoptic quality",
         short: "PQ",
-        reference: "sum of the IoU of matches over (TP + FP/2 + FN/2), 26-connected, IoU of at least one half; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
+        parameter: OVERLAP_OF_INSTANCES,
+        reference: "sum of the IoU of matches over (TP + FP/2 + FN/2), 26-connected, IoU of at least one half, or of the number after `@`: below one half an instance may overlap several, and they are matched as for `lesion_f1`; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
         ..OVERLAP
     },
     MetricSpec {
         id: "sq",
         name: "Segmentation quality",
         short: "SQ",
+        parameter: OVERLAP_OF_INSTANCES,
         undefined: &[BothEmpty],
-        reference: "mean IoU of matches, 0 without a match; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
+        reference: "mean IoU of matches, 0 without a match; matching as for `pq`; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
         ..OVERLAP
     },
     MetricSpec {
         id: "rq",
         name: "Recognition quality",
         short: "RQ",
-        reference: "F1 of matched instances; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
+        parameter: OVERLAP_OF_INSTANCES,
+        reference: "F1 of matched instances; matching as for `pq`; Kirillov et al. 2019, doi:10.1109/CVPR.2019.00963",
         ..OVERLAP
     },
     MetricSpec {

@@ -19,7 +19,14 @@ pub(super) const METRICS: &[MetricSpec] = &[
         id: "c_index_uno",
         name: "Uno's concordance",
         short: "Uno's C",
-        reference: "weighted by the inverse probability of censoring; Uno et al. 2011, doi:10.1002/sim.4154",
+        parameter: Some(Parameter {
+            name: "tau",
+            unit: "",
+            default: None,
+            range: (f64::MIN_POSITIVE, f64::MAX),
+            is_integer: false,
+        }),
+        reference: "only pairs whose earlier time lies below tau, where one is given; weighted by the inverse probability of censoring; Uno et al. 2011, doi:10.1002/sim.4154",
         ..CENSORED
     },
     MetricSpec {
@@ -29,7 +36,7 @@ pub(super) const METRICS: &[MetricSpec] = &[
         parameter: Some(Parameter {
             name: "time",
             unit: "",
-            default: 1.0,
+            default: Some(1.0),
             range: (0.0, f64::MAX),
             is_integer: false,
         }),

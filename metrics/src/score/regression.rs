@@ -33,8 +33,8 @@ pub struct RegressionFiles<'a> {
 ///
 /// # Errors
 /// [`ScoreError::Table`] for a file that cannot be read, a column that it does not have, or no row;
-/// [`ScoreError::Row`], with its number, for a value that is no finite number, an empty stratum or a case that
-/// stands twice; [`ScoreError::Metric`] for references so small that exact sums would lose them.
+/// [`ScoreError::Row`], with its number, for a value that is no finite number or beyond 1e150 in size, an empty
+/// stratum or a case that stands twice; [`ScoreError::Metric`] for references so small that exact sums would lose them.
 ///
 /// ```
 /// use fiel_metrics::registry::MetricTask;
@@ -56,7 +56,8 @@ pub struct RegressionFiles<'a> {
 pub fn regression(files: &RegressionFiles<'_>, request: &Request) -> Result<ScoreReport, ScoreError> {
     let columns = Columns::read(files.table)?;
     let names = columns.names(files.case)?;
-    let number = |column: &str| columns.numbers(column, "a finite number", f64::is_finite);
+    let expected = "a finite number of at most 1e150 in size";
+    let number = |column: &str| columns.numbers(column, expected, |v| v.abs() <= LARGEST);
     let reference = number(files.reference)?;
     fixed::check_scale(&reference, "the reference")?;
     let set = |column: &str| -> Result<Numbers, ScoreError> {
@@ -70,6 +71,9 @@ pub fn regression(files: &RegressionFiles<'_>, request: &Request) -> Result<Scor
     }
     Ok(report)
 }
+
+/// Largest size of a value: the kernels' limit, beyond which squares overflow, refused here where the row is known.
+const LARGEST: f64 = 1e150;
 
 struct Numbers {
     names: Vec<String>,

@@ -6,7 +6,7 @@ use super::{Request, ScoreError, ScoreReport, curves};
 use crate::registry::{MetricId, MetricTask};
 use crate::table;
 use fiel_kernels::survival::{
-    CensoringDistribution, Confidence, PredictedSurvival, RiskConcordance, SurvivalTimes, TimeGrid,
+    CensoringDistribution, Confidence, Horizon, PredictedSurvival, RiskConcordance, SurvivalTimes, TimeGrid,
     time_dependent_auc,
 };
 use std::path::Path;
@@ -32,7 +32,7 @@ pub struct SurvivalFiles<'a> {
 }
 
 /// Scores risks, and predicted survival curves, against censored times. Times are in any one unit, which the names
-/// of the curves' columns and the parameter of `td_auc@TIME` are then in as well.
+/// of the curves' columns and the parameters of `td_auc@TIME` and `c_index_uno@TAU` are then in as well.
 ///
 /// # Errors
 /// [`ScoreError::Table`] for a file that cannot be read, a column that it does not have, a column of curves that
@@ -163,7 +163,8 @@ impl measured::Cases for Patients {
                 Valued { value: concordance.c_index_harrell()?, interval }
             }
             "c_index_uno" => {
-                RiskConcordance::new(&times, &risk, 0.0)?.c_index_uno(&self.censoring, None)?.into()
+                let tau = metric.parameter.map(Horizon::new).transpose()?;
+                RiskConcordance::new(&times, &risk, 0.0)?.c_index_uno(&self.censoring, tau)?.into()
             }
             "td_auc" => {
                 let grid = TimeGrid::new(&[metric.parameter.unwrap_or(1.0)])?;

@@ -3,10 +3,12 @@
 use crate::{options, table};
 use fiel_metrics::assess;
 use fiel_metrics::image::{Geometry, Volume};
-use fiel_metrics::registry::{MetricId, Undefined};
+use fiel_metrics::registry::{MetricId, MetricTask, Undefined};
+use fiel_metrics::score::{Intervals, Request, SurvivalFiles, survival};
 use fiel_metrics::segmentation::measure;
 use fiel_schemas::assessment::Estimate;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 fn cases(text: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(text).unwrap();
@@ -180,4 +182,73 @@ fn lesion_wise_scores_equal_brats_2023() {
         }
     }
     assert_eq!(compared, 24);
+}
+
+#[test]
+fn panoptic_quality_at_an_overlap_equals_panoptica() {
+    let mut compared = 0;
+    for case in cases(include_str!("../../golden/instance.json")) {
+        let mask = |key: &str| {
+            let mut volume = volume(&case[key], &[1.0; 3]);
+            volume.data.iter_mut().for_each(|v| *v = u8::from(*v > 0));
+            volume
+        };
+        let (reference, prediction) = (mask("ref"), mask("pred"));
+        // The bare ids match from one half on.
+        for (key, at) in [
+            ("panoptica_naive_iou0.1", "@0.1"),
+            ("panoptica_naive_iou0.5", "@0.5"),
+            ("panoptica_naive_iou0.5", ""),
+        ] {
+            let names = ["pq", "sq", "rq"];
+            let metrics = names.map(|name| MetricId::parse(&format!("{name}{at}")).unwrap());
+            let found = measure(&reference, &prediction, &metrics).unwrap().values;
+            for (found, name) in found.iter().zip(names) {
+                let Some(expected) = case["expected"][key][name].as_f64() else { continue };
+                close(found.unwrap(), expected, 1e-12, &format!("{} {key} {name}", case["id"]));
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 27, "{compared}");
+}
+
+#[test]
+fn unos_concordance_up_to_a_time_equals_scikit_survival() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("patients.csv");
+    let mut compared = 0;
+    for case in cases(include_str!("../../golden/survival.json")) {
+        let id = case["id"].as_str().unwrap();
+        let (time, event) = (numbers(&case["time"]).unwrap(), numbers(&case["event"]).unwrap());
+        // scikit-survival takes risks that differ by 1e-8 for tied; Fiel does not.
+        let Some(risk) = numbers(&case["risk"]).filter(|_| id != "near_tied_risk_1e-9") else { continue };
+        let mut text = "t,e,r\n".to_owned();
+        for ((t, e), r) in time.iter().zip(&event).zip(&risk) {
+            writeln!(text, "{t},{e},{r}").unwrap();
+        }
+        std::fs::write(&table, text).unwrap();
+        let files = SurvivalFiles {
+            table: &table,
+            time: "t",
+            event: "e",
+            risk: "r",
+            curve: None,
+            training: None,
+            case: None,
+        };
+        for (tau, expected) in case["expected"]["sksurv_uno"].as_object().unwrap() {
+            let asked = if tau == "None" { "c_index_uno".to_owned() } else { format!("c_index_uno@{tau}") };
+            let request = Request::new(MetricTask::Survival, std::slice::from_ref(&asked)).unwrap();
+            let request = Request { intervals: Intervals::Off, ..request };
+            let found = survival(&files, &request).unwrap().metrics[&asked].value;
+            let expected = expected["c"].as_f64();
+            assert_eq!(found.is_some(), expected.is_some(), "{id} {tau}: {found:?}");
+            if let (Some(found), Some(expected)) = (found, expected) {
+                close(found, expected, 1e-12, &format!("{id} {tau}"));
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 25, "{compared}");
 }

@@ -8,6 +8,7 @@ mod examples;
 mod federation;
 mod golden_values;
 mod hostile_images;
+mod ids;
 mod laws;
 mod multiclass;
 mod planes;

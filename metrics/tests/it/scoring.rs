@@ -579,3 +579,20 @@ fn of_one_case_no_calibration_error_has_an_interval() {
         assert!(report.metrics[id].value.is_some() && report.metrics[id].ci95.is_none(), "{id}");
     }
 }
+
+#[test]
+fn a_number_too_large_to_be_squared_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = folder.path().join("r.csv");
+    for (cells, place) in
+        [("1,2\n3,1e300", "row 2: `y` is \"1e300\""), ("-1e200,1\n3,1", "row 1: `x` is \"-1e200\"")]
+    {
+        std::fs::write(&table, format!("x,y\n{cells}\n")).unwrap();
+        let files =
+            RegressionFiles { table: &table, reference: "x", prediction: "y", compare: None, case: None };
+        let refused =
+            regression(&files, &request(MetricTask::Regression, &["rmse"])).unwrap_err().to_string();
+        assert!(refused.contains("r.csv") && refused.contains(place), "{refused}");
+        assert!(refused.contains("at most 1e150 in size") && refused.len() < 300, "{refused}");
+    }
+}

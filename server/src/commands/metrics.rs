@@ -49,30 +49,27 @@ fn list() -> String {
 
 fn page(metric: &MetricId) -> String {
     let spec = metric.spec;
-    let mut lines = vec![
-        format!("{} ({})", spec.name, metric.full()),
-        format!("  task        {}", spec.task.as_str()),
-        format!("  better      {}", direction(spec)),
-        format!("  unit        {}", unit(spec)),
-        format!("  range       {}", range(spec.range)),
-        format!("  undefined   {}", spec.undefined_words()),
+    let mut rows = vec![
+        ("task".to_owned(), spec.task.as_str().to_owned()),
+        ("better".to_owned(), direction(spec)),
+        ("unit".to_owned(), unit(spec).to_owned()),
+        ("range".to_owned(), range(spec.range)),
+        ("undefined".to_owned(), spec.undefined_words()),
     ];
     if let Some(p) = spec.parameter {
-        let limits = format!("{} {}", range(p.range), p.unit);
-        lines.push(format!(
-            "  @           {} {}; {} where none is given",
-            p.name,
-            limits.trim_end(),
-            p.default
-        ));
+        let default = p.default.map_or("may be left out".to_owned(), |v| format!("{v} where none is given"));
+        rows.push(("@".to_owned(), format!("{}: {}; {default}", p.name, p.limits())));
     }
     for (i, c) in spec.conventions.iter().enumerate() {
         let default = if i == 0 { " (default)" } else { "" };
-        lines.push(format!("  .{:<11}{}{default}", c.name, c.definition));
+        rows.push((format!(".{}", c.name), format!("{}{default}", c.definition)));
     }
-    lines.push(format!("  reference   {}", spec.reference));
-    lines.push(format!("  version     {}", spec.version));
-    lines.join("\n")
+    rows.push(("reference".to_owned(), spec.reference.to_owned()));
+    rows.push(("version".to_owned(), spec.version.to_owned()));
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    let lines = rows.iter().map(|(name, text)| format!("  {name:width$}  {text}"));
+    let title = format!("{} ({})", spec.name, metric.full());
+    std::iter::once(title).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 fn document(spec: &MetricSpec) -> Value {

@@ -127,3 +127,8 @@ pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.or_fail_while("starting the runtime")?.block_on(work)
 }
+
+/// A number of things, whose plural ends in `s`: `1 case`, `2 cases`.
+pub(crate) fn counted(n: u64, thing: &str) -> String {
+    format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
+}

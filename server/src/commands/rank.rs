@@ -1,7 +1,8 @@
 //! `fiel rank`: rankings of algorithms from a table, without any server.
 
-use super::output::{OrFail, Result, say, say_json};
+use super::output::{CommandError, OrFail, Result, counted, say, say_json};
 use super::tables;
+use fiel_metrics::ScoreError;
 use fiel_metrics::rank::{
     MetricRankings, RankFiles, RankReport, RankRequest, RankedMetric, metric_column, rank,
 };
@@ -19,8 +20,10 @@ Examples:
 
 The table has a row per case and algorithm; a metric of the registry knows which end is better, any other column says it
 with `:higher`, `:lower` or `:near=1`. Where the best value lies inside the range (calibration_slope, bias), what is
-ranked is each value's distance from it. A missing value (an empty cell, `NA`, `N/A`, `null`, `None`, `NaN`) is counted as
-such: means leave it out, ranks within a case put it last. `fiel score --help` says what tables look like.")]
+ranked is each value's distance from it. Values of the registry's metrics must lie in its range; one in another unit, such
+as a Dice in per cent, is taken with its direction: `dice:higher`. A missing value (an empty cell, `NA`, `N/A`, `null`,
+`None`, `NaN`) is counted as such: means leave it out, ranks within a case put it last. `fiel score --help` says what
+tables look like.")]
 pub(crate) struct Args {
     /// Table: `.csv` with a header, `.parquet`, or Arrow IPC (`.arrow`).
     #[arg(long, value_name = "FILE")]
@@ -76,12 +79,19 @@ pub(crate) fn run(args: &Args) -> Result {
         bar.set_position(done as u64);
     });
     bar.finish_and_clear();
-    let report = report.or_fail()?;
+    let report = match report {
+        Err(twice @ ScoreError::Twice(_)) => return Err(CommandError::usage(twice.to_string())),
+        other => other.or_fail()?,
+    };
     if args.json { say_json(&report) } else { say(show(&report)) }
 }
 
 fn show(report: &RankReport) -> String {
-    let mut parts = vec![format!("{} algorithms, {} cases", report.algorithms.len(), report.cases)];
+    let mut parts = vec![format!(
+        "{}, {}",
+        counted(report.algorithms.len() as u64, "algorithm"),
+        counted(report.cases as u64, "case")
+    )];
     for (name, metric) in &report.metrics {
         parts.push(of_metric(name, metric, &report.algorithms));
     }
@@ -120,8 +130,10 @@ fn of_metric(name: &str, metric: &MetricRankings, algorithms: &[String]) -> Stri
     };
     let tau = main.stability.as_ref().and_then(|s| s.mean_kendall_tau);
     let tau = tau.map_or(String::new(), |t| format!("; mean Kendall tau over samples {t:.3}"));
-    let missing =
-        if metric.missing > 0 { format!("; {} values missing", metric.missing) } else { String::new() };
+    let missing = match metric.missing as u64 {
+        0 => String::new(),
+        n => format!("; {} missing", counted(n, "value")),
+    };
     let groups: Vec<String> = metric
         .significance
         .tie_groups

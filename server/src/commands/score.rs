@@ -1,6 +1,6 @@
 //! `fiel score`: metrics of files, without any server.
 
-use super::output::{CommandError, OrFail, Result, say, say_json};
+use super::output::{CommandError, OrFail, Result, counted, say, say_json};
 use super::tables;
 use fiel_metrics::Options;
 use fiel_metrics::image::Spacing;
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 struct Common {
     /// Metrics to compute, separated by commas; the task's usual ones when absent.
-    #[arg(long, value_delimiter = ',', value_name = "ID,...")]
+    #[arg(long, value_delimiter = ',', value_name = "ID,...", value_parser = trimmed)]
     metrics: Vec<String>,
     /// Confidence intervals: none, in closed form where there is one and else by bootstrap, always by percentile bootstrap, or
     /// always by BCa bootstrap.
@@ -286,6 +286,12 @@ pub(crate) fn run(args: &Args) -> Result {
     }
 }
 
+/// An id without the spaces that stand around commas.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants parsers that can fail")]
+fn trimmed(text: &str) -> std::result::Result<String, String> {
+    Ok(text.trim().to_owned())
+}
+
 /// Whether the findings of a table are points, which have other usual metrics than boxes. What is wrong with the table is said
 /// when it is scored.
 fn has_points(table: &Path) -> bool {
@@ -329,14 +335,14 @@ fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
         return say(csv(report, request));
     }
     let mut parts =
-        vec![format!("{}, {}", report.task, counted(report.n, report.rows)), table(&report.metrics, request)];
+        vec![format!("{}, {}", report.task, cases(report.n, report.rows)), table(&report.metrics, request)];
     if let Some(comparison) = &report.comparison {
         parts.push(format!("less {}", comparison.with));
         parts.push(differences(comparison, request));
     }
     if let Some(by) = &report.by {
         for (name, stratum) in &by.groups {
-            parts.push(format!("{} {name}, {}", by.column, counted(stratum.n, stratum.rows)));
+            parts.push(format!("{} {name}, {}", by.column, cases(stratum.n, stratum.rows)));
             parts.push(table(&stratum.metrics, request));
         }
         let mut gaps = tables::table(["metric", "worst", "best", "gap"]);
@@ -350,8 +356,9 @@ fn print(report: &ScoreReport, request: &Request, common: &Common) -> Result {
 }
 
 /// Cases, and their rows where cases hold several labels.
-fn counted(n: u64, rows: Option<u64>) -> String {
-    rows.map_or_else(|| format!("{n} cases"), |rows| format!("{n} cases, {rows} labels of them"))
+fn cases(n: u64, rows: Option<u64>) -> String {
+    let labels = rows.map_or_else(String::new, |rows| format!(", {} of them", counted(rows, "label")));
+    format!("{}{labels}", counted(n, "case"))
 }
 
 fn table(metrics: &BTreeMap<String, ScoreMetric>, request: &Request) -> String {

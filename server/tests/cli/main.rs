@@ -3,8 +3,10 @@
 mod challenge;
 mod help;
 mod hub;
+mod metrics;
 mod models;
 mod node;
+mod rank;
 mod score;
 mod verify;
 
