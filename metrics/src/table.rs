@@ -22,7 +22,7 @@ use std::path::Path;
 /// std::fs::write(&path, "case_id,dice\na,0.75\nb,0.5\n")?;
 /// let table = fiel_metrics::table::read(&path)?;
 /// assert_eq!(table.shape(), (2, 2));
-/// assert_eq!(table.column("dice")?.f64()?.sum(), Some(1.25));
+/// assert_eq!(table.column("dice")?.f64()?.get(1), Some(0.5));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn read(path: &Path) -> Result<DataFrame, MetricError> {
