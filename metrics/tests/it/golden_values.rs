@@ -158,16 +158,18 @@ fn overlap_agrees_with_the_exact_counts() {
     }
 }
 
+/// The mask of everything that is labelled, on voxels of 1 mm.
+fn foreground(value: &Value) -> Volume<u8> {
+    let mut volume = volume(value, &[1.0; 3]);
+    volume.data.iter_mut().for_each(|v| *v = u8::from(*v > 0));
+    volume
+}
+
 #[test]
 fn lesion_wise_scores_equal_brats_2023() {
     let mut compared = 0;
     for case in cases(include_str!("../../golden/instance.json")) {
-        let mask = |key: &str| {
-            let mut volume = volume(&case[key], &[1.0; 3]);
-            volume.data.iter_mut().for_each(|v| *v = u8::from(*v > 0));
-            volume
-        };
-        let (reference, prediction) = (mask("ref"), mask("pred"));
+        let (reference, prediction) = (foreground(&case["ref"]), foreground(&case["pred"]));
         for (key, rule) in
             [("brats2023_MET_dil1_thr2", "brats_metastases"), ("brats2023_GLI_dil3_thr50", "brats_glioma")]
         {
@@ -188,12 +190,7 @@ fn lesion_wise_scores_equal_brats_2023() {
 fn panoptic_quality_at_an_overlap_equals_panoptica() {
     let mut compared = 0;
     for case in cases(include_str!("../../golden/instance.json")) {
-        let mask = |key: &str| {
-            let mut volume = volume(&case[key], &[1.0; 3]);
-            volume.data.iter_mut().for_each(|v| *v = u8::from(*v > 0));
-            volume
-        };
-        let (reference, prediction) = (mask("ref"), mask("pred"));
+        let (reference, prediction) = (foreground(&case["ref"]), foreground(&case["pred"]));
         // The bare ids match from one half on.
         for (key, at) in [
             ("panoptica_naive_iou0.1", "@0.1"),
